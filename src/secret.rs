@@ -1,0 +1,213 @@
+//! Secrets: read from a file or a named environment variable, never from the configuration text.
+//!
+//! A `Secret` remembers where it comes from and re-reads its file when that changed, so that a
+//! rotated token is used without a restart. Its value reaches code only as `SecretString`, which
+//! has no printing form; places (`file ...`, `environment variable ...`) are safe to print.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use secrecy::SecretString;
+
+/// How long a read file is trusted before its modification time is looked at again.
+const RECHECK_AFTER: Duration = Duration::from_secs(2);
+/// Largest secret file, in bytes: a bearer token or a key, not a document.
+const FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// Where a secret is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretPlace {
+    /// A file; one trailing newline is not part of the secret.
+    File(PathBuf),
+    /// An environment variable, read once.
+    Env(String),
+}
+
+/// One secret and its present value. Cloning shares it.
+#[derive(Clone)]
+pub struct Secret {
+    place: SecretPlace,
+    cached: Arc<Mutex<Cached>>,
+}
+
+/// The value last read, and when it was last looked at.
+struct Cached {
+    value: Arc<SecretString>,
+    modified: Option<SystemTime>,
+    checked: Instant,
+}
+
+/// Why a secret cannot be used; names the place and the remedy, never the value.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The file cannot be read.
+    #[error(
+        "cannot read the secret in {place}: {source}; create the file and let the relay's user read it"
+    )]
+    Unreadable {
+        /// The file.
+        place: SecretPlace,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The variable is not set, or not UTF-8.
+    #[error("{0} is not set or not UTF-8; set it before the relay starts")]
+    NotSet(SecretPlace),
+    /// Nothing but perhaps a newline.
+    #[error("the secret in {0} is empty; put the secret there")]
+    Empty(SecretPlace),
+    /// Not text, or longer than any secret.
+    #[error("the secret in {0} is not UTF-8 text of at most 65536 bytes on one line")]
+    NotText(SecretPlace),
+}
+
+impl Secret {
+    /// Reads the secret for the first time.
+    pub fn load(place: SecretPlace) -> Result<Self, SecretError> {
+        let modified = modified(&place);
+        let value = Arc::new(read(&place)?);
+        let cached = Cached {
+            value,
+            modified,
+            checked: Instant::now(),
+        };
+        Ok(Self {
+            place,
+            cached: Arc::new(Mutex::new(cached)),
+        })
+    }
+
+    /// The present value. A changed file is read again; if that fails the last good value stays.
+    pub fn value(&self) -> Arc<SecretString> {
+        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        if cached.checked.elapsed() >= RECHECK_AFTER {
+            cached.checked = Instant::now();
+            let modified = modified(&self.place);
+            if modified != cached.modified {
+                self.replace(&mut cached, modified);
+            }
+        }
+        Arc::clone(&cached.value)
+    }
+
+    /// Reads the file now, whatever its times say: a held destination asks before each probe.
+    pub fn reread(&self) {
+        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        let modified = modified(&self.place);
+        self.replace(&mut cached, modified);
+    }
+
+    /// Where the secret is kept.
+    pub fn place(&self) -> &SecretPlace {
+        &self.place
+    }
+
+    fn replace(&self, cached: &mut Cached, modified: Option<SystemTime>) {
+        match read(&self.place) {
+            Ok(value) => {
+                cached.value = Arc::new(value);
+                cached.modified = modified;
+            }
+            Err(error) => tracing::warn!(%error, "secret not re-read, the last good value stays"),
+        }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secret({})", self.place)
+    }
+}
+
+impl fmt::Display for SecretPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Env(name) => write!(f, "environment variable {name}"),
+        }
+    }
+}
+
+fn modified(place: &SecretPlace) -> Option<SystemTime> {
+    match place {
+        SecretPlace::File(path) => std::fs::metadata(path).and_then(|m| m.modified()).ok(),
+        SecretPlace::Env(_) => None,
+    }
+}
+
+fn read(place: &SecretPlace) -> Result<SecretString, SecretError> {
+    let text = match place {
+        SecretPlace::File(path) => {
+            let unreadable = |source| SecretError::Unreadable {
+                place: place.clone(),
+                source,
+            };
+            let length = std::fs::metadata(path).map_err(unreadable)?.len();
+            if length > FILE_BYTES_MAX {
+                return Err(SecretError::NotText(place.clone()));
+            }
+            let bytes = std::fs::read(path).map_err(unreadable)?;
+            String::from_utf8(bytes).map_err(|_| SecretError::NotText(place.clone()))?
+        }
+        SecretPlace::Env(name) => {
+            std::env::var(name).map_err(|_| SecretError::NotSet(place.clone()))?
+        }
+    };
+    let trimmed = text.strip_suffix('\n').unwrap_or(&text);
+    let trimmed = trimmed.strip_suffix('\r').unwrap_or(trimmed);
+    if trimmed.is_empty() {
+        return Err(SecretError::Empty(place.clone()));
+    }
+    if trimmed.contains(['\n', '\r', '\0']) {
+        return Err(SecretError::NotText(place.clone()));
+    }
+    Ok(SecretString::from(trimmed))
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    fn file(text: &str) -> (tempfile::TempDir, SecretPlace) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("token");
+        std::fs::write(&path, text).unwrap();
+        (directory, SecretPlace::File(path))
+    }
+
+    #[test]
+    fn one_trailing_newline_is_not_part_of_the_secret() {
+        let (_directory, place) = file("correct horse battery\n");
+        let secret = Secret::load(place).unwrap();
+        assert_eq!(secret.value().expose_secret(), "correct horse battery");
+    }
+
+    #[test]
+    fn a_changed_file_is_used_and_a_broken_one_keeps_the_last_good_value() {
+        let (_directory, place) = file("first");
+        let secret = Secret::load(place.clone()).unwrap();
+        let SecretPlace::File(path) = place else {
+            panic!()
+        };
+        std::fs::write(&path, "second").unwrap();
+        secret.reread();
+        assert_eq!(secret.value().expose_secret(), "second");
+        std::fs::write(&path, "").unwrap();
+        secret.reread();
+        assert_eq!(secret.value().expose_secret(), "second");
+    }
+
+    #[test]
+    fn neither_debug_nor_an_error_shows_the_value() {
+        let (_directory, place) = file("hunter2\nhunter3");
+        let error = Secret::load(place).unwrap_err().to_string();
+        assert!(!error.contains("hunter"), "{error}");
+        let (_directory, place) = file("hunter2");
+        let secret = Secret::load(place).unwrap();
+        assert!(!format!("{secret:?} {:?}", secret.value()).contains("hunter"));
+    }
+}

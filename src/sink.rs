@@ -1,0 +1,249 @@
+//! Destinations' protocols: `Sink::send` turns a batch into one verdict per event.
+//!
+//! Nothing above a sink knows status codes, and nothing in a sink knows positions, retries or
+//! cursors. Each sink has three parts: `encode` (pure: events to bytes), `send` (the request),
+//! `judge` (pure: answer to verdicts), so that every row of a protocol's table is a unit test.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::event::{Event, EventId};
+
+pub mod client;
+pub mod elastic;
+pub mod file;
+pub mod http;
+mod retry_after;
+pub mod splunk;
+
+/// One event, rendered for a destination.
+#[derive(Clone, Debug)]
+pub struct Rendered {
+    /// The event it was made from.
+    pub event: Arc<Event>,
+    /// The JSON text that goes out: under `event` for Splunk, the document for Elasticsearch,
+    /// the payload for HTTP and file. Valid UTF-8.
+    pub body: Bytes,
+    /// When it happened by the vendor's word, as epoch seconds in digits with at most one dot;
+    /// none where the received time stands in.
+    pub time: Option<String>,
+    /// The vendor's host, where it states one.
+    pub host: Option<String>,
+}
+
+/// What a sink makes of one batch. `verdicts` has one entry per event, in order.
+#[derive(Debug)]
+pub struct Outcome {
+    /// One per event of the batch.
+    pub verdicts: Vec<Verdict>,
+    /// Whether the destination asks for less.
+    pub pace: Pace,
+    /// HTTP status, where there was an answer; for metrics only.
+    pub status: Option<u16>,
+    /// Bytes put on the wire.
+    pub wire_bytes: usize,
+}
+
+/// What became of one event in one attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// The destination has it.
+    Delivered {
+        /// What was special about it.
+        note: Note,
+    },
+    /// Accepted but not yet confirmed; settled later by [`Sink::confirm`].
+    Pending {
+        /// What to ask about.
+        ticket: Ticket,
+    },
+    /// Try again later; nothing is wrong with the event.
+    Retry {
+        /// The destination's own wish (`Retry-After`), unbounded as received.
+        after: Option<Duration>,
+        /// Whether the destination may have it already.
+        sent: Sent,
+        /// Why, as a closed word and in words.
+        cause: RetryCause,
+        /// For people: what was answered.
+        detail: Arc<str>,
+    },
+    /// A person must act; the event waits.
+    Hold {
+        /// Why, as a closed word.
+        cause: HoldCause,
+        /// For people: what was answered and what to do.
+        detail: Arc<str>,
+        /// How much of the destination waits.
+        scope: Scope,
+    },
+    /// Too much at once: send again in smaller portions. Of a single event: too large for ever.
+    Split {
+        /// For people: what was answered.
+        detail: Arc<str>,
+    },
+    /// This event can never be taken.
+    Reject {
+        /// Why, as a closed word.
+        cause: RejectCause,
+        /// For people: an excerpt of the answer, without event content where avoidable.
+        detail: Arc<str>,
+    },
+}
+
+/// What was special about a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// Nothing.
+    Plain,
+    /// The destination had it already.
+    Duplicate,
+    /// The destination took it, but put it aside (Elasticsearch failure store).
+    Diverted,
+}
+
+/// Whether the destination may have an event whose attempt failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It certainly has not.
+    No,
+    /// Nobody knows: a repeat may be a duplicate there.
+    Unknown,
+}
+
+/// Why an event is tried again. Closed: a metric label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RetryCause {
+    /// 429 and its like.
+    RateLimited,
+    /// 5xx and its like.
+    ServerError,
+    /// No answer in time.
+    Timeout,
+    /// No connection, or it broke.
+    Connect,
+    /// TLS could not be set up.
+    Tls,
+    /// The destination blocks writes for now.
+    Blocked,
+    /// No confirmation in time.
+    AckTimeout,
+    /// The answer could not be understood.
+    BadAnswer,
+    /// The local disk refused (file destination).
+    Storage,
+}
+
+/// Why a destination waits for a person. Closed: a metric label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HoldCause {
+    /// Credentials or permissions.
+    Auth,
+    /// The URL or what stands behind it.
+    Url,
+    /// The index, data stream or partition.
+    Index,
+    /// The request's form: a version or setting that does not fit.
+    Request,
+    /// An answer that nobody has classified.
+    Unexpected,
+    /// The dead-letter log is full or cannot be written.
+    DeadLetters,
+    /// The journal is damaged here.
+    Damage,
+}
+
+/// Why an event is refused for ever. Closed: a metric label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RejectCause {
+    /// The destination says so.
+    Rejected,
+    /// Larger than the destination ever takes.
+    TooLarge,
+    /// It could not be rendered.
+    RenderFailed,
+}
+
+/// How much of a destination a hold stops.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All of it.
+    Destination,
+    /// One index or stream of it, by name.
+    Partition(Arc<str>),
+}
+
+/// What to ask about an unconfirmed batch.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Ticket {
+    /// The channel it went through.
+    pub channel: Arc<str>,
+    /// The destination's number for it.
+    pub id: u64,
+}
+
+/// Whether the destination asks for less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// It does not.
+    Steady,
+    /// It does.
+    Slower {
+        /// For how long, where it said so.
+        after: Option<Duration>,
+    },
+}
+
+/// What a sink wants rendered, besides the configured format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// The value under `event` of a HEC envelope.
+    HecEvent,
+    /// A whole document with `@timestamp`.
+    Document,
+    /// The payload.
+    Payload,
+}
+
+/// A destination's protocol.
+pub trait Sink: Send + Sync + 'static {
+    /// What it wants rendered.
+    fn shape(&self) -> Shape;
+
+    /// Bytes that one event adds to a request, for the batch limit.
+    fn encoded_bytes(&self, event: &Rendered) -> usize;
+
+    /// Sends one batch, once. Never fails: every fault is a verdict. `batch` is not empty.
+    fn send(&self, batch: &[Rendered]) -> impl Future<Output = Outcome> + Send;
+
+    /// Asks which tickets are confirmed now. A sink without confirmation has none.
+    fn confirm(&self, tickets: &[Ticket]) -> impl Future<Output = Vec<Ticket>> + Send {
+        let _ = tickets;
+        async { Vec::new() }
+    }
+
+    /// Reads changed secrets and certificates again; asked before each probe of a held one.
+    fn refresh(&self);
+}
+
+impl Outcome {
+    /// The same verdict for every event.
+    pub fn all(count: usize, verdict: Verdict, status: Option<u16>, wire_bytes: usize) -> Self {
+        Self {
+            verdicts: vec![verdict; count],
+            pace: Pace::Steady,
+            status,
+            wire_bytes,
+        }
+    }
+}
+
+impl Rendered {
+    /// The event's id.
+    pub fn id(&self) -> EventId {
+        self.event.id
+    }
+}
