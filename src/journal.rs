@@ -1,1 +1,440 @@
-//! Placeholder header: replaced by the module's own.
+//! The journal: an append-only log in segment files that survives a kill and a power cut.
+//!
+//! It knows bytes, positions and files; nothing of HTTP, configuration or events.
+//!
+//! # Protocol
+//! One thread writes ([`committer`]). It takes all records that wait, writes them with one write
+//! behind the last durable record, syncs once, and then answers all callers. Nobody is answered,
+//! and no reader sees a record, before its sync returned; so at most one group is ever un-synced.
+//! Segments are files of written zeros made ahead of need ([`spare`]), since a sync into blocks
+//! that were never written costs a commit of file system metadata.
+//!
+//! # Why it is safe
+//! - A record's checksum covers all of it and is seeded with its segment's random salt: a torn
+//!   record, or bytes of another file, are not a record.
+//! - Each record carries `synced_through`, the last position durable when its group was written.
+//!   An unreadable place is a *tear* and cut only if no later record, and not the durable head
+//!   stored with the cursors, says that something at or after it was durable. Otherwise it is
+//!   *damage*: the segment is left as it is, readers that need the place are stopped there, and
+//!   writing goes on in a fresh segment ([`recovery`]).
+//! - After a failed sync the kernel may show bytes that are not on disk. So a failed sync poisons
+//!   the journal for the life of the process, and recovery writes the last group again and syncs
+//!   it before anybody reads it.
+//! - Positions are never reused: after a cut they go on above everything ever seen, so a cursor
+//!   that ran ahead of a lost tail never skips a new record.
+//! - A segment's header counts the events before it. A reader that leaves a segment compares, so
+//!   that a segment that lost its tail is damage and not merely short.
+//! - A segment is unlinked only after the cursors that passed it were synced ([`retention`]).
+//!
+//! # Files
+//! `00000000000000000001.seg` (named by the first position it may hold), `spare`, `cursors`,
+//! `lock`. Format version 0: see [`record`], [`segment`], [`cursors`].
+
+use std::path::PathBuf;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+use crate::telemetry::metrics::StorageMetrics;
+
+mod committer;
+mod cursors;
+mod error;
+mod files;
+mod housekeeping;
+mod lock;
+mod reader;
+mod record;
+mod recovery;
+mod resend;
+mod retention;
+mod segment;
+mod spare;
+#[cfg(test)]
+mod tests;
+
+pub use cursors::{CURSORS_MAX, Cursor, RANGES_MAX, Totals};
+pub use error::{AppendError, CursorError, OpenError, ReadError};
+pub use files::{DiskFiles, Files, JournalFile};
+pub use reader::{ReadRecord, Reader};
+pub use record::{NewRecord, Record, Resend};
+
+use committer::Request;
+use cursors::{CursorFile, CursorTable, Stored as StoredCursors};
+use segment::Segment;
+use spare::SpareSlot;
+
+/// Callers that may wait for the writer; more are refused at once.
+const QUEUE_MAX: usize = 8192;
+
+/// How a journal is kept.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Its directory; created when missing.
+    pub directory: PathBuf,
+    /// Bytes of all segments together.
+    pub max_size_bytes: u64,
+    /// Bytes of one segment.
+    pub segment_bytes: u64,
+    /// How long segments stay after every cursor passed them.
+    pub retain_delivered: Duration,
+    /// Resend keys remembered.
+    pub resend_window: usize,
+    /// Takes file systems that forget at a restart.
+    pub allow_ephemeral: bool,
+}
+
+/// The end of what is durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The last durable position; 0 when nothing was ever stored.
+    pub position: u64,
+    /// Events ever stored: the ordinal of the last one.
+    pub events: u64,
+}
+
+/// Whether the journal takes records now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It does.
+    Accepting,
+    /// It has no space, and says why; it looks again by itself.
+    Full(String),
+    /// It takes none until a restart, and says why.
+    Poisoned(String),
+}
+
+/// Where a cursor begins that the journal does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartAt {
+    /// With the oldest event kept.
+    Earliest,
+    /// With the next event.
+    Latest,
+}
+
+/// What became of one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// It is durable.
+    At {
+        /// Its place.
+        position: u64,
+        /// The record that it repeats.
+        duplicate_of: Option<[u8; 16]>,
+    },
+    /// It repeats this durable record and was not stored.
+    Repeat {
+        /// The first record's id.
+        first: [u8; 16],
+    },
+}
+
+/// Sizes, for status and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes of all segment files.
+    pub used_bytes: u64,
+    /// Segment files.
+    pub segments: usize,
+}
+
+/// An open journal. Dropping it ends its threads and syncs the cursors.
+pub struct Journal {
+    shared: Arc<Shared>,
+    queue: Option<SyncSender<Request>>,
+    threads: Vec<JoinHandle<()>>,
+    /// Held for the life of the journal.
+    _lock: std::fs::File,
+}
+
+/// What the journal's threads and readers share.
+struct Shared {
+    files: Arc<dyn Files>,
+    directory: PathBuf,
+    options: Options,
+    journal_id: [u8; 16],
+    /// Ascending by base; the last one is written to.
+    segments: Mutex<Vec<Segment>>,
+    head: watch::Sender<Head>,
+    health: watch::Sender<Health>,
+    cursors: Mutex<CursorTable>,
+    /// Locked before `cursors` where both are.
+    cursor_file: Mutex<CursorFile>,
+    /// The highest position handed out, durable or not.
+    position_max: std::sync::atomic::AtomicU64,
+    spare: SpareSlot,
+    metrics: StorageMetrics,
+}
+
+impl Journal {
+    /// Opens or creates the journal: takes the lock, recovers, proves with a write and a sync
+    /// that the directory can be written, and starts the threads.
+    pub fn open(
+        options: Options,
+        files: Arc<dyn Files>,
+        metrics: StorageMetrics,
+    ) -> Result<Self, OpenError> {
+        let directory = options.directory.clone();
+        std::fs::create_dir_all(&directory).map_err(OpenError::io("create", &directory))?;
+        if !options.allow_ephemeral {
+            lock::refuse_ephemeral(&directory)?;
+        }
+        let lock = lock::lock(&directory)?;
+        let recovered = recovery::recover(&*files, &options)?;
+        let (head, _) = watch::channel(recovered.head);
+        let (health, _) = watch::channel(Health::Accepting);
+        metrics
+            .limit_bytes
+            .set(i64::try_from(options.max_size_bytes).unwrap_or(i64::MAX));
+        let shared = Arc::new(Shared {
+            files,
+            directory,
+            options,
+            journal_id: recovered.journal_id,
+            segments: Mutex::new(recovered.segments),
+            head,
+            health,
+            cursors: Mutex::new(recovered.cursors),
+            cursor_file: Mutex::new(recovered.cursor_file),
+            position_max: (recovered.next_position - 1).into(),
+            spare: SpareSlot::new(),
+            metrics,
+        });
+        let (queue, requests) = sync_channel(QUEUE_MAX);
+        let mut journal = Self {
+            shared: Arc::clone(&shared),
+            queue: Some(queue),
+            threads: vec![],
+            _lock: lock,
+        };
+        journal.spawn("journal-spare", {
+            let shared = Arc::clone(&shared);
+            move || spare::run(&shared)
+        })?;
+        let committer = committer::Committer::start(&shared, recovered.tail)?;
+        shared.sync_cursors().map_err(|error| {
+            let path = CursorFile::path(&shared.directory);
+            OpenError::io("write", path)(std::io::Error::other(error))
+        })?;
+        journal.spawn("journal-writer", move || committer.run(&requests))?;
+        journal.spawn("journal-keeper", move || housekeeping::run(&shared))?;
+        Ok(journal)
+    }
+
+    /// Stores all records as one set, or none; the answer comes when they are durable, one per
+    /// record. Never blocks.
+    pub fn append(
+        &self,
+        records: Vec<NewRecord>,
+    ) -> Result<oneshot::Receiver<Result<Vec<Stored>, AppendError>>, AppendError> {
+        let (reply, answer) = oneshot::channel();
+        let queue = self.queue.as_ref().ok_or(AppendError::Closed)?;
+        match queue.try_send(Request { records, reply }) {
+            Ok(()) => Ok(answer),
+            Err(TrySendError::Full(_)) => Err(AppendError::Overloaded),
+            Err(TrySendError::Disconnected(_)) => Err(AppendError::Closed),
+        }
+    }
+
+    /// The end of what is durable.
+    pub fn head(&self) -> watch::Receiver<Head> {
+        self.shared.head.subscribe()
+    }
+
+    /// Whether records are taken.
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.shared.health.subscribe()
+    }
+
+    /// Makes a cursor known, durably; a known one keeps its place.
+    pub fn register(&self, name: &str, start: StartAt) -> Result<Cursor, CursorError> {
+        {
+            let mut table = self.shared.cursors();
+            if let Some(cursor) = table.cursors.get(name) {
+                return Ok(cursor.clone());
+            }
+            if table.cursors.len() >= CURSORS_MAX {
+                return Err(CursorError::TooMany);
+            }
+            let cursor = self.shared.new_cursor(start);
+            table.cursors.insert(name.to_owned(), cursor);
+        }
+        if let Err(error) = self.shared.sync_cursors() {
+            self.shared.cursors().cursors.remove(name);
+            return Err(error);
+        }
+        self.load_cursor(name)
+    }
+
+    /// The stored place of a cursor.
+    pub fn load_cursor(&self, name: &str) -> Result<Cursor, CursorError> {
+        self.shared.cursors().load(name)
+    }
+
+    /// Names of all cursors.
+    pub fn cursor_names(&self) -> Vec<String> {
+        self.shared.cursors().cursors.keys().cloned().collect()
+    }
+
+    /// Stores a place; durable within 100 ms, and before any segment below it is unlinked.
+    pub fn store_cursor(&self, name: &str, cursor: &Cursor) -> Result<u64, CursorError> {
+        self.shared.cursors().store(name, cursor)
+    }
+
+    /// Makes every stored cursor durable now.
+    pub fn sync_cursors(&self) -> Result<(), CursorError> {
+        self.shared.sync_cursors()
+    }
+
+    /// A reader whose first record is the first one above `position`.
+    pub fn reader(&self, position: u64) -> Reader {
+        Reader::new(Arc::clone(&self.shared), position)
+    }
+
+    /// Sizes now.
+    pub fn usage(&self) -> Usage {
+        let segments = self.shared.segments();
+        let used_bytes = segments.iter().map(|segment| segment.file_bytes).sum();
+        Usage {
+            used_bytes,
+            segments: segments.len(),
+        }
+    }
+
+    /// Bytes of the segments that a reader behind `low_water` still needs.
+    pub fn retained_bytes(&self, low_water: u64) -> u64 {
+        let head = self.shared.head.borrow().position;
+        if low_water >= head {
+            return 0;
+        }
+        let segments = self.shared.segments();
+        let needed = retention::first_needed(&segments, low_water);
+        segments
+            .iter()
+            .skip(needed)
+            .map(|segment| segment.file_bytes)
+            .sum()
+    }
+
+    fn spawn(&mut self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(body)
+            .map_err(OpenError::io("start a thread for", &self.shared.directory))?;
+        self.threads.push(thread);
+        Ok(())
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        // The writer ends when the last sender is gone and the queue is drained.
+        self.queue = None;
+        self.shared.spare.close();
+        self.shared
+            .health
+            .send_replace(Health::Poisoned(housekeeping::CLOSED.to_owned()));
+        for thread in self.threads.drain(..) {
+            thread.thread().unpark();
+            if thread.join().is_err() {
+                tracing::error!("a journal thread panicked");
+            }
+        }
+        if let Err(error) = self.shared.sync_cursors() {
+            tracing::error!(%error, "cursors not synced at close: deliveries may repeat");
+        }
+    }
+}
+
+impl Shared {
+    fn segments(&self) -> MutexGuard<'_, Vec<Segment>> {
+        self.segments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cursors(&self) -> MutexGuard<'_, CursorTable> {
+        self.cursors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn used_bytes(&self) -> u64 {
+        self.segments()
+            .iter()
+            .map(|segment| segment.file_bytes)
+            .sum()
+    }
+
+    /// Moves to a state; a poisoned journal stays poisoned.
+    fn set_health(&self, health: Health) {
+        if matches!(&*self.health.borrow(), Health::Poisoned(_)) {
+            return;
+        }
+        let state = match &health {
+            Health::Accepting => "accepting",
+            Health::Full(_) => "full",
+            Health::Poisoned(_) => "poisoned",
+        };
+        self.metrics.state(state);
+        let changed = self.health.send_if_modified(|known| {
+            let changed = *known != health;
+            known.clone_from(&health);
+            changed
+        });
+        if !changed {
+            return;
+        }
+        match health {
+            Health::Accepting => tracing::info!("journal accepts events again"),
+            Health::Full(reason) => tracing::error!(reason, "journal full: events are refused"),
+            Health::Poisoned(reason) => {
+                tracing::error!(
+                    reason,
+                    "journal poisoned: events are refused until a restart"
+                );
+            }
+        }
+    }
+
+    /// Where a new cursor begins.
+    fn new_cursor(&self, start: StartAt) -> Cursor {
+        let head = *self.head.borrow();
+        let segments = self.segments();
+        let (low_water, skipped_events) = match start {
+            StartAt::Latest => (head.position, head.events),
+            StartAt::Earliest => segments.first().map_or((0, 0), |first| {
+                let skipped = first.header.map_or(0, |header| header.events_before);
+                (first.base.saturating_sub(1), skipped)
+            }),
+        };
+        Cursor {
+            low_water,
+            skipped_events,
+            ..Cursor::default()
+        }
+    }
+
+    /// Writes all cursors and the durable head, and syncs.
+    fn sync_cursors(&self) -> Result<(), CursorError> {
+        let mut file = self
+            .cursor_file
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let stored = {
+            let mut table = self.cursors();
+            table.dirty = false;
+            StoredCursors {
+                head: *self.head.borrow(),
+                position_max: self.position_max.load(std::sync::atomic::Ordering::Acquire),
+                cursors: table.cursors.clone(),
+            }
+        };
+        let result = file.store(&stored);
+        if result.is_err() {
+            self.metrics.error("cursor");
+            self.cursors().dirty = true;
+        }
+        result
+    }
+}

@@ -14,6 +14,9 @@ use crate::event::{Event, EventId, Provenance};
 
 mod local;
 
+pub use crate::journal::{
+    AppendError, Cursor, CursorError, Head, Health, ReadError, StartAt, Totals,
+};
 pub use local::{LocalLog, LocalReader};
 
 /// An event to be stored.
@@ -63,133 +66,6 @@ pub enum Appended {
     Repeat {
         /// The event stored earlier.
         first: EventId,
-    },
-}
-
-/// Why nothing of a call was stored.
-#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
-pub enum AppendError {
-    /// No space now; it is looked for again and again.
-    #[error("the log is full: {0}")]
-    Full(String),
-    /// Writing failed in a way that leaves the disk's content unknown; only a restart helps.
-    #[error("the log refuses writes until a restart: {0}")]
-    Poisoned(String),
-    /// More callers wait than the queue to the writer holds.
-    #[error("the log's queue is full")]
-    Overloaded,
-    /// The record is larger than a segment can take.
-    #[error("the event of {bytes} bytes does not fit into a segment of {limit} bytes")]
-    TooLarge {
-        /// Bytes of the record.
-        bytes: usize,
-        /// Bytes a segment can take.
-        limit: usize,
-    },
-    /// The relay is stopping.
-    #[error("the log is closed")]
-    Closed,
-}
-
-/// The end of what is durable.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Head {
-    /// The last durable position; 0 when nothing was ever stored.
-    pub position: u64,
-    /// Events ever stored: the ordinal of the last one.
-    pub events: u64,
-}
-
-/// Whether the log takes events now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Health {
-    /// It does.
-    Accepting,
-    /// It has no space, and says why.
-    Full(String),
-    /// It takes none until a restart, and says why.
-    Poisoned(String),
-}
-
-/// How far one destination is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cursor {
-    /// Every position up to here is settled.
-    pub low_water: u64,
-    /// Settled positions above it: inclusive ranges, ascending, not touching.
-    pub done: Vec<(u64, u64)>,
-    /// Events before the destination's start, which it never counts.
-    pub skipped_events: u64,
-    /// What became of the settled ones.
-    pub totals: Totals,
-    /// When an event was last delivered; Unix milliseconds, 0 for never.
-    pub last_success_ms: u64,
-    /// Grows with each store; a store with an outdated one is refused.
-    pub revision: u64,
-}
-
-/// What became of a destination's settled events, since it was registered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Taken by the destination.
-    pub delivered: u64,
-    /// Refused and kept as dead letters.
-    pub dead_lettered: u64,
-    /// Not wanted by the destination's routing.
-    pub filtered: u64,
-    /// Lost on purpose or by damage, each reported.
-    pub discarded: u64,
-}
-
-/// Where a destination begins that the log does not know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StartAt {
-    /// With the oldest event kept.
-    Earliest,
-    /// With the next event.
-    Latest,
-}
-
-/// Why a cursor cannot be loaded or stored.
-#[derive(Debug, thiserror::Error)]
-pub enum CursorError {
-    /// The destination is not registered.
-    #[error("destination {0} is not registered in the log")]
-    Unknown(String),
-    /// Another worker stored meanwhile.
-    #[error("the cursor of destination {destination} was moved by another worker")]
-    Conflict {
-        /// Its name.
-        destination: String,
-    },
-    /// Another worker delivers for it.
-    #[error("destination {0} is already being delivered by another worker")]
-    Leased(String),
-    /// The file cannot be written.
-    #[error("cannot store cursors: {0}")]
-    Storage(String),
-}
-
-/// Why a reader cannot go on.
-#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
-pub enum ReadError {
-    /// Bytes that were durable are not what was written.
-    #[error("{file} is damaged at offset {offset}, from position {position}")]
-    Damaged {
-        /// The segment file.
-        file: String,
-        /// Byte offset in it.
-        offset: u64,
-        /// The first position that cannot be read.
-        position: u64,
-    },
-    /// The file cannot be read now.
-    #[error("cannot read {file}: {message}")]
-    Io {
-        /// The segment file.
-        file: String,
-        /// What the system said.
-        message: String,
     },
 }
 

@@ -63,11 +63,10 @@ impl Provenance {
         }
     }
 
-    /// Reads the stored form; unknown tags are skipped.
-    pub fn decode(mut bytes: &[u8]) -> Result<Self, HeaderError> {
-        let mut source = None;
-        let mut provenance = Self {
-            source: String::new(),
+    /// Stands in for a header that cannot be read.
+    pub fn unknown() -> Self {
+        Self {
+            source: "unknown".to_owned(),
             peer: None,
             client: None,
             auth: AuthMethod::None,
@@ -76,7 +75,13 @@ impl Provenance {
             content_type: None,
             content_encoding: None,
             headers: Vec::new(),
-        };
+        }
+    }
+
+    /// Reads the stored form; unknown tags are skipped.
+    pub fn decode(mut bytes: &[u8]) -> Result<Self, HeaderError> {
+        let mut source = None;
+        let mut provenance = Self::unknown();
         while let Some((&tag, rest)) = bytes.split_first() {
             let (length, rest) = rest
                 .split_first_chunk::<2>()

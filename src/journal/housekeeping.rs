@@ -1,0 +1,56 @@
+//! The keeper thread: syncs cursors soon after they moved, and lets go of what nobody needs.
+//!
+//! Cursors are synced at most every 100 ms, so a kill repeats at most what was delivered in that
+//! time. The durable head goes to the cursor file once a second while it moves, which keeps the
+//! rule that tells a tear from damage sharp.
+
+use std::time::{Duration, Instant};
+
+use super::{Health, Shared, retention};
+
+/// Reason of the health state that a closing journal is in.
+pub(super) const CLOSED: &str = "the journal is closed";
+
+/// How soon moved cursors are synced.
+const CURSORS_EVERY: Duration = Duration::from_millis(100);
+/// How often segments are looked at, and a moved head is stored.
+const SEGMENTS_EVERY: Duration = Duration::from_secs(1);
+
+/// The body of the thread; ends when the journal closes.
+pub(super) fn run(shared: &Shared) {
+    let mut segments_at = Instant::now();
+    let mut stored_head = *shared.head.borrow();
+    let mut failing = false;
+    while !is_closed(shared) {
+        std::thread::park_timeout(CURSORS_EVERY);
+        let second_passed = segments_at.elapsed() >= SEGMENTS_EVERY;
+        let head = *shared.head.borrow();
+        let due = shared.cursors().dirty || (second_passed && head != stored_head);
+        if due {
+            match shared.sync_cursors() {
+                Ok(()) => {
+                    stored_head = head;
+                    if std::mem::take(&mut failing) {
+                        tracing::info!("cursors are stored again");
+                    }
+                }
+                Err(error) if !failing => {
+                    failing = true;
+                    tracing::error!(%error, "cursors not stored: a restart repeats deliveries");
+                }
+                // Said once; the counter goes on.
+                Err(_) => {}
+            }
+        }
+        if second_passed {
+            segments_at = Instant::now();
+            retention::run(shared, retention::Pressure::None);
+            let used = i64::try_from(shared.used_bytes()).unwrap_or(i64::MAX);
+            shared.metrics.used_bytes.set(used);
+        }
+    }
+}
+
+fn is_closed(shared: &Shared) -> bool {
+    matches!(&*shared.health.borrow(), Health::Poisoned(reason) if reason == CLOSED)
+}

@@ -1,0 +1,118 @@
+//! Which segments may go, and letting them go.
+//!
+//! A segment goes when every cursor passed it, no key in the resend window can be in it, and the
+//! time for replay is over; the last two give way when space is short. The one being written
+//! never goes. A journal without cursors keeps everything for the time for replay.
+
+use std::sync::Mutex;
+
+use super::Shared;
+use super::committer::now_ms;
+use super::segment::Segment;
+
+/// One run at a time: the keeper and the spare's thread both call.
+static RUNNING: Mutex<()> = Mutex::new(());
+
+/// Whether space is short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pressure {
+    /// It is not.
+    None,
+    /// It is: what is only kept for replay goes.
+    SpaceShort,
+}
+
+/// Unlinks what may go.
+pub(super) fn run(shared: &Shared, pressure: Pressure) {
+    let _one = RUNNING
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let count = removable(shared, pressure);
+    if count == 0 {
+        return;
+    }
+    // The cursors that passed these segments are durable before the segments go: otherwise a
+    // power cut could bring back a cursor that still needs them.
+    if let Err(error) = shared.sync_cursors() {
+        tracing::warn!(%error, "segments kept: the cursors that passed them cannot be stored");
+        return;
+    }
+    for _ in 0..count {
+        let Some(segment) = shared.segments().first().cloned() else {
+            return;
+        };
+        if let Err(error) = shared.files.remove(&segment.path) {
+            shared.metrics.error("remove");
+            let file = segment.name();
+            tracing::warn!(%error, file, "segment not removed; it is tried again");
+            return;
+        }
+        shared.segments().remove(0);
+        tracing::debug!(file = segment.name(), "segment removed");
+    }
+    if let Err(error) = shared.files.sync_directory(&shared.directory) {
+        // A name that comes back after a power cut holds only what every cursor passed.
+        shared.metrics.error("remove");
+        tracing::warn!(%error, "directory not synced after removing segments");
+    }
+}
+
+/// Index of the first segment that a reader behind `low_water` needs.
+pub(super) fn first_needed(segments: &[Segment], low_water: u64) -> usize {
+    let passed = |pair: &[Segment]| match pair {
+        // All positions below the next segment's base are settled.
+        [_, next] => low_water + 1 >= next.base,
+        _ => false,
+    };
+    segments.windows(2).take_while(|pair| passed(pair)).count()
+}
+
+/// Who keeps the journal from shrinking, in words.
+pub(super) fn blocker(shared: &Shared) -> String {
+    let table = shared.cursors();
+    let slowest = table
+        .cursors
+        .iter()
+        .min_by_key(|(_, cursor)| cursor.low_water);
+    slowest.map_or_else(
+        || "no destination is registered, so nothing may go".to_owned(),
+        |(name, cursor)| {
+            format!(
+                "destination {name} has taken all up to position {} only; repair it, remove it \
+                 or raise journal.max_size",
+                cursor.low_water
+            )
+        },
+    )
+}
+
+fn removable(shared: &Shared, pressure: Pressure) -> usize {
+    let low_water = {
+        let table = shared.cursors();
+        table.cursors.values().map(|cursor| cursor.low_water).min()
+    };
+    let head = *shared.head.borrow();
+    let segments = shared.segments();
+    let passed = low_water.map_or(segments.len().saturating_sub(1), |low_water| {
+        first_needed(&segments, low_water)
+    });
+    if pressure == Pressure::SpaceShort {
+        // Without a cursor nothing was delivered: space does not make it go.
+        return if low_water.is_some() { passed } else { 0 };
+    }
+    let keep_ms = u64::try_from(shared.options.retain_delivered.as_millis()).unwrap_or(u64::MAX);
+    let oldest_kept_ms = now_ms().saturating_sub(keep_ms);
+    let window = shared.options.resend_window as u64;
+    let expired = |next: &Segment| {
+        // A segment's events are older than the next segment, and all counted in its header.
+        next.header.is_some_and(|header| {
+            header.created_ms < oldest_kept_ms && header.events_before + window <= head.events
+        })
+    };
+    segments
+        .iter()
+        .skip(1)
+        .take(passed)
+        .take_while(|next| expired(next))
+        .count()
+}

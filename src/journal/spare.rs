@@ -1,0 +1,219 @@
+//! The next segment, written ahead of need.
+//!
+//! A sync into blocks that were never written costs the file system a commit of its own
+//! metadata; a sync into written blocks does not. So one thread keeps one file of zeros ready,
+//! fills it at a bounded rate while nobody waits for it, and at full speed when the committer
+//! does. It is also the place where lack of space is noticed: the committer's own writes go into
+//! blocks that the file already has.
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::Shared;
+use super::files::{JournalFile, is_full, write_full};
+use super::retention;
+
+/// Name of the file while it is being filled and until it becomes a segment.
+pub(super) const FILE_NAME: &str = "spare";
+
+/// Bytes per write while filling.
+const CHUNK_BYTES: usize = 1024 * 1024;
+/// Pause after each chunk while nobody waits: at most 100 MiB/s.
+const PAUSE: Duration = Duration::from_millis(10);
+/// How long lack of space is believed before it is looked for again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Hands the spare from its thread to the committer.
+pub(super) struct SpareSlot {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    ready: Option<Arc<dyn JournalFile>>,
+    /// The committer has it, and it still has the spare's name.
+    taken: bool,
+    /// Why there is none, when space is short or the device fails.
+    missing: Option<String>,
+    /// The committer waits.
+    urgent: bool,
+    closed: bool,
+}
+
+impl SpareSlot {
+    pub(super) fn new() -> Self {
+        let state = State {
+            ready: None,
+            taken: false,
+            missing: None,
+            urgent: false,
+            closed: false,
+        };
+        Self {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// The spare, waited for; or why there is none. The next one is made after [`Self::renamed`].
+    pub(super) fn take(&self) -> Result<Arc<dyn JournalFile>, String> {
+        let mut state = self.state();
+        // What was missing a moment ago is looked for once more before the caller is refused.
+        state.missing = None;
+        loop {
+            if let Some(file) = state.ready.take() {
+                state.urgent = false;
+                state.taken = true;
+                return Ok(file);
+            }
+            if let Some(reason) = &state.missing {
+                let reason = reason.clone();
+                state.urgent = false;
+                return Err(reason);
+            }
+            if state.closed {
+                return Err("the journal is closed".to_owned());
+            }
+            state.urgent = true;
+            self.changed.notify_all();
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The file that was taken no longer has the spare's name, or is not wanted after all.
+    pub(super) fn renamed(&self) {
+        self.state().taken = false;
+        self.changed.notify_all();
+    }
+
+    /// Whether one is ready now.
+    pub(super) fn is_ready(&self) -> bool {
+        self.state().ready.is_some()
+    }
+
+    /// Ends the thread; waiting callers are refused.
+    pub(super) fn close(&self) {
+        self.state().closed = true;
+        self.changed.notify_all();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_urgent(&self) -> bool {
+        let state = self.state();
+        state.urgent || state.closed
+    }
+
+    /// Waits until a spare is wanted; false when the journal closes.
+    fn wanted(&self) -> bool {
+        let mut state = self.state();
+        loop {
+            if state.closed {
+                return false;
+            }
+            let known_missing = state.missing.is_some() && !state.urgent;
+            if state.ready.is_none() && !state.taken && !known_missing {
+                return true;
+            }
+            let waited = self.changed.wait_timeout(state, RETRY_AFTER);
+            let (guard, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = guard;
+            if timeout.timed_out() && state.missing.is_some() && !state.closed {
+                return true;
+            }
+        }
+    }
+
+    fn publish(&self, made: Result<Arc<dyn JournalFile>, String>) {
+        let mut state = self.state();
+        match made {
+            Ok(file) => {
+                state.ready = Some(file);
+                state.missing = None;
+            }
+            Err(reason) => {
+                state.missing = Some(reason);
+                state.urgent = false;
+            }
+        }
+        self.changed.notify_all();
+    }
+}
+
+/// Keeps the slot filled until it is closed; the body of the spare's thread.
+pub(super) fn run(shared: &Shared) {
+    while shared.spare.wanted() {
+        let made = make(shared);
+        if let Err(reason) = &made {
+            tracing::debug!(reason, "no spare segment");
+        }
+        shared.spare.publish(made);
+    }
+}
+
+fn make(shared: &Shared) -> Result<Arc<dyn JournalFile>, String> {
+    let limit = shared.options.max_size_bytes;
+    let needed = shared.options.segment_bytes;
+    if shared.used_bytes() + needed > limit {
+        // Delivered segments that are only kept for replay give way.
+        retention::run(shared, retention::Pressure::SpaceShort);
+        if shared.used_bytes() + needed > limit {
+            return Err(format!(
+                "journal.max_size of {limit} bytes is reached; {}",
+                retention::blocker(shared)
+            ));
+        }
+    }
+    match fill(shared) {
+        Ok(file) => Ok(file),
+        Err(error) => {
+            shared.metrics.error("create");
+            // A partly filled file would keep the space that others wait for.
+            let path = shared.directory.join(FILE_NAME);
+            if let Err(error) = shared.files.remove(&path) {
+                tracing::debug!(%error, "partly filled spare segment not removed");
+            }
+            if is_full(&error) {
+                retention::run(shared, retention::Pressure::SpaceShort);
+            }
+            Err(format!(
+                "cannot prepare a segment of {needed} bytes: {error}"
+            ))
+        }
+    }
+}
+
+fn fill(shared: &Shared) -> io::Result<Arc<dyn JournalFile>> {
+    let path = shared.directory.join(FILE_NAME);
+    let length = shared.options.segment_bytes;
+    if let Ok(file) = shared.files.open(&path)
+        && file.length()? == length
+    {
+        // Left from an earlier run. Whatever it holds is not a record: the salt will be new.
+        return Ok(file);
+    }
+    let file = shared.files.create(&path)?;
+    let zeros = vec![0; CHUNK_BYTES];
+    let mut written = 0;
+    while written < length {
+        let count = usize::try_from(length - written)
+            .unwrap_or(CHUNK_BYTES)
+            .min(CHUNK_BYTES);
+        write_full(&*file, zeros.get(..count).unwrap_or_default(), written)?;
+        written += count as u64;
+        if !shared.spare.is_urgent() {
+            // Dirty pages go out in small portions, so that no commit waits behind all of them.
+            file.sync_data()?;
+            std::thread::sleep(PAUSE);
+        }
+    }
+    // The blocks are on disk before the committer counts on them.
+    file.sync_data()?;
+    Ok(file)
+}

@@ -1,0 +1,176 @@
+//! Proves the journal's promises against real files, with faults put in at the seam.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::*;
+use crate::telemetry::metrics::Metrics;
+
+mod cursor_tests;
+mod fault_tests;
+mod log_tests;
+mod recovery_tests;
+
+const SEGMENT_BYTES: u64 = 64 * 1024;
+
+fn options(directory: &Path) -> Options {
+    Options {
+        directory: directory.to_owned(),
+        max_size_bytes: 100 * SEGMENT_BYTES,
+        segment_bytes: SEGMENT_BYTES,
+        retain_delivered: Duration::ZERO,
+        resend_window: 1000,
+        allow_ephemeral: true,
+    }
+}
+
+fn open(directory: &Path) -> Journal {
+    open_with(options(directory), Arc::new(DiskFiles)).unwrap()
+}
+
+fn open_with(options: Options, files: Arc<dyn Files>) -> Result<Journal, OpenError> {
+    Journal::open(options, files, Metrics::new().unwrap().storage.clone())
+}
+
+fn record(text: &str) -> NewRecord {
+    NewRecord {
+        id: *uuid::Uuid::new_v4().as_bytes(),
+        received_ms: 1_763_900_000_000,
+        resend: None,
+        header: b"header".to_vec(),
+        payload: Bytes::copy_from_slice(text.as_bytes()),
+    }
+}
+
+fn append(journal: &Journal, record: NewRecord) -> Result<Stored, AppendError> {
+    let answer = journal.append(vec![record])?.blocking_recv().unwrap()?;
+    Ok(answer[0])
+}
+
+fn position(stored: Stored) -> u64 {
+    match stored {
+        Stored::At { position, .. } => position,
+        Stored::Repeat { .. } => panic!("a repeat has no position"),
+    }
+}
+
+/// Payloads from a position on, up to the end or to damage.
+fn read_all(journal: &Journal, after: u64) -> (Vec<String>, Option<ReadError>) {
+    let mut reader = journal.reader(after);
+    let mut texts = Vec::new();
+    loop {
+        match reader.read(7, 1000) {
+            Ok(records) if records.is_empty() => return (texts, None),
+            Ok(records) => texts.extend(
+                records
+                    .iter()
+                    .map(|read| String::from_utf8(read.record.payload.to_vec()).unwrap()),
+            ),
+            Err(error) => return (texts, Some(error)),
+        }
+    }
+}
+
+fn segment_files(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> = entries
+        .filter(|path| path.extension().is_some_and(|ext| ext == "seg"))
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// Waits for something that another thread does.
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// The disk, with switches that make it fail.
+#[derive(Default)]
+struct FaultyFiles {
+    full: Arc<AtomicBool>,
+    broken_sync: Arc<AtomicBool>,
+}
+
+struct FaultyFile {
+    file: Arc<dyn JournalFile>,
+    full: Arc<AtomicBool>,
+    broken_sync: Arc<AtomicBool>,
+}
+
+impl FaultyFiles {
+    fn wrap(&self, file: Arc<dyn JournalFile>) -> Arc<dyn JournalFile> {
+        let (full, broken_sync) = (Arc::clone(&self.full), Arc::clone(&self.broken_sync));
+        Arc::new(FaultyFile {
+            file,
+            full,
+            broken_sync,
+        })
+    }
+}
+
+impl Files for FaultyFiles {
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn JournalFile>> {
+        Ok(self.wrap(DiskFiles.open(path)?))
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn JournalFile>> {
+        Ok(self.wrap(DiskFiles.create(path)?))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        DiskFiles.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        DiskFiles.remove(path)
+    }
+
+    fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        DiskFiles.sync_directory(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        DiskFiles.list(path)
+    }
+}
+
+impl JournalFile for FaultyFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        if self.full.load(Ordering::SeqCst) {
+            // Half of it arrives, as it does on a disk that fills up.
+            let half = bytes.len() / 2;
+            if half > 8 {
+                return self.file.write_at(&bytes[..half], offset);
+            }
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.file.write_at(bytes, offset)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        if self.broken_sync.load(Ordering::SeqCst) {
+            return Err(io::Error::other("injected"));
+        }
+        self.file.sync_data()
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        self.file.length()
+    }
+}

@@ -1,0 +1,106 @@
+//! Proves: cursors survive restarts and torn writes; a damaged cursor file stops the start.
+
+use super::*;
+
+fn moved(journal: &Journal, low_water: u64) {
+    let mut cursor = journal.load_cursor("splunk").unwrap();
+    cursor.low_water = low_water;
+    cursor.done = vec![(low_water + 2, low_water + 3)];
+    cursor.totals.delivered = low_water + 2;
+    cursor.last_success_ms = 42;
+    journal.store_cursor("splunk", &cursor).unwrap();
+}
+
+#[test]
+fn a_cursor_is_there_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open(directory.path());
+    journal.register("splunk", StartAt::Earliest).unwrap();
+    moved(&journal, 7);
+    let before = journal.load_cursor("splunk").unwrap();
+    drop(journal);
+    let journal = open(directory.path());
+    let after = journal.load_cursor("splunk").unwrap();
+    assert_eq!(
+        Cursor {
+            revision: 0,
+            ..after
+        },
+        Cursor {
+            revision: 0,
+            ..before
+        }
+    );
+    assert_eq!(
+        journal
+            .register("splunk", StartAt::Latest)
+            .unwrap()
+            .low_water,
+        7
+    );
+    // Never below what a cursor has seen, even though the log is empty.
+    assert!(position(append(&journal, record("x")).unwrap()) > 10);
+}
+
+#[test]
+fn a_destination_begins_with_the_oldest_or_with_the_next_event() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open(directory.path());
+    append(&journal, record("one")).unwrap();
+    append(&journal, record("two")).unwrap();
+    let earliest = journal.register("earliest", StartAt::Earliest).unwrap();
+    let latest = journal.register("latest", StartAt::Latest).unwrap();
+    assert_eq!((earliest.low_water, earliest.skipped_events), (0, 0));
+    assert_eq!((latest.low_water, latest.skipped_events), (2, 2));
+}
+
+#[test]
+fn a_store_with_an_outdated_revision_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open(directory.path());
+    let cursor = journal.register("splunk", StartAt::Earliest).unwrap();
+    journal.store_cursor("splunk", &cursor).unwrap();
+    let second = journal.store_cursor("splunk", &cursor);
+    assert_eq!(second, Err(CursorError::Conflict("splunk".to_owned())));
+}
+
+#[test]
+fn a_torn_slot_leaves_the_state_before_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |low_water| {
+        let cursor = Cursor { low_water, ..Cursor::default() };
+        StoredCursors { cursors: [("splunk".to_owned(), cursor)].into(), ..Default::default() }
+    };
+    let mut file = CursorFile::create(&DiskFiles, directory.path(), [7; 16]).unwrap();
+    file.store(&at(7)).unwrap();
+    file.store(&at(9)).unwrap();
+    let path = directory.path().join("cursors");
+    let whole = std::fs::read(&path).unwrap();
+    // Created, 7 and 9 went to the slots in turn, so that 9 is where the first state was.
+    let (newest, older) = (4096, 4096 + 8 * 1024 * 1024);
+    let length = u32::from_le_bytes(whole[newest + 4..newest + 8].try_into().unwrap()) as usize;
+    for byte in newest..newest + length {
+        let mut torn = whole.clone();
+        torn[byte] ^= 1;
+        std::fs::write(&path, &torn).unwrap();
+        let (_, id, stored) = CursorFile::open(&DiskFiles, directory.path()).unwrap();
+        assert_eq!((id, stored), ([7; 16], at(7)), "byte {}", byte - newest);
+    }
+    let mut both = whole;
+    both[newest + 30] ^= 1;
+    both[older + 30] ^= 1;
+    std::fs::write(&path, both).unwrap();
+    let refused = open_with(options(directory.path()), Arc::new(DiskFiles));
+    assert!(matches!(refused, Err(OpenError::Cursors(_))));
+}
+
+#[test]
+fn segments_without_a_cursor_file_stop_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open(directory.path());
+    append(&journal, record("one")).unwrap();
+    drop(journal);
+    std::fs::remove_file(directory.path().join("cursors")).unwrap();
+    let refused = open_with(options(directory.path()), Arc::new(DiskFiles));
+    assert!(matches!(refused, Err(OpenError::Cursors(_))));
+}
