@@ -43,6 +43,8 @@ pub struct Cursor {
     pub low_water: u64,
     /// Settled positions above it: inclusive ranges, ascending, not touching.
     pub done: Vec<(u64, u64)>,
+    /// Events in those ranges; positions have gaps, so ranges alone do not tell.
+    pub done_events: u64,
     /// Events before the destination's start, which it never counts.
     pub skipped_events: u64,
     /// What became of the settled ones.
@@ -261,7 +263,7 @@ fn encode_slot(sequence: u64, stored: &Stored, out: &mut Vec<u8>) {
     }
 }
 
-/// Name length (u8) and name, low water, skipped, the four totals, last success, number of
+/// Name length (u8) and name, low water, events in the ranges, skipped, the four totals, last success, number of
 /// ranges (u32), ranges; all numbers but the first and that one are u64.
 fn encode_cursor(name: &str, cursor: &Cursor, out: &mut Vec<u8>) {
     let name = name.as_bytes().get(..255).unwrap_or(name.as_bytes());
@@ -270,6 +272,7 @@ fn encode_cursor(name: &str, cursor: &Cursor, out: &mut Vec<u8>) {
     let totals = &cursor.totals;
     for number in [
         cursor.low_water,
+        cursor.done_events,
         cursor.skipped_events,
         totals.delivered,
         totals.dead_lettered,
@@ -324,6 +327,7 @@ pub(super) fn decode_slot(bytes: &[u8]) -> Option<(u64, Stored)> {
         let name = String::from_utf8(name.to_vec()).ok()?;
         let mut cursor = Cursor {
             low_water: fields.number()?,
+            done_events: fields.number()?,
             skipped_events: fields.number()?,
             ..Cursor::default()
         };

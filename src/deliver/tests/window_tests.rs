@@ -1,0 +1,81 @@
+//! Proves: the cursor never passes what is pending, restored ranges are not sent twice, and the
+//! accounting holds at every step.
+
+use proptest::prelude::*;
+
+use super::super::window::{Settled, Window};
+use crate::spool::{Cursor, Head};
+
+fn head(events: u64) -> Head {
+    Head { position: events * 3, events }
+}
+
+#[test]
+fn the_cursor_stays_below_the_first_pending_event_and_names_what_is_settled_above() {
+    let mut window = Window::new(Cursor::default());
+    for (position, ordinal) in [(2, 1), (5, 2), (6, 3), (9, 4)] {
+        assert!(window.read(position, ordinal, position * 10));
+    }
+    window.settle(6, Settled::Delivered);
+    window.settle(9, Settled::DeadLettered);
+    let cursor = window.moved().unwrap().clone();
+    assert_eq!(cursor.low_water, 1);
+    assert_eq!(cursor.done, [(3, 4), (6, 9)]);
+    assert_eq!(cursor.done_events, 2);
+    assert_eq!(window.oldest_ms(), Some(20));
+    window.settle(2, Settled::Delivered);
+    window.settle(5, Settled::Filtered);
+    let cursor = window.moved().unwrap().clone();
+    assert_eq!((cursor.low_water, cursor.done.len(), cursor.done_events), (9, 0, 0));
+}
+
+#[test]
+fn an_event_settled_before_a_restart_is_not_sent_again() {
+    let cursor = Cursor { low_water: 1, done: vec![(3, 4), (6, 9)], done_events: 2, ..Cursor::default() };
+    let mut window = Window::new(cursor);
+    assert!(window.read(2, 1, 0));
+    assert!(window.read(5, 2, 0));
+    assert!(!window.read(6, 3, 0));
+    assert!(!window.read(9, 4, 0));
+    assert!(window.read(10, 5, 0));
+}
+
+proptest! {
+    #[test]
+    fn accounting_holds_at_every_step_and_across_restarts(
+        steps in prop::collection::vec((0..4_u8, any::<prop::sample::Index>()), 1..200),
+    ) {
+        let total = 60;
+        let mut window = Window::new(Cursor::default());
+        let mut next = 1;
+        let mut pending = Vec::new();
+        let mut sent = std::collections::BTreeMap::new();
+        for (step, index) in steps {
+            match step {
+                0 | 1 if next <= total => {
+                    if window.read(next * 3, next, next) {
+                        pending.push(next * 3);
+                    }
+                    next += 1;
+                }
+                2 if !pending.is_empty() => {
+                    let position = pending.swap_remove(index.index(pending.len()));
+                    *sent.entry(position).or_insert(0) += 1;
+                    window.settle(position, Settled::Delivered);
+                }
+                3 => {
+                    // A restart reads again from the low water.
+                    let stored = window.moved().cloned();
+                    if let Some(cursor) = stored {
+                        next = cursor.low_water / 3 + 1;
+                        pending.clear();
+                        window = Window::new(cursor);
+                    }
+                }
+                _ => {}
+            }
+            prop_assert_eq!(window.mismatch(head(total)), 0);
+        }
+        prop_assert!(sent.values().all(|count| *count == 1), "sent twice: {:?}", sent);
+    }
+}

@@ -1,0 +1,140 @@
+//! From one verdict per event to what the worker does next. Pure.
+//!
+//! The worst verdict decides: a hold before a split, a split before a retry. Events that the
+//! destination took are settled whatever became of the others.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::sink::{HoldCause, Note, Outcome, Pace, RejectCause, RetryCause, Sent, Verdict};
+
+/// What became of a portion.
+#[derive(Debug, PartialEq)]
+pub(super) struct Review {
+    /// Indexes of events that the destination has.
+    pub(super) delivered: Vec<(usize, Note)>,
+    /// Indexes of events that it will never take.
+    pub(super) rejected: Vec<(usize, RejectCause, Arc<str>)>,
+    /// Indexes of events to be sent again, and whether the destination may have them.
+    pub(super) kept: Vec<(usize, Option<(RetryCause, Sent)>)>,
+    /// What to do now.
+    pub(super) next: Next,
+    /// The attempt's result, for metrics.
+    pub(super) result: &'static str,
+}
+
+/// What the worker does after an attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Next {
+    /// Go on with what is left or new.
+    Go,
+    /// Send what is left in smaller portions.
+    Split { detail: Arc<str> },
+    /// Wait, at least as long as the destination asked.
+    Wait { asked: Option<Duration>, detail: Arc<str> },
+    /// Wait for a person.
+    Hold { cause: HoldCause, detail: Arc<str> },
+}
+
+/// Sorts the verdicts of an attempt with `sent` events.
+pub(super) fn review(sent: usize, outcome: &Outcome) -> Review {
+    let mut review = Review {
+        delivered: Vec::new(),
+        rejected: Vec::new(),
+        kept: Vec::new(),
+        next: Next::Go,
+        result: "success",
+    };
+    for index in 0..sent {
+        let verdict = outcome.verdicts.get(index).cloned().unwrap_or_else(missing);
+        review.take(index, verdict, sent);
+    }
+    review.result = review.result(sent);
+    // A tail that was not looked at goes out at once, but only behind some progress: otherwise
+    // the same answer would come back in a loop.
+    let progress = !review.delivered.is_empty() || !review.rejected.is_empty();
+    if let Next::Wait { asked: Some(Duration::ZERO), detail } = &review.next {
+        review.next = if progress {
+            Next::Go
+        } else {
+            Next::Wait { asked: None, detail: Arc::clone(detail) }
+        };
+    }
+    if let (Next::Go, Pace::Slower { after }) = (&review.next, outcome.pace) {
+        let detail = "the destination asks for a slower pace".into();
+        review.next = Next::Wait { asked: after, detail };
+    }
+    review
+}
+
+impl Review {
+    fn take(&mut self, index: usize, verdict: Verdict, sent: usize) {
+        match verdict {
+            Verdict::Delivered { note } => self.delivered.push((index, note)),
+            Verdict::Reject { cause, detail } => self.rejected.push((index, cause, detail)),
+            Verdict::Split { detail } if sent == 1 => {
+                self.rejected.push((index, RejectCause::TooLarge, detail));
+            }
+            Verdict::Split { detail } => {
+                self.kept.push((index, None));
+                self.escalate(Next::Split { detail });
+            }
+            Verdict::Retry { after, sent, cause, detail } => {
+                self.kept.push((index, Some((cause, sent))));
+                self.escalate(Next::Wait { asked: after, detail });
+            }
+            Verdict::Hold { cause, detail, scope: _ } => {
+                // One partition's hold stops the whole destination in this version: nothing is
+                // lost by waiting.
+                self.kept.push((index, None));
+                self.escalate(Next::Hold { cause, detail });
+            }
+            Verdict::Pending { .. } => {
+                // No sink of this version leaves confirmation open; one that did would have its
+                // events sent again rather than forgotten.
+                self.kept.push((index, Some((RetryCause::AckTimeout, Sent::Unknown))));
+                let detail = "the destination has not confirmed".into();
+                self.escalate(Next::Wait { asked: None, detail });
+            }
+        }
+    }
+
+    fn escalate(&mut self, next: Next) {
+        let rank = |next: &Next| match next {
+            Next::Go => (0, Duration::ZERO),
+            Next::Wait { asked, .. } => (1, asked.unwrap_or(Duration::from_nanos(1))),
+            Next::Split { .. } => (2, Duration::ZERO),
+            Next::Hold { .. } => (3, Duration::ZERO),
+        };
+        if rank(&next) > rank(&self.next) {
+            self.next = next;
+        } else if self.next == Next::Go {
+            self.next = next;
+        }
+    }
+
+    fn result(&self, sent: usize) -> &'static str {
+        if self.delivered.len() == sent {
+            return "success";
+        }
+        if !self.delivered.is_empty() {
+            return "partial";
+        }
+        match self.next {
+            Next::Hold { .. } => "hold",
+            Next::Split { .. } => "split",
+            Next::Wait { .. } => "retry",
+            Next::Go => "permanent",
+        }
+    }
+}
+
+/// A sink that gives too few verdicts leaves the rest unknown.
+fn missing() -> Verdict {
+    Verdict::Retry {
+        after: None,
+        sent: Sent::Unknown,
+        cause: RetryCause::BadAnswer,
+        detail: "the answer does not cover this event".into(),
+    }
+}

@@ -1,0 +1,165 @@
+//! What a worker has read and not settled, and the cursor that follows from it. Pure.
+//!
+//! Positions have gaps, so settled ranges are what lies between the positions still pending. A
+//! restored cursor may name ranges that were settled before: events in them are passed over, and
+//! counted only once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::spool::{Cursor, Head, Totals};
+
+/// How an event left the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Settled {
+    Delivered,
+    DeadLettered,
+    Filtered,
+}
+
+/// Positions read and not settled, and the cursor below them.
+#[derive(Debug)]
+pub(super) struct Window {
+    /// Position and received time of what is not settled.
+    pending: BTreeMap<u64, u64>,
+    /// Position of the last event read.
+    read_to: u64,
+    /// Ordinal of the last event read; none before the first.
+    ordinal: Option<u64>,
+    /// Ranges settled in an earlier run, above everything read so far.
+    restored: Vec<(u64, u64)>,
+    restored_events: u64,
+    /// Events settled above the first pending one, in this run.
+    done_events: BTreeSet<u64>,
+    cursor: Cursor,
+    /// Something was read or settled since the cursor was stored.
+    moved: bool,
+}
+
+impl Window {
+    pub(super) fn new(cursor: Cursor) -> Self {
+        Self {
+            pending: BTreeMap::new(),
+            read_to: cursor.low_water,
+            ordinal: None,
+            restored: cursor.done.clone(),
+            restored_events: cursor.done_events,
+            done_events: BTreeSet::new(),
+            moved: false,
+            cursor,
+        }
+    }
+
+    /// Notes an event that was read; false when it was settled in an earlier run.
+    pub(super) fn read(&mut self, position: u64, ordinal: u64, received_ms: u64) -> bool {
+        self.read_to = self.read_to.max(position);
+        self.moved = true;
+        self.ordinal = Some(ordinal);
+        while self.restored.first().is_some_and(|(_, end)| *end < position) {
+            self.restored.remove(0);
+        }
+        if self.restored.first().is_some_and(|(start, _)| *start <= position) {
+            self.restored_events = self.restored_events.saturating_sub(1);
+            self.done_events.insert(position);
+            return false;
+        }
+        self.pending.insert(position, received_ms);
+        true
+    }
+
+    /// Notes that an event left; an unknown one is ignored.
+    pub(super) fn settle(&mut self, position: u64, settled: Settled) {
+        if self.pending.remove(&position).is_none() {
+            return;
+        }
+        self.moved = true;
+        self.done_events.insert(position);
+        let totals = &mut self.cursor.totals;
+        match settled {
+            Settled::Delivered => totals.delivered += 1,
+            Settled::DeadLettered => totals.dead_lettered += 1,
+            Settled::Filtered => totals.filtered += 1,
+        }
+    }
+
+    /// The cursor, if it differs from the stored one.
+    pub(super) fn moved(&mut self) -> Option<&Cursor> {
+        if !self.moved {
+            return None;
+        }
+        Some(self.cursor())
+    }
+
+    fn cursor(&mut self) -> &Cursor {
+        let first = self.pending.keys().next().copied();
+        self.cursor.low_water = first.map_or(self.read_to, |first| first - 1);
+        // What is settled below the low water needs no range.
+        self.done_events = self.done_events.split_off(&(self.cursor.low_water + 1));
+        self.cursor.done.clear();
+        let mut after = self.cursor.low_water;
+        for position in self.pending.keys() {
+            if *position > after + 1 {
+                self.cursor.done.push((after + 1, position - 1));
+            }
+            after = *position;
+        }
+        if after < self.read_to {
+            self.cursor.done.push((after + 1, self.read_to));
+        }
+        self.cursor.done.extend_from_slice(&self.restored);
+        self.cursor.done_events = self.done_events.len() as u64 + self.restored_events;
+        &self.cursor
+    }
+
+    /// Takes the revision that a store returned.
+    pub(super) fn stored(&mut self, revision: u64) {
+        self.cursor.revision = revision;
+        self.moved = false;
+    }
+
+    pub(super) fn delivered_at(&mut self, unix_ms: u64) {
+        self.cursor.last_success_ms = unix_ms;
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        self.cursor.totals
+    }
+
+    pub(super) fn last_success_ms(&self) -> u64 {
+        self.cursor.last_success_ms
+    }
+
+    pub(super) fn low_water(&self) -> u64 {
+        self.cursor.low_water
+    }
+
+    /// Received time of the oldest event not settled, if any was read.
+    pub(super) fn oldest_ms(&self) -> Option<u64> {
+        self.pending.values().min().copied()
+    }
+
+    /// Events to account for.
+    pub(super) fn accepted(&self, head: Head) -> u64 {
+        head.events.saturating_sub(self.cursor.skipped_events)
+    }
+
+    /// Events not settled: those read and pending, and those not yet read.
+    pub(super) fn backlog(&self, head: Head) -> u64 {
+        let Some(ordinal) = self.ordinal else {
+            // Nothing was read yet, so nothing but the totals tells.
+            return self.accepted(head).saturating_sub(self.settled());
+        };
+        let unread = head.events.saturating_sub(ordinal);
+        self.pending.len() as u64 + unread.saturating_sub(self.restored_events)
+    }
+
+    fn settled(&self) -> u64 {
+        let totals = self.cursor.totals;
+        totals.delivered + totals.dead_lettered + totals.filtered + totals.discarded
+    }
+
+    /// Accepted events that are in no other count; 0 when all is well.
+    pub(super) fn mismatch(&self, head: Head) -> i64 {
+        let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        signed(self.accepted(head)) - signed(self.settled()) - signed(self.backlog(head))
+    }
+}

@@ -1,0 +1,227 @@
+//! The worker of one destination: one state, one loop.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::outbox::{Item, Outbox};
+use super::retry::Schedule;
+use super::status::DestinationStatus;
+use super::window::{Settled, Window};
+use crate::dead_letters::{DeadLetter, DeadLetterLog};
+use crate::normalize;
+use crate::route;
+use crate::settings::{Destination, Preset};
+use crate::sink::{HoldCause, RejectCause, Sent, Sink};
+use crate::spool::{CursorError, Head, Log, LogReader, ReadEvent};
+use crate::telemetry::metrics::DestinationMetrics;
+
+mod attempt;
+mod state;
+
+use state::{State, now_ms};
+
+/// Events for which storing the cursor is put off while they only pass by.
+const FILTERED_PER_STORE: usize = 10_000;
+
+/// What a worker needs besides the log and the sink.
+pub struct Options {
+    /// The destination's settings.
+    pub destination: Destination,
+    /// The preset of each configured source.
+    pub presets: Arc<HashMap<String, Preset>>,
+    /// Where refused events go.
+    pub dead_letters: DeadLetterLog,
+    /// What people see.
+    pub status: DestinationStatus,
+    /// What is counted.
+    pub metrics: DestinationMetrics,
+    /// Ends the worker between attempts.
+    pub stop: CancellationToken,
+    /// Ends it within an attempt.
+    pub force: CancellationToken,
+}
+
+/// Why a worker cannot begin or go on.
+#[derive(Debug, thiserror::Error)]
+#[error("destination {destination}: {source}")]
+pub struct WorkerError {
+    destination: String,
+    source: CursorError,
+}
+
+/// Delivers to one destination.
+pub struct Worker<L: Log, S: Sink> {
+    log: Arc<L>,
+    sink: S,
+    name: String,
+    destination: Destination,
+    presets: Arc<HashMap<String, Preset>>,
+    dead_letters: Arc<Mutex<DeadLetterLog>>,
+    status: DestinationStatus,
+    metrics: DestinationMetrics,
+    stop: CancellationToken,
+    force: CancellationToken,
+    reader: L::Reader,
+    head: watch::Receiver<Head>,
+    window: Window,
+    outbox: Outbox,
+    schedule: Schedule,
+    /// Refused events that are not yet durable as dead letters.
+    unsaved: Vec<(DeadLetter, RejectCause)>,
+    /// When the log became unreadable here; Unix milliseconds.
+    blocked_ms: Option<u64>,
+    /// What was last logged as wrong, until a delivery works again.
+    trouble: Option<Arc<str>>,
+    _lease: L::Lease,
+}
+
+impl<L: Log, S: Sink> Worker<L, S> {
+    /// Becomes the destination's worker; it must be registered in the log.
+    pub async fn start(log: Arc<L>, sink: S, options: Options) -> Result<Self, WorkerError> {
+        let name = options.destination.name.clone();
+        let failed = |source| WorkerError { destination: name.clone(), source };
+        let lease = log.lease(&name).await.map_err(failed)?;
+        let cursor = log.load_cursor(&name).await.map_err(failed)?;
+        let head = log.head();
+        let window = Window::new(cursor.clone());
+        options.status.update(&window, *head.borrow(), None);
+        Ok(Self {
+            reader: log.reader(cursor.low_water),
+            outbox: Outbox::new(options.destination.batch),
+            schedule: Schedule::new(&options.destination.retry),
+            dead_letters: Arc::new(Mutex::new(options.dead_letters)),
+            presets: options.presets,
+            status: options.status,
+            metrics: options.metrics,
+            stop: options.stop,
+            force: options.force,
+            destination: options.destination,
+            unsaved: Vec::new(),
+            blocked_ms: None,
+            trouble: None,
+            _lease: lease,
+            log,
+            sink,
+            name,
+            head,
+            window,
+        })
+    }
+
+    /// Delivers until it is stopped.
+    pub async fn run(mut self) -> Result<(), WorkerError> {
+        let mut state = State::Delivering;
+        loop {
+            self.enter(&state);
+            self.beat();
+            state = match state {
+                State::Delivering => self.deliver(self.destination.batch.max_events).await,
+                State::Probing => self.deliver(1).await,
+                State::BackingOff { wait, .. } => self.pause(wait, State::Delivering).await,
+                State::Held { .. } => {
+                    let next = self.pause(self.destination.probe_interval, State::Probing).await;
+                    // A rotated credential or certificate may be what the destination waits for.
+                    self.sink.refresh();
+                    next
+                }
+                State::Stopping => return Ok(()),
+            };
+            self.store_cursor().await?;
+        }
+    }
+
+    /// One attempt with up to `events_max` events; waits for events where there are none.
+    async fn deliver(&mut self, events_max: usize) -> State {
+        if self.stop.is_cancelled() {
+            return State::Stopping;
+        }
+        if let Some(held) = self.save_dead_letters().await {
+            return held;
+        }
+        if self.outbox.is_empty() {
+            match self.fill().await {
+                Ok(true) => {}
+                Ok(false) => return self.idle().await,
+                Err(held) => return held,
+            }
+        }
+        if let Some(held) = self.save_dead_letters().await {
+            return held;
+        }
+        if self.outbox.is_empty() {
+            return State::Delivering;
+        }
+        let items = self.outbox.take(events_max);
+        self.attempt(items).await
+    }
+
+    /// Reads and renders what there is; false when there is nothing new.
+    async fn fill(&mut self) -> Result<bool, State> {
+        let limits = self.destination.batch;
+        let mut passed = 0;
+        while self.outbox.is_empty() && self.unsaved.is_empty() && passed < FILTERED_PER_STORE {
+            let events = match self.reader.read(limits.max_events, limits.max_bytes).await {
+                Ok(events) => events,
+                Err(error) => {
+                    self.blocked_ms.get_or_insert_with(now_ms);
+                    return Err(State::Held {
+                        cause: HoldCause::Damage,
+                        detail: error.to_string().into(),
+                    });
+                }
+            };
+            self.blocked_ms = None;
+            if events.is_empty() {
+                return Ok(passed > 0);
+            }
+            passed += events.len();
+            for read in events {
+                self.take_in(read);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Puts one event into the window, and into the outbox if it is wanted.
+    fn take_in(&mut self, read: ReadEvent) {
+        let ReadEvent { event, ordinal } = read;
+        if !self.window.read(event.position, ordinal, event.received_ms) {
+            return;
+        }
+        if !route::wants(&self.destination, &event) {
+            self.window.settle(event.position, Settled::Filtered);
+            self.metrics.filtered.inc();
+            return;
+        }
+        let event = Arc::new(event);
+        let preset = self.presets.get(&event.provenance.source).copied();
+        let preset = preset.unwrap_or(Preset::Generic);
+        let format = self.destination.format;
+        match normalize::render(&event, preset, format, self.sink.shape()) {
+            Ok(rendered) => {
+                let encoded_bytes = self.sink.encoded_bytes(&rendered);
+                self.outbox.push(Item { rendered, encoded_bytes, attempts: 0, sent: Sent::No });
+            }
+            Err(error) => {
+                let detail = error.to_string().into();
+                self.refuse(event, RejectCause::RenderFailed, detail, 0, None);
+            }
+        }
+    }
+
+    async fn store_cursor(&mut self) -> Result<(), WorkerError> {
+        if let Some(cursor) = self.window.moved() {
+            let stored = self.log.store_cursor(&self.name, cursor).await;
+            let destination = self.name.clone();
+            let revision = stored.map_err(|source| WorkerError { destination, source })?;
+            self.window.stored(revision);
+        }
+        let head = *self.head.borrow();
+        self.status.update(&self.window, head, self.blocked_ms);
+        Ok(())
+    }
+
+}

@@ -1,0 +1,158 @@
+//! One attempt: send a portion, apply one verdict per event, keep refused events.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::state::{State, now_ms};
+use super::Worker;
+use crate::dead_letters::DeadLetter;
+use crate::deliver::outbox::Item;
+use crate::deliver::verdicts::{Next, Review, review};
+use crate::deliver::window::Settled;
+use crate::event::Event;
+use crate::sink::{HoldCause, Note, RejectCause, Sent, Sink};
+use crate::spool::Log;
+
+impl<L: Log, S: Sink> Worker<L, S> {
+    /// Sends one portion and applies its verdicts.
+    pub(super) async fn attempt(&mut self, mut items: Vec<Item>) -> State {
+        for item in &mut items {
+            item.attempts = item.attempts.saturating_add(1);
+            if item.sent == Sent::Unknown {
+                self.metrics.possible_resend.inc();
+                // Unless this attempt leaves it open again.
+                item.sent = Sent::No;
+            }
+        }
+        let batch: Vec<_> = items.iter().map(|item| item.rendered.clone()).collect();
+        let started = Instant::now();
+        self.status.attempted(now_ms());
+        let outcome = tokio::select! {
+            outcome = self.sink.send(&batch) => outcome,
+            () = self.force.cancelled() => return State::Stopping,
+        };
+        let reviewed = review(batch.len(), &outcome);
+        self.metrics.attempt(reviewed.result);
+        self.metrics.response(outcome.status).inc();
+        self.metrics.attempt_duration.observe(started.elapsed().as_secs_f64());
+        self.metrics.batch_events.observe(count(batch.len()));
+        if !reviewed.delivered.is_empty() {
+            self.metrics.delivered_bytes.inc_by(outcome.wire_bytes as u64);
+        }
+        self.apply(items, reviewed)
+    }
+
+    fn apply(&mut self, items: Vec<Item>, reviewed: Review) -> State {
+        let sent = items.len();
+        let mut items: Vec<Option<Item>> = items.into_iter().map(Some).collect();
+        let mut take = |index: usize| items.get_mut(index).and_then(Option::take);
+        if !reviewed.delivered.is_empty() {
+            self.schedule.reset();
+            self.window.delivered_at(now_ms());
+        }
+        for (index, note) in reviewed.delivered {
+            if let Some(item) = take(index) {
+                self.delivered(&item, note);
+            }
+        }
+        for (index, cause, detail) in reviewed.rejected {
+            if let Some(Item { rendered, attempts, .. }) = take(index) {
+                self.refuse(rendered.event, cause, detail, attempts, Some(rendered.body));
+            }
+        }
+        let mut kept = Vec::new();
+        for (index, why) in reviewed.kept {
+            if let Some(mut item) = take(index) {
+                if let Some((cause, sent)) = why {
+                    self.metrics.retry(cause.as_str(), 1);
+                    item.sent = sent;
+                }
+                kept.push(item);
+            }
+        }
+        self.outbox.put_back(kept);
+        match reviewed.next {
+            Next::Go => {
+                if self.trouble.take().is_some() {
+                    tracing::info!(destination = self.name, "delivering again");
+                }
+                self.outbox.grow();
+                State::Delivering
+            }
+            Next::Split { detail } => {
+                let destination = &self.name;
+                tracing::info!(destination, events = sent, %detail, "batch split");
+                self.outbox.halve(sent);
+                State::Delivering
+            }
+            Next::Wait { asked, detail } => {
+                State::BackingOff { wait: self.schedule.next(asked), detail }
+            }
+            Next::Hold { cause, detail } => State::Held { cause, detail },
+        }
+    }
+
+    fn delivered(&mut self, item: &Item, note: Note) {
+        let event = &item.rendered.event;
+        self.window.settle(event.position, Settled::Delivered);
+        self.metrics.delivered_events.inc();
+        let lag_ms = now_ms().saturating_sub(event.received_ms);
+        self.metrics.lag.observe(Duration::from_millis(lag_ms).as_secs_f64());
+        if note == Note::Duplicate {
+            self.metrics.receiver_conflict.inc();
+        }
+        if note == Note::Diverted {
+            let destination = &self.name;
+            tracing::warn!(destination, id = %event.id, "event put aside by the destination");
+        }
+    }
+
+    pub(super) fn refuse(
+        &mut self,
+        event: Arc<Event>,
+        cause: RejectCause,
+        detail: Arc<str>,
+        attempts: u32,
+        rendered: Option<Bytes>,
+    ) {
+        let destination = &self.name;
+        tracing::warn!(destination, id = %event.id, reason = cause.as_str(), %detail, "event refused");
+        let reason = cause.as_str();
+        let letter = DeadLetter { event, reason, detail, attempts, rendered };
+        self.unsaved.push((letter, cause));
+    }
+
+    /// Makes refused events durable as dead letters, then settles them.
+    pub(super) async fn save_dead_letters(&mut self) -> Option<State> {
+        if self.unsaved.is_empty() {
+            return None;
+        }
+        let letters: Vec<_> = self.unsaved.iter().map(|(letter, _)| letter.clone()).collect();
+        let log = Arc::clone(&self.dead_letters);
+        let saved = tokio::task::spawn_blocking(move || {
+            log.lock().unwrap_or_else(PoisonError::into_inner).append(&letters)
+        });
+        let problem = match saved.await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(problem) = problem {
+            return Some(State::Held { cause: HoldCause::DeadLetters, detail: problem.into() });
+        }
+        for (letter, cause) in self.unsaved.drain(..) {
+            self.window.settle(letter.event.position, Settled::DeadLettered);
+            self.metrics.dead_letter(cause.as_str(), 1);
+            self.status.failed(letter.detail);
+        }
+        None
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a histogram's observation")]
+fn count(events: usize) -> f64 {
+    events as f64
+}

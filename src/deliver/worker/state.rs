@@ -1,0 +1,95 @@
+//! The worker's states, what each shows, and waiting in them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::{Instant, sleep};
+
+use super::Worker;
+use crate::sink::{HoldCause, Sink};
+use crate::spool::Log;
+
+/// Longest wait without a sign of life.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// What the worker does.
+pub(super) enum State {
+    Delivering,
+    BackingOff { wait: Duration, detail: Arc<str> },
+    Held { cause: HoldCause, detail: Arc<str> },
+    Probing,
+    Stopping,
+}
+
+impl<L: Log, S: Sink> Worker<L, S> {
+    /// Waits for new events.
+    pub(super) async fn idle(&mut self) -> State {
+        self.status.update(&self.window, *self.head.borrow(), self.blocked_ms);
+        tokio::select! {
+            changed = self.head.changed() => match changed {
+                Ok(()) => State::Delivering,
+                // The log is gone: the relay is stopping.
+                Err(_) => State::Stopping,
+            },
+            () = sleep(HEARTBEAT) => State::Delivering,
+            () = self.stop.cancelled() => State::Stopping,
+        }
+    }
+
+    /// Waits, with signs of life.
+    pub(super) async fn pause(&self, wait: Duration, next: State) -> State {
+        let until = Instant::now() + wait;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return next;
+            }
+            tokio::select! {
+                () = sleep(left.min(HEARTBEAT)) => self.beat(),
+                () = self.stop.cancelled() => return State::Stopping,
+            }
+        }
+    }
+
+    /// Makes the state visible, once per change.
+    pub(super) fn enter(&mut self, state: &State) {
+        let destination = &self.name;
+        let after = |wait: Duration| {
+            let wait = SignedDuration::try_from(wait).ok();
+            wait.and_then(|wait| Timestamp::now().checked_add(wait).ok())
+        };
+        match state {
+            State::Delivering => self.status.enter("delivering", None, None),
+            State::Probing => self.status.enter("probing", None, None),
+            State::Stopping => self.status.enter("stopping", None, None),
+            State::BackingOff { wait, detail } => {
+                let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                tracing::warn!(destination, wait_ms, %detail, "delivery failed, backing off");
+                self.trouble = Some(Arc::clone(detail));
+                self.status.failed(Arc::clone(detail));
+                self.status.enter("backing_off", Some(Arc::clone(detail)), after(*wait));
+            }
+            State::Held { cause, detail } => {
+                let cause = cause.as_str();
+                if self.trouble.as_ref() != Some(detail) {
+                    tracing::error!(destination, cause, %detail, "held: a person must act");
+                }
+                self.trouble = Some(Arc::clone(detail));
+                self.status.failed(Arc::clone(detail));
+                let reason = format!("{cause}: {detail}").into();
+                let next = after(self.destination.probe_interval);
+                self.status.enter("held", Some(reason), next);
+            }
+        }
+    }
+
+    pub(super) fn beat(&self) {
+        self.metrics.heartbeat.set(Duration::from_millis(now_ms()).as_secs_f64());
+    }
+}
+
+/// The wall clock, in Unix milliseconds.
+pub(super) fn now_ms() -> u64 {
+    u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0)
+}
