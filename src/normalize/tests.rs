@@ -127,6 +127,15 @@ fn splunk_gets_the_vendors_event_byte_for_byte_with_its_newlines() {
 }
 
 #[test]
+fn splunk_gets_the_ecs_document_with_the_vendors_time_and_host() {
+    let rendered = render_as(RESOLVED, Format::Ecs, Shape::HecEvent);
+    let document = render_as(RESOLVED, Format::Ecs, Shape::Document);
+    assert_eq!(rendered.body, document.body);
+    assert_eq!(rendered.time.as_deref(), Some("1611733052"));
+    assert_eq!(rendered.host.as_deref(), Some("securetheorem.com"));
+}
+
+#[test]
 fn splunk_gets_the_whole_payload_where_event_is_not_usable() {
     for payload in [
         r#"{"event": null, "time": 1611733052}"#,

@@ -244,6 +244,7 @@ fn a_url_is_taken_apart_or_kept_as_text() {
         "https://a:b",
         "https://a:65536",
         "https://a b",
+        "https://a/b c",
         "https://[::1",
         "https://[zz]/",
         "https://<x>/",
