@@ -1,1 +1,3 @@
-//! Placeholder header: replaced by the module's own.
+//! Commands.
+
+pub mod sample;

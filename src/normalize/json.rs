@@ -1,0 +1,120 @@
+//! Reads vendors' JSON lazily: one object level at a time, values kept as their source text.
+//!
+//! Skipping a value is iterative in serde_json, so depth has no limit here and no stack to
+//! exhaust; numbers are never converted, so none is too large. Of duplicate keys the last wins.
+//! A lone surrogate, which has no UTF-8 form, reads as U+FFFD. Knows no vendor.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserializer as _;
+use serde::de::{Error, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// One level of a JSON object; its values are not looked into yet.
+#[derive(Debug, Default)]
+pub(super) struct Object<'a>(BTreeMap<Cow<'a, str>, &'a RawValue>);
+
+impl<'a> Object<'a> {
+    /// Reads a text that is an object; none for anything else.
+    pub(super) fn parse(text: &'a str) -> Option<Self> {
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let members = deserializer.deserialize_map(Members).ok()?;
+        deserializer.end().ok()?;
+        Some(Self(members))
+    }
+
+    /// A member as it stands.
+    pub(super) fn get(&self, key: &str) -> Option<&'a RawValue> {
+        self.0.get(key).copied()
+    }
+
+    /// Takes out a member that `read` understands; any other stays for [`Object::into_rest`].
+    pub(super) fn take<T>(
+        &mut self,
+        key: &str,
+        read: impl FnOnce(&'a RawValue) -> Option<T>,
+    ) -> Option<T> {
+        let value = read(self.get(key)?)?;
+        self.0.remove(key);
+        Some(value)
+    }
+
+    /// What nobody took and says something, in the order of the keys.
+    pub(super) fn into_rest(self) -> impl Iterator<Item = (Cow<'a, str>, &'a RawValue)> {
+        self.0.into_iter().filter(|(_, value)| !is_blank(value))
+    }
+}
+
+/// Any well-formed JSON text as one value.
+pub(super) fn value(text: &str) -> Result<&RawValue, serde_json::Error> {
+    serde_json::from_str(text)
+}
+
+/// A value's members, if it is an object.
+pub(super) fn object(value: &RawValue) -> Option<Object<'_>> {
+    Object::parse(value.get())
+}
+
+/// A scalar as text: a string decoded, a number or boolean as written. None for null, for blank
+/// strings and for objects and arrays.
+pub(super) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
+    match value.get().as_bytes().first()? {
+        b'{' | b'[' | b'n' => None,
+        b'"' => string(value).filter(|text| !text.trim().is_empty()),
+        _ => Some(Cow::Borrowed(value.get())),
+    }
+}
+
+/// A string decoded; none for any other value.
+pub(super) fn string(value: &RawValue) -> Option<Cow<'_, str>> {
+    if !value.get().starts_with('"') {
+        return None;
+    }
+    // Asked for bytes, serde_json passes lone surrogates, which it refuses in text.
+    let mut deserializer = serde_json::Deserializer::from_str(value.get());
+    deserializer.deserialize_bytes(Text).ok()
+}
+
+/// Null, or a string without anything but white space.
+pub(super) fn is_blank(value: &RawValue) -> bool {
+    value.get() == "null" || string(value).is_some_and(|text| text.trim().is_empty())
+}
+
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = BTreeMap<Cow<'de, str>, &'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = BTreeMap::new();
+        while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
+            let key = string(key).ok_or_else(|| A::Error::custom("a key is no string"))?;
+            members.insert(key, value);
+        }
+        Ok(members)
+    }
+}
+
+struct Text;
+
+impl<'de> Visitor<'de> for Text {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
+        Ok(String::from_utf8_lossy(bytes))
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(String::from_utf8_lossy(bytes).into_owned()))
+    }
+}

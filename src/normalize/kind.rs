@@ -1,0 +1,119 @@
+//! A vendor's `type`, taken apart: `PRODUCT__FAMILY_WHAT_HAPPENED`.
+//!
+//! The list of types is open, so nothing here is a closed list: families are matched by their
+//! first words and unknown words are carried along.
+
+use std::borrow::Cow;
+
+/// Longest `type` taken, in bytes; a longer one is not a type.
+const TYPE_BYTES_MAX: usize = 256;
+/// First words of the family that has its own mapping.
+const POLICY_VIOLATION: &str = "policy-violation";
+
+/// A type such as `API_SECURE__POLICY_VIOLATION_RESOLVED`.
+#[derive(Debug)]
+pub(super) struct Kind<'a> {
+    /// As the vendor wrote it.
+    pub(super) code: Cow<'a, str>,
+    /// Before the double underscore: `API_SECURE`.
+    pub(super) product: Option<String>,
+    /// After it, in lower case with dashes: `policy-violation-resolved`.
+    pub(super) words: String,
+}
+
+/// What became of a violation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Found for the first time.
+    Opened,
+    /// Found again.
+    Reopened,
+    /// No longer there.
+    Resolved,
+    /// Accepted by a person.
+    WontFix,
+}
+
+impl<'a> Kind<'a> {
+    /// Takes a type apart; none for blank or oversized ones.
+    pub(super) fn parse(code: Cow<'a, str>) -> Option<Self> {
+        if code.len() > TYPE_BYTES_MAX {
+            return None;
+        }
+        let (product, name) = match code.split_once("__") {
+            Some((product, name)) if !product.is_empty() => (Some(product.to_owned()), name),
+            _ => (None, code.as_ref()),
+        };
+        let words = words(name);
+        Some(Self {
+            code,
+            product,
+            words,
+        })
+    }
+
+    /// Whether it is about a policy violation, and the words for what happened (maybe none).
+    pub(super) fn policy_violation(&self) -> Option<&str> {
+        let rest = self.words.strip_prefix(POLICY_VIOLATION)?;
+        match rest.strip_prefix('-') {
+            Some(happened) => Some(happened),
+            None => rest.is_empty().then_some(""),
+        }
+    }
+
+    /// The product's name as people write it: `API Secure`.
+    pub(super) fn product_name(&self) -> Option<String> {
+        let tokens = self.product.as_deref()?.split('_');
+        let names = tokens
+            .filter(|token| !token.is_empty())
+            .map(|token| match token {
+                "API" => token.to_owned(),
+                _ => capitalised(token),
+            });
+        let name = names.collect::<Vec<_>>().join(" ");
+        (!name.is_empty()).then_some(name)
+    }
+}
+
+impl Change {
+    /// Recognises the words of a type's end or of a status.
+    pub(super) fn from_words(words: &str) -> Option<Self> {
+        match words {
+            "opened" | "open" | "created" | "new" => Some(Self::Opened),
+            "reopened" => Some(Self::Reopened),
+            "resolved" | "fixed" | "closed-fixed" => Some(Self::Resolved),
+            _ if words.ends_with("wont-fix") => Some(Self::WontFix),
+            _ => None,
+        }
+    }
+
+    /// The end of `event.action`.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Reopened => "reopened",
+            Self::Resolved => "resolved",
+            Self::WontFix => "wont-fix",
+        }
+    }
+
+    /// Whether somebody has to look at it now.
+    pub(super) fn is_open(self) -> bool {
+        matches!(self, Self::Opened | Self::Reopened)
+    }
+}
+
+/// Lower-case ASCII words joined by dashes: `WONT_FIX` and `Won't fix` are `wont-fix`.
+pub(super) fn words(text: &str) -> String {
+    let text = text.replace(['\'', '\u{2019}'], "").to_ascii_lowercase();
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    words.join("-")
+}
+
+fn capitalised(token: &str) -> String {
+    let mut letters = token.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    let rest = letters.map(|letter| letter.to_ascii_lowercase());
+    first.into_iter().chain(rest).collect()
+}

@@ -1,0 +1,192 @@
+//! Proves that no JSON stops rendering, harms a neighbour in a batch or changes a field's type.
+
+use proptest::prelude::*;
+use serde_json::value::RawValue;
+
+use super::mapping::leaves;
+use super::*;
+
+/// Renders in every way and checks what holds for all of them.
+fn check(payload: &str) {
+    let event = event(payload.to_owned());
+    let mut test = Arc::unwrap_or_clone(Arc::clone(&event));
+    Arc::make_mut(&mut test.provenance).test = true;
+    for preset in [Preset::DataTheorem, Preset::Generic] {
+        check_event(&event, preset);
+        check_event(&Arc::new(test.clone()), preset);
+    }
+}
+
+fn check_event(event: &Arc<Event>, preset: Preset) {
+    let payload = std::str::from_utf8(&event.payload).unwrap();
+    for format in [Format::Original, Format::Ecs] {
+        for shape in [Shape::HecEvent, Shape::Document, Shape::Payload] {
+            match render(event, preset, format, shape) {
+                Ok(rendered) => check_body(&rendered, payload, format, shape),
+                Err(RenderError::Blank) if shape == Shape::HecEvent => {}
+                Err(error) => panic!("{error}: {payload:.200}"),
+            }
+        }
+    }
+}
+
+fn check_body(rendered: &Rendered, payload: &str, format: Format, shape: Shape) {
+    let body = std::str::from_utf8(&rendered.body).unwrap();
+    let whole: &RawValue = serde_json::from_str(body).unwrap();
+    match (format, shape) {
+        (Format::Original, Shape::Payload) => assert_eq!(body, payload),
+        (Format::Original, Shape::HecEvent) => assert!(payload.contains(whole.get())),
+        _ => {
+            let document: Value = serde_json::from_str(body).unwrap();
+            assert_eq!(document["event"]["original"], payload);
+            check_types(&document);
+        }
+    }
+}
+
+/// Every field has the one type that it has everywhere.
+fn check_types(document: &Value) {
+    for (field, kind) in leaves(document) {
+        let expected = match field.as_str() {
+            "event.severity" | "url.port" => "number",
+            "siem_relay.test" => "boolean",
+            "event.category" | "event.type" | "related.hosts" | "related.ip" => "array",
+            _ => "string",
+        };
+        assert_eq!(kind, expected, "{field}");
+    }
+}
+
+#[test]
+fn awkward_json_is_rendered_and_its_text_kept() {
+    for payload in [
+        "null",
+        "true",
+        "\"\"",
+        "\"text\"",
+        "[]",
+        "{}",
+        " \r\n\t{\"event\" : {} }\n",
+        r#""\u0000""#,
+        r#""\ud800""#,
+        r#"{"\ud800": 1, "event": {"type": "\udc00", "data": "\u0000"}}"#,
+        r#"{"event": "\ud83d\ude00 \ud800"}"#,
+        r#"{"event": {"type": "POLICY_VIOLATION_\ud800", "data": {"title": "\ud800\u0000"}}}"#,
+        r#"{"event": {"type": "__"}}"#,
+        r#"{"event": {"type": "POLICY_VIOLATION", "type": 1e400, "data": {}, "data": 7}}"#,
+        "1e99999",
+        "-0.0",
+        "123456789012345678901234567890123456789012345678901234567890",
+        r#"{"time": 99999999999999999999, "host": "\u0000", "event": -1e-999}"#,
+        "{\"event\": \"\u{2028}\u{feff}\u{10ffff}\"}",
+    ] {
+        check(payload);
+    }
+}
+
+#[test]
+fn a_lone_surrogate_reads_as_a_replacement_character() {
+    let payload =
+        r#"{"event": {"type": "POLICY_VIOLATION_OPENED", "data": {"title": "a\ud800b"}}}"#;
+    let document = ecs(payload);
+    let title = document["rule"]["name"].as_str().unwrap();
+    assert!(
+        title.starts_with("a\u{fffd}") && title.ends_with('b'),
+        "{title}"
+    );
+    assert_eq!(document["event"]["original"], payload);
+}
+
+#[test]
+fn depth_and_size_have_no_effect() {
+    let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+    check(&deep);
+    check(&format!(r#"{{"event": {deep}}}"#));
+    let objects = format!("{}1{}", "{\"data\":".repeat(10_000), "}".repeat(10_000));
+    check(&format!(
+        r#"{{"event": {{"type": "POLICY_VIOLATION_OPENED", "data": {objects}}}}}"#
+    ));
+    // A million bytes of text: once is enough, since debug builds are slow.
+    let long = "\\n\u{e4}".repeat(250_000);
+    let payload = format!(
+        r#"{{"event": {{"type": "POLICY_VIOLATION_OPENED", "data": {{"description": "{long}"}}}}}}"#
+    );
+    check_event(&event(payload), Preset::DataTheorem);
+    let long = long.get(..100_000).unwrap();
+    check(&format!(
+        r#"{{"event": {{"type": "{long}"}}, "host": "{long}"}}"#
+    ));
+}
+
+/// JSON text of any form, also with numbers and escapes that Rust types cannot hold.
+fn any_json() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("null".to_owned()),
+        any::<bool>().prop_map(|flag| flag.to_string()),
+        "-?(0|[1-9][0-9]{0,25})(\\.[0-9]{1,9})?([eE][+-]?[0-9]{1,4})?",
+        any::<String>().prop_map(|text| serde_json::to_string(&text).unwrap()),
+        "\"(\\\\u[0-9a-f]{4}|\\\\n|[a-z:/@. ]){0,12}\"",
+        Just("\"https://user@example.com:1/x\"".to_owned()),
+        Just("\"2021-01-19T12:04:15.714371+00:00\"".to_owned()),
+    ];
+    leaf.prop_recursive(4, 40, 6, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..6)
+                .prop_map(|items| format!("[{}]", items.join(" , "))),
+            proptest::collection::vec((any_key(), inner), 0..6).prop_map(object),
+        ]
+    })
+}
+
+/// Keys that the mapping knows.
+const KNOWN_KEYS: [&str; 14] = [
+    "event",
+    "time",
+    "host",
+    "type",
+    "version",
+    "data",
+    "uuid",
+    "url",
+    "relevance",
+    "affected_asset",
+    "belongs_to_asset_group",
+    "description",
+    "date_created",
+    "hosted_on",
+];
+
+fn any_key() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => proptest::sample::select(&KNOWN_KEYS[..]).prop_map(str::to_owned),
+        1 => any::<String>(),
+    ]
+}
+
+fn object(members: Vec<(String, String)>) -> String {
+    let members = members.iter().map(|(key, value)| {
+        let key = serde_json::to_string(key).unwrap();
+        format!("{key}:{value}")
+    });
+    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+}
+
+proptest! {
+    #[test]
+    fn any_json_is_rendered(payload in any_json()) {
+        check(&payload);
+    }
+
+    #[test]
+    fn any_data_of_a_violation_is_rendered(
+        data in proptest::collection::vec((any_key(), any_json()), 0..8),
+        asset in proptest::collection::vec((any_key(), any_json()), 0..8),
+    ) {
+        let mut data = data;
+        data.push(("affected_asset".to_owned(), object(asset)));
+        let data = object(data);
+        check(&format!(
+            r#"{{"event": {{"type": "API_SECURE__POLICY_VIOLATION_OPENED", "data": {data}}}}}"#
+        ));
+    }
+}
