@@ -1,6 +1,5 @@
 //! The worker of one destination: one state, one loop.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
@@ -11,9 +10,9 @@ use super::retry::Schedule;
 use super::status::DestinationStatus;
 use super::window::{Settled, Window};
 use crate::dead_letters::{DeadLetter, DeadLetterLog};
-use crate::normalize;
+use crate::normalize::Renderer;
 use crate::route;
-use crate::settings::{Destination, Preset};
+use crate::settings::Destination;
 use crate::sink::{HoldCause, RejectCause, Sent, Sink};
 use crate::spool::{CursorError, Head, Log, LogReader, ReadEvent};
 use crate::telemetry::metrics::DestinationMetrics;
@@ -30,8 +29,8 @@ const FILTERED_PER_STORE: usize = 10_000;
 pub struct Options {
     /// The destination's settings.
     pub destination: Destination,
-    /// The preset of each configured source.
-    pub presets: Arc<HashMap<String, Preset>>,
+    /// Makes of events what the destination wants.
+    pub renderer: Renderer,
     /// Where refused events go.
     pub dead_letters: DeadLetterLog,
     /// What people see.
@@ -58,7 +57,7 @@ pub struct Worker<L: Log, S: Sink> {
     sink: S,
     name: String,
     destination: Destination,
-    presets: Arc<HashMap<String, Preset>>,
+    renderer: Renderer,
     dead_letters: Arc<Mutex<DeadLetterLog>>,
     status: DestinationStatus,
     metrics: DestinationMetrics,
@@ -93,7 +92,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             outbox: Outbox::new(options.destination.batch),
             schedule: Schedule::new(&options.destination.retry),
             dead_letters: Arc::new(Mutex::new(options.dead_letters)),
-            presets: options.presets,
+            renderer: options.renderer,
             status: options.status,
             metrics: options.metrics,
             stop: options.stop,
@@ -197,10 +196,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             return;
         }
         let event = Arc::new(event);
-        let preset = self.presets.get(&event.provenance.source).copied();
-        let preset = preset.unwrap_or(Preset::Generic);
-        let format = self.destination.format;
-        match normalize::render(&event, preset, format, self.sink.shape()) {
+        match self.renderer.render(&event) {
             Ok(rendered) => {
                 let encoded_bytes = self.sink.encoded_bytes(&rendered);
                 self.outbox.push(Item { rendered, encoded_bytes, attempts: 0, sent: Sent::No });
