@@ -12,12 +12,17 @@ use bytes::Bytes;
 
 use crate::event::{Event, EventId};
 
+mod any;
 pub mod client;
 pub mod elastic;
 pub mod file;
 pub mod http;
+mod payload;
 mod retry_after;
 pub mod splunk;
+mod status;
+
+pub use any::{AnySink, SinkError};
 
 /// One event, rendered for a destination.
 #[derive(Clone, Debug)]
@@ -245,5 +250,79 @@ impl Rendered {
     /// The event's id.
     pub fn id(&self) -> EventId {
         self.event.id
+    }
+}
+
+impl RetryCause {
+    /// Every cause, in the order of the metric's reasons.
+    pub const ALL: [Self; 9] = [
+        Self::RateLimited,
+        Self::ServerError,
+        Self::Timeout,
+        Self::Connect,
+        Self::Tls,
+        Self::Blocked,
+        Self::AckTimeout,
+        Self::BadAnswer,
+        Self::Storage,
+    ];
+
+    /// The word in logs, metrics and documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RateLimited => "rate_limited",
+            Self::ServerError => "server_error",
+            Self::Timeout => "timeout",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Blocked => "blocked",
+            Self::AckTimeout => "ack_timeout",
+            Self::BadAnswer => "bad_answer",
+            Self::Storage => "storage",
+        }
+    }
+}
+
+impl HoldCause {
+    /// The word in logs, status and documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::Url => "url",
+            Self::Index => "index",
+            Self::Request => "request",
+            Self::Unexpected => "unexpected",
+            Self::DeadLetters => "dead_letters",
+            Self::Damage => "damage",
+        }
+    }
+}
+
+impl RejectCause {
+    /// Every cause, in the order of the metric's reasons.
+    pub const ALL: [Self; 3] = [Self::Rejected, Self::TooLarge, Self::RenderFailed];
+
+    /// The word in logs, metrics and documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rejected => "rejected",
+            Self::TooLarge => "too_large",
+            Self::RenderFailed => "render_failed",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RejectCause, RetryCause};
+    use crate::telemetry::metrics::{DEAD_LETTER_REASONS, RETRY_REASONS};
+
+    #[test]
+    fn causes_are_the_labels_that_the_metrics_declare() {
+        assert_eq!(RetryCause::ALL.map(RetryCause::as_str), RETRY_REASONS);
+        assert_eq!(
+            RejectCause::ALL.map(RejectCause::as_str),
+            DEAD_LETTER_REASONS
+        );
     }
 }

@@ -1,0 +1,118 @@
+//! One type for every kind of destination, so that workers need not be generic over it.
+
+use super::client::ClientError;
+use super::elastic::Elastic;
+use super::file::{FileSink, PathError};
+use super::http::Http;
+use super::splunk::Splunk;
+use super::{Outcome, Rendered, Shape, Sink, Ticket};
+use crate::settings::{Destination, Kind};
+
+/// A configured destination's sink.
+pub enum AnySink {
+    /// Splunk HTTP Event Collector.
+    Splunk(Splunk),
+    /// Elasticsearch or OpenSearch.
+    Elastic(Elastic),
+    /// Any HTTP endpoint.
+    Http(Http),
+    /// A local file.
+    File(FileSink),
+}
+
+/// Why a destination cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// Its endpoint, certificates or credentials.
+    #[error("destination {destination}: {source}")]
+    Client {
+        /// Its name.
+        destination: String,
+        /// What is wrong.
+        source: ClientError,
+    },
+    /// Its file's path.
+    #[error("destination {destination}: {source}")]
+    Path {
+        /// Its name.
+        destination: String,
+        /// What is wrong.
+        source: PathError,
+    },
+}
+
+impl AnySink {
+    /// Makes the sink of a destination; opens no connection and no file.
+    pub fn build(destination: &Destination) -> Result<Self, SinkError> {
+        let name = &destination.name;
+        let client = |source| SinkError::Client {
+            destination: name.clone(),
+            source,
+        };
+        match &destination.kind {
+            Kind::SplunkHec(settings) => {
+                let sink = Splunk::new(settings, name);
+                sink.map(Self::Splunk).map_err(client)
+            }
+            Kind::Elasticsearch(settings) => {
+                let sink = Elastic::new(settings);
+                sink.map(Self::Elastic).map_err(client)
+            }
+            Kind::Http(settings) => Http::new(settings).map(Self::Http).map_err(client),
+            Kind::File(settings) => {
+                let path = |source| SinkError::Path {
+                    destination: name.clone(),
+                    source,
+                };
+                FileSink::new(settings).map(Self::File).map_err(path)
+            }
+        }
+    }
+}
+
+impl Sink for AnySink {
+    fn shape(&self) -> Shape {
+        match self {
+            Self::Splunk(sink) => sink.shape(),
+            Self::Elastic(sink) => sink.shape(),
+            Self::Http(sink) => sink.shape(),
+            Self::File(sink) => sink.shape(),
+        }
+    }
+
+    fn encoded_bytes(&self, event: &Rendered) -> usize {
+        match self {
+            Self::Splunk(sink) => sink.encoded_bytes(event),
+            Self::Elastic(sink) => sink.encoded_bytes(event),
+            Self::Http(sink) => sink.encoded_bytes(event),
+            Self::File(sink) => sink.encoded_bytes(event),
+        }
+    }
+
+    async fn send(&self, batch: &[Rendered]) -> Outcome {
+        match self {
+            Self::Splunk(sink) => sink.send(batch).await,
+            Self::Elastic(sink) => sink.send(batch).await,
+            Self::Http(sink) => sink.send(batch).await,
+            Self::File(sink) => sink.send(batch).await,
+        }
+    }
+
+    async fn confirm(&self, tickets: &[Ticket]) -> Vec<Ticket> {
+        match self {
+            Self::Splunk(sink) => sink.confirm(tickets).await,
+            Self::Elastic(sink) => sink.confirm(tickets).await,
+            Self::Http(sink) => sink.confirm(tickets).await,
+            Self::File(sink) => sink.confirm(tickets).await,
+        }
+    }
+
+    fn refresh(&self) {
+        match self {
+            Self::Splunk(sink) => sink.refresh(),
+            Self::Elastic(sink) => sink.refresh(),
+            Self::Http(sink) => sink.refresh(),
+            Self::File(sink) => sink.refresh(),
+        }
+    }
+}

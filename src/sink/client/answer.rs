@@ -1,0 +1,174 @@
+//! An HTTP answer, read up to a limit, and the one way to quote from it.
+//!
+//! A quote is short, printable, and blanked of the credentials of the request, since servers
+//! and proxies like to repeat what they were sent.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use jiff::Timestamp;
+use reqwest::{Response, Url};
+
+use super::fault::Fault;
+use super::login::Hidden;
+use crate::sink::retry_after;
+
+/// Longest quote, in bytes.
+const QUOTE_BYTES_MAX: usize = 512;
+/// How much of a body is looked at for a quote.
+const QUOTE_FROM_BYTES_MAX: usize = 64 * 1024;
+/// Shorter parts of a URL are words such as `events`, not capabilities.
+const URL_SECRET_BYTES_MIN: usize = 16;
+
+/// What a destination answered.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// `Retry-After`, unbounded but for a year.
+    pub retry_after: Option<Duration>,
+    /// The body's beginning, or all of it.
+    pub body: Bytes,
+    /// The body did not end within the limit, or broke.
+    pub cut: bool,
+    /// What must not be quoted.
+    pub(super) secrets: Vec<Hidden>,
+}
+
+impl Answer {
+    /// Reads the head's facts and at most `bytes_max` of the body.
+    ///
+    /// A refusal counts even when its body breaks: servers close early when they do not want a
+    /// body. An acceptance whose body breaks does not count: it may be a proxy's half answer.
+    pub(super) async fn read(
+        mut response: Response,
+        bytes_max: usize,
+        secrets: Vec<Hidden>,
+    ) -> Result<Self, Fault> {
+        let status = response.status();
+        let retry_after = retry_after::parse(response.headers(), Timestamp::now());
+        let mut body = BytesMut::new();
+        let mut cut = false;
+        loop {
+            match response.chunk().await {
+                Ok(None) => break,
+                Ok(Some(chunk)) => {
+                    let room = bytes_max - body.len();
+                    body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+                    if chunk.len() > room {
+                        cut = true;
+                        break;
+                    }
+                }
+                Err(error) if status.is_success() => return Err(Fault::from_body(error)),
+                Err(_) => {
+                    cut = true;
+                    break;
+                }
+            }
+        }
+        Ok(Self {
+            status: status.as_u16(),
+            retry_after,
+            body: body.freeze(),
+            cut,
+            secrets,
+        })
+    }
+
+    /// Whether the status is 2xx.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// A quote of the body; empty if there is none.
+    pub fn quote_body(&self) -> String {
+        let end = self.body.len().min(QUOTE_FROM_BYTES_MAX);
+        self.quote(&String::from_utf8_lossy(
+            self.body.get(..end).unwrap_or_default(),
+        ))
+    }
+
+    /// A quote of a text from this answer: one line, without the request's credentials.
+    pub fn quote(&self, text: &str) -> String {
+        let blanked = self
+            .secrets
+            .iter()
+            .fold(text.to_owned(), |text, secret| secret.blank(text));
+        let mut quote = String::new();
+        for word in blanked.split(|c: char| c.is_whitespace() || c.is_control()) {
+            if word.is_empty() {
+                continue;
+            }
+            if !quote.is_empty() {
+                quote.push(' ');
+            }
+            quote.push_str(word);
+            if quote.len() > QUOTE_BYTES_MAX {
+                let end = (0..=QUOTE_BYTES_MAX)
+                    .rev()
+                    .find(|end| quote.is_char_boundary(*end));
+                quote.truncate(end.unwrap_or(0));
+                quote.push_str("...");
+                break;
+            }
+        }
+        quote
+    }
+}
+
+/// Parts of a URL that may be a capability: long path segments, and values of a query.
+pub(super) fn url_secrets(url: &Url) -> Vec<Hidden> {
+    let segments = url.path_segments().into_iter().flatten();
+    let segments = segments.filter(|segment| segment.len() >= URL_SECRET_BYTES_MIN);
+    let values = url.query_pairs().map(|(_, value)| value.into_owned());
+    segments
+        .map(Hidden::new)
+        .chain(values.map(|value| Hidden::new(&value)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(body: &str, secrets: &[&str]) -> Answer {
+        Answer {
+            status: 400,
+            body: Bytes::copy_from_slice(body.as_bytes()),
+            secrets: secrets.iter().map(|text| Hidden::new(text)).collect(),
+            ..Answer::default()
+        }
+    }
+
+    #[test]
+    fn a_quote_is_one_printable_line_of_limited_length() {
+        assert_eq!(
+            answer("a\r\n\tb\u{1b}[31m\0c", &[]).quote_body(),
+            "a b [31m c"
+        );
+        let long = "\u{e9}".repeat(1000);
+        let quote = answer(&long, &[]).quote_body();
+        assert_eq!(quote.len(), QUOTE_BYTES_MAX + "...".len());
+    }
+
+    #[test]
+    fn a_quote_shows_no_credential_that_the_answer_repeats() {
+        let quote = answer("token abc-123 is bad: abc-123", &["abc-123"]).quote_body();
+        assert_eq!(quote, "token *** is bad: ***");
+    }
+
+    #[test]
+    fn long_path_segments_and_query_values_are_capabilities() {
+        let url = Url::parse("https://h/receiver/v1/ZaVnC4dhaV3-Zbn8Kq?key=s3cret&x=").unwrap();
+        let secrets = url_secrets(&url);
+        let answer = Answer {
+            secrets,
+            ..Answer::default()
+        };
+        assert_eq!(
+            answer.quote("no /receiver/v1/ZaVnC4dhaV3-Zbn8Kq?key=s3cret"),
+            "no /receiver/v1/***?key=***"
+        );
+    }
+}

@@ -1,0 +1,355 @@
+//! Proves each row of the bulk per-item table and of the whole-request table.
+
+use super::*;
+use crate::sink::status::tests::{Expected, answer, check};
+
+use Expected::{Delivered, Diverted, Duplicate, Hold, HoldIndex, Reject, Retry, Split};
+
+const TARGET: &str = "logs-acme";
+
+fn bulk(items: &[&str]) -> String {
+    let items: Vec<String> = items
+        .iter()
+        .map(|item| format!("{{\"create\":{item}}}"))
+        .collect();
+    format!(
+        "{{\"took\":7,\"errors\":true,\"items\":[{}]}}",
+        items.join(",")
+    )
+}
+
+fn failed(status: u16, kind: &str, reason: &str) -> String {
+    let error = serde_json::json!({"type": kind, "reason": reason});
+    format!("{{\"status\":{status},\"error\":{error}}}")
+}
+
+fn detail(item: &str) -> String {
+    let outcome = judge(&answer(200, &bulk(&[item])), 1, TARGET);
+    match &outcome.verdicts[0] {
+        Verdict::Retry { detail, .. }
+        | Verdict::Hold { detail, .. }
+        | Verdict::Reject { detail, .. } => detail.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_row_of_the_item_table() {
+    let blocked = Retry(Sent::No, RetryCause::Blocked);
+    let limited = Retry(Sent::No, RetryCause::RateLimited);
+    let unavailable = Retry(Sent::No, RetryCause::ServerError);
+    let flood = "index [x] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage \
+        watermark, index has read-only-allow-delete block];";
+    let rows = [
+        (
+            "201 stored",
+            r#"{"status":201,"_index":".ds-x"}"#.to_owned(),
+            Delivered,
+        ),
+        ("200 stored", r#"{"status":200}"#.to_owned(), Delivered),
+        (
+            "201, failure store used",
+            r#"{"status":201,"_index":".fs-x","failure_store":"used"}"#.to_owned(),
+            Diverted,
+        ),
+        (
+            "400, failure store failed by a block",
+            r#"{"status":400,"failure_store":"failed","error":{"type":"mapper_parsing_exception",
+                "suppressed":[{"type":"cluster_block_exception"}]}}"#
+                .to_owned(),
+            blocked.clone(),
+        ),
+        (
+            "400, failure store failed for another reason",
+            r#"{"status":400,"failure_store":"failed","error":{"type":"document_parsing_exception",
+                "suppressed":[{"type":"document_parsing_exception"}]}}"#
+                .to_owned(),
+            Reject,
+        ),
+        (
+            "409 already stored",
+            failed(
+                409,
+                "version_conflict_engine_exception",
+                "[b]: version conflict",
+            ),
+            Duplicate,
+        ),
+        (
+            "409 of another kind",
+            failed(409, "other_exception", ""),
+            Hold(HoldCause::Unexpected),
+        ),
+        (
+            "400 document_parsing",
+            failed(400, "document_parsing_exception", "x"),
+            Reject,
+        ),
+        (
+            "400 mapper_parsing",
+            failed(400, "mapper_parsing_exception", "x"),
+            Reject,
+        ),
+        (
+            "400 strict mapping",
+            failed(400, "strict_dynamic_mapping_exception", "x"),
+            Reject,
+        ),
+        (
+            "400 illegal_argument",
+            failed(400, "illegal_argument_exception", "immense"),
+            Reject,
+        ),
+        (
+            "400 total fields",
+            failed(
+                400,
+                "illegal_argument_exception",
+                "Limit of total fields [1000] has been",
+            ),
+            Reject,
+        ),
+        (
+            "400 op_type",
+            failed(
+                400,
+                "illegal_argument_exception",
+                "only write ops with an op_type of create are allowed in data streams",
+            ),
+            Hold(HoldCause::Index),
+        ),
+        (
+            "400 pipeline missing",
+            failed(
+                400,
+                "illegal_argument_exception",
+                "pipeline with id [x] does not exist",
+            ),
+            Hold(HoldCause::Index),
+        ),
+        (
+            "400 closed",
+            failed(400, "index_closed_exception", "closed"),
+            HoldIndex(TARGET),
+        ),
+        (
+            "403 closed",
+            failed(
+                403,
+                "cluster_block_exception",
+                "index [x] blocked by: [FORBIDDEN/4/index closed];",
+            ),
+            HoldIndex(TARGET),
+        ),
+        (
+            "400 bad name",
+            failed(400, "invalid_index_name_exception", "x"),
+            HoldIndex(TARGET),
+        ),
+        (
+            "403 privilege",
+            failed(403, "security_exception", "action"),
+            Hold(HoldCause::Auth),
+        ),
+        (
+            "403 read-only",
+            failed(
+                403,
+                "cluster_block_exception",
+                "index [x] blocked by: [FORBIDDEN/8/index write (api)];",
+            ),
+            blocked.clone(),
+        ),
+        (
+            "403 create-index blocked (OpenSearch)",
+            failed(
+                403,
+                "index_create_block_exception",
+                "blocked by: [FORBIDDEN/10/...];",
+            ),
+            blocked.clone(),
+        ),
+        (
+            "429 flood stage",
+            failed(429, "cluster_block_exception", flood),
+            blocked.clone(),
+        ),
+        (
+            "403 flood stage (older)",
+            failed(403, "cluster_block_exception", flood),
+            blocked.clone(),
+        ),
+        (
+            "404 no index",
+            failed(404, "index_not_found_exception", "no such"),
+            HoldIndex(TARGET),
+        ),
+        (
+            "429 queue",
+            failed(429, "es_rejected_execution_exception", ""),
+            limited.clone(),
+        ),
+        (
+            "429 queue (OpenSearch)",
+            failed(429, "rejected_execution_exception", ""),
+            limited.clone(),
+        ),
+        (
+            "429 heap",
+            failed(429, "circuit_breaking_exception", ""),
+            limited,
+        ),
+        (
+            "503 shards",
+            failed(503, "unavailable_shards_exception", ""),
+            unavailable.clone(),
+        ),
+        (
+            "503 no shard",
+            failed(503, "no_shard_available_action_exception", ""),
+            unavailable,
+        ),
+        (
+            "503 no master",
+            failed(
+                503,
+                "cluster_block_exception",
+                "blocked by: [SERVICE_UNAVAILABLE/2/no master];",
+            ),
+            blocked,
+        ),
+        (
+            "5xx other",
+            failed(500, "fail_processor_exception", ""),
+            Retry(Sent::Unknown, RetryCause::ServerError),
+        ),
+        (
+            "403 of another kind",
+            failed(403, "x", ""),
+            Hold(HoldCause::Unexpected),
+        ),
+        ("418", failed(418, "x", ""), Hold(HoldCause::Unexpected)),
+    ];
+    let items: Vec<&str> = rows.iter().map(|(_, item, _)| item.as_str()).collect();
+    let outcome = judge(&answer(200, &bulk(&items)), items.len(), TARGET);
+    assert_eq!(outcome.verdicts.len(), rows.len());
+    for ((row, _, expected), verdict) in rows.iter().zip(&outcome.verdicts) {
+        check(row, verdict, expected);
+    }
+}
+
+#[test]
+fn every_row_of_the_whole_request_table() {
+    let server_error = Retry(Sent::Unknown, RetryCause::ServerError);
+    let block = r#"{"error":{"type":"cluster_block_exception","reason":"x"},"status":503}"#;
+    for (row, status, body, expected) in [
+        ("400 malformed", 400, "{}", Split),
+        ("401", 401, "", Hold(HoldCause::Auth)),
+        ("403", 403, "", Hold(HoldCause::Auth)),
+        (
+            "403 block",
+            403,
+            block,
+            Retry(Sent::No, RetryCause::Blocked),
+        ),
+        ("404 wrong path", 404, "", Hold(HoldCause::Url)),
+        (
+            "404 no index",
+            404,
+            r#"{"error":{"type":"index_not_found_exception"},"status":404}"#,
+            HoldIndex(TARGET),
+        ),
+        ("405", 405, "", Hold(HoldCause::Url)),
+        ("406", 406, "", Hold(HoldCause::Request)),
+        ("415", 415, "", Hold(HoldCause::Request)),
+        ("408", 408, "", Retry(Sent::Unknown, RetryCause::Timeout)),
+        ("413", 413, "<html>", Split),
+        ("429", 429, "", Retry(Sent::No, RetryCause::RateLimited)),
+        ("500", 500, "", server_error.clone()),
+        ("502", 502, "<html>", server_error.clone()),
+        ("503", 503, "", server_error.clone()),
+        (
+            "503 no master",
+            503,
+            block,
+            Retry(Sent::No, RetryCause::Blocked),
+        ),
+        ("504", 504, "", server_error),
+        ("3xx", 301, "", Hold(HoldCause::Url)),
+        ("other 4xx", 418, "", Hold(HoldCause::Unexpected)),
+    ] {
+        let outcome = judge(&answer(status, body), 2, TARGET);
+        assert_eq!(outcome.verdicts.len(), 2, "{row}");
+        for verdict in &outcome.verdicts {
+            check(row, verdict, &expected);
+        }
+    }
+    let alone = judge(&answer(400, "{}"), 1, TARGET);
+    check("400 malformed, alone", &alone.verdicts[0], &Reject);
+}
+
+#[test]
+fn an_answer_that_does_not_speak_of_each_event_says_nothing_about_any() {
+    let expected = Retry(Sent::Unknown, RetryCause::BadAnswer);
+    let stored = r#"{"status":201}"#;
+    for body in [
+        String::new(),
+        "OK".to_owned(),
+        "{}".to_owned(),
+        r#"{"took":1,"errors":false,"items":[]}"#.to_owned(),
+        bulk(&[stored]),
+        bulk(&[stored, stored, stored]),
+        bulk(&[stored, stored]).replace("create", "index"),
+        bulk(&[stored, r#"{"_index":"x"}"#]),
+        bulk(&[stored, stored])[..40].to_owned(),
+    ] {
+        let outcome = judge(&answer(200, &body), 2, TARGET);
+        assert_eq!(outcome.verdicts.len(), 2);
+        for verdict in &outcome.verdicts {
+            check(&body, verdict, &expected);
+        }
+    }
+    let mut cut = answer(200, &bulk(&[stored]));
+    cut.cut = true;
+    check("cut", &judge(&cut, 1, TARGET).verdicts[0], &expected);
+}
+
+#[test]
+fn items_are_read_even_where_errors_is_false() {
+    let body = r#"{"errors":false,"items":[{"create":{"status":201,"failure_store":"used"}}]}"#;
+    check(
+        "diverted",
+        &judge(&answer(200, body), 1, TARGET).verdicts[0],
+        &Diverted,
+    );
+}
+
+#[test]
+fn pressure_on_one_item_slows_the_destination() {
+    let pressed = bulk(&[
+        r#"{"status":201}"#,
+        &failed(429, "circuit_breaking_exception", ""),
+    ]);
+    let outcome = judge(&answer(200, &pressed), 2, TARGET);
+    assert_eq!(outcome.pace, Pace::Slower { after: None });
+    let calm = judge(&answer(200, &bulk(&[r#"{"status":201}"#])), 1, TARGET);
+    assert_eq!(calm.pace, Pace::Steady);
+}
+
+#[test]
+fn a_reason_is_quoted_without_the_events_values() {
+    let reason = "[1:53] failed to parse field [id] of type [long] in document with id 'a'. \
+        Preview of field's value: 'secret-value'";
+    let parsed = detail(&failed(400, "document_parsing_exception", reason));
+    assert_eq!(
+        parsed,
+        "HTTP 400: document_parsing_exception: [1:53] failed to parse field [id] of type [long] \
+         in document with id 'a'."
+    );
+    let immense = "one immense term in field=\"m\", all of which were skipped. The prefix of the \
+        first immense term is: '[115, 101]'";
+    let immense = detail(&failed(400, "illegal_argument_exception", immense));
+    assert!(immense.ends_with("skipped."), "{immense}");
+    let long = detail(&failed(400, "x_exception", &"y".repeat(5_000)));
+    assert!(long.len() < 600);
+}

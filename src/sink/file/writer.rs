@@ -1,0 +1,294 @@
+//! The open file: append and sync, repair, rotation. Blocking; knows bytes, not events.
+//!
+//! Invariant: up to `good_bytes` the file holds whole lines that were synced. What lies behind
+//! it was written by an attempt that failed or by a process that died, was never reported as
+//! delivered, and is cut off before anything is appended.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::rotation::{Names, PathError};
+use crate::settings;
+use crate::sink::Sent;
+
+/// New files are not for everybody: findings are confidential.
+const MODE: u32 = 0o640;
+/// How much is read at once in search of the last line end.
+const TEAR_BLOCK_BYTES: u64 = 64 * 1024;
+
+/// Appends to one file and rotates it.
+pub(super) struct Writer {
+    names: Names,
+    rotate_bytes: u64,
+    rotate_age: Option<Duration>,
+    keep_files: Option<usize>,
+    /// Held while this writer lives, so that two relays never write one file.
+    lock: Option<File>,
+    /// None before the first batch and after a failure.
+    open: Option<Open>,
+    /// Where a failed attempt began: behind it the file is not to be trusted.
+    repair: Option<(Identity, u64)>,
+}
+
+struct Open {
+    file: File,
+    identity: Identity,
+    good_bytes: u64,
+    born: SystemTime,
+}
+
+/// Tells whether the path still leads to the open file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+/// Why a batch was not written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    /// Another process, or another destination, writes the file.
+    #[error("{path} is locked by another writer; stop it or choose another path")]
+    Locked { path: PathBuf },
+    /// The path leads to something else.
+    #[error("{path} is not a regular file; choose another path")]
+    NotAFile { path: PathBuf },
+    /// The disk or its permissions.
+    #[error("cannot {what} {path}: {source}; check free space and permissions")]
+    Storage {
+        what: &'static str,
+        path: PathBuf,
+        source: io::Error,
+        /// Whether lines may be in the file.
+        sent: Sent,
+    },
+}
+
+impl Writer {
+    pub(super) fn new(settings: &settings::File) -> Result<Self, PathError> {
+        Ok(Self {
+            names: Names::new(&settings.path)?,
+            rotate_bytes: settings.rotate_bytes,
+            rotate_age: settings.rotate_age,
+            keep_files: settings.keep_files,
+            lock: None,
+            open: None,
+            repair: None,
+        })
+    }
+
+    /// Appends whole lines; on success they are on disk.
+    pub(super) fn append(&mut self, lines: &[u8], now: SystemTime) -> Result<(), Fault> {
+        self.acquire()?;
+        let mut open = self.current()?;
+        if self.is_due(&open, lines.len(), now) {
+            open = self.rotate(open, now)?;
+        }
+        // Until the sync returned, the lines count as not written: a failure, or a panic, finds
+        // the place to cut back to here.
+        self.repair = Some((open.identity, open.good_bytes));
+        let failed = |what, source| self.storage(what, Sent::Unknown, source);
+        open.file
+            .write_all(lines)
+            .map_err(|source| failed("write to", source))?;
+        // The size is metadata that fdatasync flushes too, since reading needs it.
+        open.file
+            .sync_data()
+            .map_err(|source| failed("sync", source))?;
+        open.good_bytes += u64::try_from(lines.len()).unwrap_or(u64::MAX);
+        self.repair = None;
+        self.open = Some(open);
+        Ok(())
+    }
+
+    fn acquire(&mut self) -> Result<(), Fault> {
+        if self.lock.is_some() {
+            return Ok(());
+        }
+        let failed = |source| self.storage("lock", Sent::No, source);
+        create_directories(&self.names.directory).map_err(failed)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).mode(MODE);
+        let lock = options.open(&self.names.lock).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => {
+                self.lock = Some(lock);
+                Ok(())
+            }
+            Err(TryLockError::WouldBlock) => Err(Fault::Locked {
+                path: self.names.path.clone(),
+            }),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
+    /// The open file if the path still leads to it, else a newly opened one: somebody may have
+    /// moved or deleted it, and must not go on receiving events.
+    fn current(&mut self) -> Result<Open, Fault> {
+        if let Some(mut open) = self.open.take()
+            && let Ok(metadata) = fs::metadata(&self.names.path)
+            && Identity::of(&metadata) == open.identity
+        {
+            open.good_bytes = metadata.len();
+            return Ok(open);
+        }
+        self.open_file()
+    }
+
+    fn open_file(&mut self) -> Result<Open, Fault> {
+        let path = self.names.path.clone();
+        if fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(Fault::NotAFile { path });
+        }
+        let opened = self.open_repaired(&path);
+        opened.map_err(|source| self.storage("open", Sent::No, source))
+    }
+
+    fn open_repaired(&mut self, path: &Path) -> io::Result<Open> {
+        create_directories(&self.names.directory)?;
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true).mode(MODE);
+        let mut file = options.open(path)?;
+        // A new file whose name is not on disk is lost with all that was synced into it.
+        sync_directory(&self.names.directory)?;
+        let metadata = file.metadata()?;
+        let identity = Identity::of(&metadata);
+        let mut length = metadata.len();
+        if let Some((failed, good_bytes)) = self.repair
+            && failed == identity
+            && length > good_bytes
+        {
+            cut(&file, path, length, good_bytes)?;
+            length = good_bytes;
+        }
+        // After a crash, or behind what somebody else wrote.
+        let whole = end_of_lines(&mut file, length)?;
+        if whole < length {
+            cut(&file, path, length, whole)?;
+        }
+        self.repair = None;
+        Ok(Open {
+            file,
+            identity,
+            good_bytes: whole,
+            born: metadata.created().or_else(|_| metadata.modified())?,
+        })
+    }
+
+    /// An empty file is never rotated, so that one batch larger than the limit has its place.
+    fn is_due(&self, open: &Open, lines: usize, now: SystemTime) -> bool {
+        let bytes = open
+            .good_bytes
+            .saturating_add(u64::try_from(lines).unwrap_or(u64::MAX));
+        let age = now.duration_since(open.born).unwrap_or_default();
+        let is_old = self.rotate_age.is_some_and(|limit| age >= limit);
+        open.good_bytes > 0 && (bytes > self.rotate_bytes || is_old)
+    }
+
+    fn rotate(&mut self, open: Open, now: SystemTime) -> Result<Open, Fault> {
+        // Everything in it is synced, so nothing but its name is at stake. The new name is free,
+        // and the lock keeps others from taking it meanwhile.
+        let renamed = self.names.free(now).and_then(|target| {
+            fs::rename(&self.names.path, &target)?;
+            // Else a crash could bring the old name back over the file that follows.
+            sync_directory(&self.names.directory)
+        });
+        renamed.map_err(|source| self.storage("rotate", Sent::No, source))?;
+        drop(open);
+        if let Some(keep) = self.keep_files
+            && let Err(error) = self.prune(keep)
+        {
+            // Delivery does not depend on it, and the next rotation tries again.
+            let path = self.names.path.display();
+            tracing::warn!(%error, %path, "old rotated files not deleted");
+        }
+        self.open_file()
+    }
+
+    /// Deletes the oldest rotated files.
+    fn prune(&self, keep: usize) -> io::Result<()> {
+        let rotated = self.names.rotated()?;
+        let surplus = rotated.len().saturating_sub(keep);
+        for path in rotated.iter().take(surplus) {
+            // Asked for by keep_files; only names of our own form are listed.
+            fs::remove_file(path)?;
+        }
+        sync_directory(&self.names.directory)
+    }
+
+    /// Puts another file in the open one's place, to see its errors.
+    #[cfg(test)]
+    pub(super) fn replace_file(&mut self, file: File) {
+        if let Some(open) = &mut self.open {
+            open.file = file;
+        }
+    }
+
+    fn storage(&self, what: &'static str, sent: Sent, source: io::Error) -> Fault {
+        Fault::Storage {
+            what,
+            path: self.names.path.clone(),
+            source,
+            sent,
+        }
+    }
+}
+
+impl Identity {
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        }
+    }
+}
+
+/// Creates what is missing of a directory's path, and syncs each parent of a created one.
+fn create_directories(directory: &Path) -> io::Result<()> {
+    let missing = directory.ancestors().take_while(|path| !path.is_dir());
+    let missing: Vec<&Path> = missing.collect();
+    for path in missing.into_iter().rev() {
+        match fs::create_dir(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        if let Some(parent) = path.parent() {
+            sync_directory(parent)?;
+        }
+    }
+    Ok(())
+}
+
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+/// Cuts off what was never reported as delivered.
+fn cut(file: &File, path: &Path, from: u64, to: u64) -> io::Result<()> {
+    let path = path.display();
+    tracing::warn!(%path, bytes = from - to, offset = to, "cut an incomplete write off");
+    file.set_len(to)?;
+    file.sync_all()
+}
+
+/// The offset behind the last line end.
+fn end_of_lines(file: &mut File, length: u64) -> io::Result<u64> {
+    let mut end = length;
+    let mut block = Vec::new();
+    while end > 0 {
+        let start = end.saturating_sub(TEAR_BLOCK_BYTES);
+        block.clear();
+        file.seek(SeekFrom::Start(start))?;
+        Read::by_ref(file)
+            .take(end - start)
+            .read_to_end(&mut block)?;
+        if let Some(at) = memchr::memrchr(b'\n', &block) {
+            return Ok(start + u64::try_from(at).unwrap_or(0) + 1);
+        }
+        end = start;
+    }
+    Ok(0)
+}
