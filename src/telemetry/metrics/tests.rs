@@ -83,10 +83,7 @@ fn catalogue(text: &str) -> BTreeMap<String, Family> {
             .filter(|label| !label.is_empty())
         {
             let (label, values) = label.split_once('=').unwrap_or((label, ""));
-            let values = values
-                .split(',')
-                .map(|value| word(value))
-                .filter(|v| !v.is_empty());
+            let values = values.split(',').map(word).filter(|v| !v.is_empty());
             family.labels.insert(word(label), values.collect());
         }
         assert!(
