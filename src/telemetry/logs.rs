@@ -4,14 +4,18 @@
 //! relay goes on: the errors of a log have nowhere to go. Lines are counted by level before they
 //! are written, so that silence in the log beside a growing counter tells of a broken stdout.
 
+use std::fmt;
 use std::panic::PanicHookInfo;
 use std::sync::Arc;
 
 use prometheus::IntCounter;
+use tracing::field::Field;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
+use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -121,12 +125,29 @@ where
             .with_span_list(false)
             .boxed()
     } else {
-        lines.with_ansi(false).boxed()
+        let fields = debug_fn(write_field).delimited(" ");
+        lines.with_ansi(false).fmt_fields(fields).boxed()
     };
     tracing_subscriber::registry()
         .with(filter)
         .with(Count::new(metrics))
         .with(lines)
+}
+
+/// Writes a field of a text line. Control characters are escaped: a receiver's answer quoted in
+/// a field must neither begin a line of its own nor steer a terminal.
+fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    if field.name() != "message" {
+        write!(writer, "{}=", field.name())?;
+    }
+    for character in format!("{value:?}").chars() {
+        if character.is_control() {
+            write!(writer, "{}", character.escape_default())?;
+        } else {
+            writer.write_char(character)?;
+        }
+    }
+    Ok(())
 }
 
 /// Counts lines by level.
