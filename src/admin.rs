@@ -1,1 +1,105 @@
-//! Placeholder header: replaced by the module's own.
+//! The second listener, for operators: metrics, health, readiness and the status report.
+//!
+//! Reads only, and sees the stages through [`View`] alone. Metrics and health are open, because
+//! scrapers and load balancers carry no token and neither tells more than names and numbers.
+//! The rest names hosts and errors: off loopback it needs the read token, on loopback a Host
+//! header that a browser cannot be tricked into sending (DNS rebinding).
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::listener::{Limits, Listener};
+use crate::secret::Secret;
+use crate::telemetry::metrics::Metrics;
+
+mod guard;
+mod reply;
+pub mod report;
+mod routes;
+#[cfg(test)]
+mod tests;
+
+pub use report::Report;
+
+/// Connections open at once: a few scrapers, a few people.
+const CONNECTIONS_MAX: usize = 64;
+/// Headers of one request.
+const HEADERS_MAX: usize = 64;
+/// Bytes of one request's head.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// From connect, or the last answer, to the end of the request head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the admin listener answers from.
+pub struct Admin {
+    /// Rendered for `/metrics`.
+    pub metrics: Arc<Metrics>,
+    /// The stages' present state; asked once per request.
+    pub view: Arc<dyn View>,
+    /// Admits to all but metrics and health where the listener is off loopback.
+    pub read_token: Option<Secret>,
+    /// The listener's address is a loopback one.
+    pub loopback_only: bool,
+}
+
+/// The state of the stages, as `app` sees it. No call may block: each runs on the runtime.
+pub trait View: Send + Sync {
+    /// Sets the gauges that are derived from state; called right before each scrape.
+    fn refresh(&self);
+
+    /// Whether events can be accepted durably, and nothing else.
+    fn ready(&self) -> Readiness;
+
+    /// Where every event is.
+    fn status(&self) -> Report;
+}
+
+/// Whether events can be accepted durably now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Readiness {
+    /// They can.
+    pub ready: bool,
+    /// Why not, for people; not looked at when ready.
+    pub reason: String,
+}
+
+/// The limits of the admin listener; not configurable, since nobody but operators asks.
+pub fn limits() -> Limits {
+    Limits {
+        max_connections: CONNECTIONS_MAX,
+        max_headers: HEADERS_MAX,
+        max_header_bytes: HEAD_BYTES_MAX,
+        header_timeout: HEAD_TIMEOUT,
+    }
+}
+
+impl Admin {
+    /// Answers until `stop`; then lets answers under way finish, until `force`.
+    pub async fn serve(
+        self: Arc<Self>,
+        listener: Listener,
+        stop: CancellationToken,
+        force: CancellationToken,
+    ) {
+        let service = move |request: http::Request<hyper::body::Incoming>, _peer| {
+            let admin = Arc::clone(&self);
+            // No route takes a body; what a client sends of one is left to the connection.
+            async move { admin.answer(request.method(), request.uri().path(), request.headers()) }
+        };
+        // The client of a refused connection is told so; it concerns nobody else.
+        let refused = |_| {};
+        listener.serve(service, refused, stop, force).await;
+    }
+}
+
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admin")
+            .field("read_token", &self.read_token)
+            .field("loopback_only", &self.loopback_only)
+            .finish_non_exhaustive()
+    }
+}

@@ -44,7 +44,8 @@ struct Cached {
 pub enum SecretError {
     /// The file cannot be read.
     #[error(
-        "cannot read the secret in {place}: {source}; create the file and let the relay's user read it"
+        "cannot read the secret in {place}: {source}; create the file and let the relay's user \
+         read it"
     )]
     Unreadable {
         /// The file.

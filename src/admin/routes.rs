@@ -1,0 +1,111 @@
+//! What is asked becomes an answer: a plain function over method, path and headers.
+//!
+//! Knows no socket and no peer: who may ask is `guard`'s, how an answer looks is `reply`'s.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, StatusCode};
+use http_body_util::Full;
+
+use super::guard::{self, Denied};
+use super::reply::{self, TEXT};
+use super::{Admin, Readiness};
+use crate::telemetry::metrics;
+
+/// Where the API begins: below it the Host header is looked at, on loopback.
+const API: &str = "/api/";
+
+/// What can be asked for.
+#[derive(Clone, Copy)]
+enum Route {
+    Metrics,
+    Health,
+    Readiness,
+    Status,
+}
+
+impl Admin {
+    /// Answers one request. Every route takes GET and HEAD, and none reads a body.
+    pub fn answer(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Response<Full<Bytes>> {
+        let mut response = self.answer_whole(method, path, headers);
+        if method == Method::HEAD {
+            // The length of what GET would answer stays in the head.
+            *response.body_mut() = Full::default();
+        }
+        response
+    }
+
+    fn answer_whole(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Response<Full<Bytes>> {
+        let route = Route::find(path);
+        if let Err(denied) = self.admit(route, path, headers) {
+            return denied.answer();
+        }
+        let Some(route) = route else {
+            let detail = "no such path; there are /metrics, /healthz, /readyz and /api/v1/status";
+            return reply::error(StatusCode::NOT_FOUND, "not_found", detail);
+        };
+        if method != Method::GET && method != Method::HEAD {
+            return reply::method_not_allowed();
+        }
+        match route {
+            Route::Metrics => self.metrics(headers),
+            Route::Health => reply::text(StatusCode::OK, TEXT, "ok"),
+            Route::Readiness => readiness(self.view.ready()),
+            Route::Status => reply::json(StatusCode::OK, &self.view.status()),
+        }
+    }
+
+    /// Off loopback a token admits, and unknown paths are not told from known ones without it.
+    fn admit(&self, route: Option<Route>, path: &str, headers: &HeaderMap) -> Result<(), Denied> {
+        match route {
+            Some(Route::Metrics | Route::Health | Route::Readiness) => Ok(()),
+            _ if !self.loopback_only => guard::check_token(self.read_token.as_ref(), headers),
+            _ if path.starts_with(API) => guard::check_host(headers),
+            _ => Ok(()),
+        }
+    }
+
+    fn metrics(&self, headers: &HeaderMap) -> Response<Full<Bytes>> {
+        self.view.refresh();
+        match self.metrics.render() {
+            Ok(text) if reply::takes_gzip(headers) => {
+                reply::gzip(metrics::CONTENT_TYPE, text.into_bytes())
+            }
+            Ok(text) => reply::varying(reply::text(StatusCode::OK, metrics::CONTENT_TYPE, text)),
+            Err(error) => {
+                tracing::error!(%error, "metrics not rendered");
+                let detail = "the metrics cannot be rendered; the log says why";
+                reply::error(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+            }
+        }
+    }
+}
+
+impl Route {
+    fn find(path: &str) -> Option<Self> {
+        Some(match path {
+            "/metrics" => Self::Metrics,
+            "/healthz" => Self::Health,
+            "/readyz" => Self::Readiness,
+            "/api/v1/status" => Self::Status,
+            _ => return None,
+        })
+    }
+}
+
+fn readiness(readiness: Readiness) -> Response<Full<Bytes>> {
+    if readiness.ready {
+        reply::text(StatusCode::OK, TEXT, "ready")
+    } else {
+        reply::text(StatusCode::SERVICE_UNAVAILABLE, TEXT, readiness.reason)
+    }
+}

@@ -1,0 +1,314 @@
+//! Metrics of delivery: attempts, what became of events, and how a destination's worker is.
+//!
+//! Labels are configured destination names, HTTP status codes and the words below, which are
+//! those of the sinks' verdicts. Knows no batch and no cursor.
+
+use prometheus::{
+    Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+};
+
+use super::declare::{self, Closed, Declare};
+use super::{BATCH_EVENTS, SECONDS_REQUEST};
+
+const SECONDS_LAG: &[f64] = &[
+    0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0,
+];
+
+/// Results of a delivery attempt.
+pub const ATTEMPT_RESULTS: [&str; 6] =
+    ["success", "partial", "retry", "hold", "split", "permanent"];
+
+/// Reasons of a retry.
+pub const RETRY_REASONS: [&str; 9] = [
+    "rate_limited",
+    "server_error",
+    "timeout",
+    "connect",
+    "tls",
+    "blocked",
+    "ack_timeout",
+    "bad_answer",
+    "storage",
+];
+
+/// Reasons of a dead letter.
+pub const DEAD_LETTER_REASONS: [&str; 3] = ["rejected", "too_large", "render_failed"];
+
+/// Reasons of a discarded event.
+pub const DISCARD_REASONS: [&str; 3] = ["damage", "shed", "purged"];
+
+/// States of a destination's worker.
+pub const STATES: [&str; 6] = [
+    "delivering",
+    "backing_off",
+    "held",
+    "probing",
+    "paused",
+    "stopping",
+];
+
+pub(super) struct DeliveryFamilies {
+    queue_events: IntGaugeVec,
+    queue_oldest: GaugeVec,
+    attempts: IntCounterVec,
+    responses: IntCounterVec,
+    retries: IntCounterVec,
+    attempt_duration: HistogramVec,
+    lag: HistogramVec,
+    batch_events: HistogramVec,
+    accepted: IntGaugeVec,
+    delivered_events: IntCounterVec,
+    delivered_bytes: IntCounterVec,
+    filtered: IntCounterVec,
+    duplicates: IntCounterVec,
+    dead_letters: IntCounterVec,
+    dead_letter_events: IntGaugeVec,
+    discarded: IntCounterVec,
+    last_success: GaugeVec,
+    last_attempt: GaugeVec,
+    state: IntGaugeVec,
+    retained_bytes: IntGaugeVec,
+    mismatch: IntGaugeVec,
+    heartbeat: GaugeVec,
+    insecure: IntGaugeVec,
+}
+
+/// Handles of one destination.
+#[derive(Clone)]
+pub struct DestinationMetrics {
+    /// Events not settled.
+    pub queue_events: IntGauge,
+    /// Received time of the oldest of them, Unix seconds; 0 for none.
+    pub queue_oldest: Gauge,
+    attempts: Closed<IntCounter>,
+    responses: IntCounterVec,
+    name: String,
+    retries: Closed<IntCounter>,
+    /// Seconds per attempt.
+    pub attempt_duration: Histogram,
+    /// Received time to delivery, seconds.
+    pub lag: Histogram,
+    /// Events per attempt.
+    pub batch_events: Histogram,
+    /// Events this destination has to account for since it was registered.
+    pub accepted: IntGauge,
+    /// Delivered events.
+    pub delivered_events: IntCounter,
+    /// Bytes put on the wire for attempts that delivered something.
+    pub delivered_bytes: IntCounter,
+    /// Events its routing did not want.
+    pub filtered: IntCounter,
+    /// The receiver said it had the event already.
+    pub receiver_conflict: IntCounter,
+    /// Sent again although the receiver may have it.
+    pub possible_resend: IntCounter,
+    dead_letters: Closed<IntCounter>,
+    /// Dead letters waiting for a person.
+    pub dead_letter_events: IntGauge,
+    discarded: Closed<IntCounter>,
+    /// Unix seconds; 0 for never.
+    pub last_success: Gauge,
+    /// Unix seconds; 0 for never.
+    pub last_attempt: Gauge,
+    states: Closed<IntGauge>,
+    /// Bytes of segments that this destination still needs.
+    pub retained_bytes: IntGauge,
+    /// accepted - delivered - dead-lettered - filtered - discarded - queued; 0 when all is well.
+    pub mismatch: IntGauge,
+    /// When its worker last turned its loop, Unix seconds.
+    pub heartbeat: Gauge,
+}
+
+impl DeliveryFamilies {
+    /// Declares the families; no series yet.
+    pub(super) fn declare(d: &Declare<'_>) -> Result<Self, prometheus::Error> {
+        const DESTINATION: &[&str] = &["destination"];
+        const REASON: &[&str] = &["destination", "reason"];
+        Ok(Self {
+            queue_events: d.int_gauges("queue_events", "Events not yet settled.", DESTINATION)?,
+            queue_oldest: d.gauges(
+                "queue_oldest_event_timestamp_seconds",
+                "When the oldest event not yet settled was received; 0 for none.",
+                DESTINATION,
+            )?,
+            attempts: d.counters(
+                "delivery_attempts_total",
+                "Attempts to deliver a batch.",
+                &["destination", "result"],
+            )?,
+            responses: d.counters(
+                "delivery_responses_total",
+                "Answers by HTTP status; none where there was no answer.",
+                &["destination", "code"],
+            )?,
+            retries: d.counters("delivery_retries_total", "Events to be sent again.", REASON)?,
+            attempt_duration: d.histograms(
+                "delivery_attempt_duration_seconds",
+                "How long an attempt took.",
+                DESTINATION,
+                SECONDS_REQUEST,
+            )?,
+            lag: d.histograms(
+                "delivery_lag_seconds",
+                "From receipt to confirmed delivery.",
+                DESTINATION,
+                SECONDS_LAG,
+            )?,
+            batch_events: d.histograms(
+                "delivery_batch_events",
+                "Events per attempt.",
+                DESTINATION,
+                BATCH_EVENTS,
+            )?,
+            accepted: d.int_gauges(
+                "destination_accepted_events",
+                "Events to account for since the destination was registered.",
+                DESTINATION,
+            )?,
+            delivered_events: d.counters(
+                "delivered_events_total",
+                "Events delivered.",
+                DESTINATION,
+            )?,
+            delivered_bytes: d.counters(
+                "delivered_bytes_total",
+                "Bytes sent in attempts that delivered something.",
+                DESTINATION,
+            )?,
+            filtered: d.counters(
+                "filtered_events_total",
+                "Events that the destination's routing did not want.",
+                DESTINATION,
+            )?,
+            duplicates: d.counters(
+                "duplicate_events_total",
+                "Events that the receiver had already, or may have.",
+                &["destination", "kind"],
+            )?,
+            dead_letters: d.counters(
+                "dead_letter_events_total",
+                "Events refused for ever and kept as dead letters.",
+                REASON,
+            )?,
+            dead_letter_events: d.int_gauges(
+                "dead_letter_events",
+                "Dead letters waiting for a person.",
+                DESTINATION,
+            )?,
+            discarded: d.counters("discarded_events_total", "Events lost.", REASON)?,
+            last_success: d.gauges(
+                "destination_last_success_timestamp_seconds",
+                "When an event was last delivered; 0 for never.",
+                DESTINATION,
+            )?,
+            last_attempt: d.gauges(
+                "destination_last_attempt_timestamp_seconds",
+                "When a delivery was last tried; 0 for not since the start.",
+                DESTINATION,
+            )?,
+            state: d.int_gauges(
+                "destination_state",
+                "1 for the worker's state.",
+                &["destination", "state"],
+            )?,
+            retained_bytes: d.int_gauges(
+                "journal_retained_bytes",
+                "Bytes of segments that the destination still needs.",
+                DESTINATION,
+            )?,
+            mismatch: d.int_gauges(
+                "accounting_mismatch_events",
+                "Accepted events that are in no other count; 0 when all is well.",
+                DESTINATION,
+            )?,
+            heartbeat: d.gauges(
+                "worker_heartbeat_timestamp_seconds",
+                "When the worker last turned its loop.",
+                DESTINATION,
+            )?,
+            insecure: d.int_gauges(
+                "destination_plaintext",
+                "1 where events leave without TLS.",
+                DESTINATION,
+            )?,
+        })
+    }
+
+    /// The handles of one destination, all series of closed label sets at zero.
+    pub(super) fn destination(&self, name: &str, insecure: bool) -> DestinationMetrics {
+        self.insecure
+            .with_label_values(&[name])
+            .set(i64::from(insecure));
+        let conflict = [name, "receiver_conflict"];
+        let resend = [name, "possible_resend"];
+        let metrics = DestinationMetrics {
+            queue_events: self.queue_events.with_label_values(&[name]),
+            queue_oldest: self.queue_oldest.with_label_values(&[name]),
+            attempts: declare::counters(&self.attempts, name, &ATTEMPT_RESULTS),
+            responses: self.responses.clone(),
+            name: name.to_owned(),
+            retries: declare::counters(&self.retries, name, &RETRY_REASONS),
+            attempt_duration: self.attempt_duration.with_label_values(&[name]),
+            lag: self.lag.with_label_values(&[name]),
+            batch_events: self.batch_events.with_label_values(&[name]),
+            accepted: self.accepted.with_label_values(&[name]),
+            delivered_events: self.delivered_events.with_label_values(&[name]),
+            delivered_bytes: self.delivered_bytes.with_label_values(&[name]),
+            filtered: self.filtered.with_label_values(&[name]),
+            receiver_conflict: self.duplicates.with_label_values(&conflict),
+            possible_resend: self.duplicates.with_label_values(&resend),
+            dead_letters: declare::counters(&self.dead_letters, name, &DEAD_LETTER_REASONS),
+            dead_letter_events: self.dead_letter_events.with_label_values(&[name]),
+            discarded: declare::counters(&self.discarded, name, &DISCARD_REASONS),
+            last_success: self.last_success.with_label_values(&[name]),
+            last_attempt: self.last_attempt.with_label_values(&[name]),
+            states: STATES
+                .iter()
+                .map(|state| (*state, self.state.with_label_values(&[name, state])))
+                .collect(),
+            retained_bytes: self.retained_bytes.with_label_values(&[name]),
+            mismatch: self.mismatch.with_label_values(&[name]),
+            heartbeat: self.heartbeat.with_label_values(&[name]),
+        };
+        // Other codes appear when they are first answered; these two make rates work from the
+        // start.
+        metrics.response(Some(200));
+        metrics.response(None);
+        metrics
+    }
+}
+
+impl DestinationMetrics {
+    /// Counts one attempt; `result` is one of [`ATTEMPT_RESULTS`].
+    pub fn attempt(&self, result: &'static str) {
+        declare::add(&self.attempts, result, 1);
+    }
+
+    /// Makes an answer's status known (at zero), and returns its counter.
+    pub fn response(&self, status: Option<u16>) -> IntCounter {
+        let code = status.filter(|code| (100..600).contains(code));
+        let code = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
+        self.responses
+            .with_label_values(&[self.name.as_str(), code.as_str()])
+    }
+
+    /// Counts events sent again; `reason` is one of [`RETRY_REASONS`].
+    pub fn retry(&self, reason: &'static str, events: u64) {
+        declare::add(&self.retries, reason, events);
+    }
+
+    /// Counts dead letters; `reason` is one of [`DEAD_LETTER_REASONS`].
+    pub fn dead_letter(&self, reason: &'static str, events: u64) {
+        declare::add(&self.dead_letters, reason, events);
+    }
+
+    /// Counts discarded events; `reason` is one of [`DISCARD_REASONS`].
+    pub fn discard(&self, reason: &'static str, events: u64) {
+        declare::add(&self.discarded, reason, events);
+    }
+
+    /// Sets the one state that is 1; `state` is one of [`STATES`].
+    pub fn state(&self, state: &'static str) {
+        declare::select(&self.states, state);
+    }
+}
