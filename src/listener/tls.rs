@@ -56,6 +56,7 @@ impl Tls {
         TlsAcceptor::from(Arc::clone(&self.config))
     }
 
+    /// Looks at the files now.
     pub(super) fn refresh(&mut self) {
         self.checked = Instant::now();
         let seen = stamps(&self.files);
@@ -73,6 +74,11 @@ impl Tls {
                 tracing::warn!(%error, "certificate not re-read, the last good pair stays");
             }
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn config(&self) -> &Arc<ServerConfig> {
+        &self.config
     }
 }
 

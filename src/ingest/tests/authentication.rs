@@ -177,6 +177,9 @@ async fn log_lines_name_source_client_and_result_but_no_credential_or_body() {
         .with_writer(move || written.clone())
         .with_ansi(false)
         .finish();
+    // With a single subscriber alive, a log line that a parallel test meets first would be
+    // switched off for all threads.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let _guard = tracing::subscriber::set_default(subscriber);
     let auth = SourceAuth::Capability(vec![secret("s3cret-path-segment")]);
     let open = source("open", SourceAuth::None);
