@@ -1,10 +1,15 @@
 //! Stopping, and senders who leave: what was begun is finished, and what was answered is stored.
 
+use std::sync::Arc;
+
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::support::*;
+use crate::event::{AuthMethod, EventId, Provenance};
+use crate::ingest::reply::{Refused, Rest};
+use crate::spool::NewEvent;
 
 async fn begin(relay: &Relay) -> TcpStream {
     let mut stream = relay.connect().await;
@@ -26,6 +31,46 @@ async fn an_append_goes_on_when_its_sender_leaves() {
     eventually("stored", || relay.ingest.status()[0].accepted == 1).await;
     assert_eq!(relay.stored(), 1);
     assert_eq!(relay.all_requests(), 1);
+}
+
+#[tokio::test]
+async fn a_log_that_does_not_answer_is_a_503_and_its_append_goes_on() {
+    let relay = Relay::start(vec![vendor()]).await;
+    relay.block();
+    let id = EventId::new(1);
+    let event = NewEvent {
+        id,
+        received_ms: 1,
+        provenance: Provenance {
+            source: "vendor".to_owned(),
+            peer: None,
+            client: None,
+            auth: AuthMethod::Bearer,
+            secret_slot: Some(1),
+            test: false,
+            content_type: None,
+            content_encoding: None,
+            headers: Vec::new(),
+        },
+        payload: "{}".into(),
+        resend: None,
+    };
+    let source = Arc::clone(&relay.ingest.sources["vendor"]);
+    let budget = Arc::clone(&relay.ingest.budget);
+    let all = budget.available_permits();
+    let permit = Arc::clone(&budget).acquire_owned().await.unwrap();
+    tokio::time::pause();
+    let refused = relay
+        .ingest
+        .append(source, event, permit)
+        .await
+        .unwrap_err();
+    assert_eq!(refused, Refused::LogSilent);
+    assert_eq!(refused.response(Rest::None).status(), 503);
+    assert_eq!(budget.available_permits(), all - 1);
+    relay.release();
+    eventually("stored", || budget.available_permits() == all).await;
+    assert_eq!(relay.log.events.lock().unwrap()[0].id, id);
 }
 
 #[tokio::test]
