@@ -1,1 +1,252 @@
-//! Placeholder header: replaced by the module's own.
+//! The front door: takes vendors' webhooks and answers 2xx only for what the log has made durable.
+//!
+//! The order of checks is the order of cost. What a head alone decides (path, method, declared
+//! length and encoding, address, credential) is decided before a byte of body is taken; body
+//! bytes are reserved from one budget for all requests before they are read; and the event goes
+//! to the log only when the whole body is known to be JSON. Every request ends in exactly one
+//! result (see `exchange`), also when its sender leaves in between. The relay's log is asked from
+//! a task of its own: a sender who disconnects cancels the answer, never the append.
+//!
+//! A source whose path holds a secret does not exist for those who do not know it: whatever is
+//! wrong with the request, they get the 404 of an unknown source.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, Request, Response};
+use http_body_util::Full;
+use hyper::body::{Body as _, Incoming};
+use ipnet::IpNet;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::event::EventId;
+use crate::listener::{Listener, LogLimit, Peer, Refusal};
+use crate::settings;
+use crate::spool::{Appended, Log, NewEvent};
+use crate::telemetry::metrics::{Metrics, NO_SOURCE};
+
+mod auth;
+mod body;
+mod client;
+mod event;
+mod exchange;
+mod reply;
+mod route;
+mod source;
+#[cfg(test)]
+mod tests;
+
+pub use source::{LastRefusal, SourceStatus};
+
+use body::Declared;
+use exchange::Exchange;
+use reply::{Refused, Taken};
+use route::Route;
+use source::{Source, Tally};
+
+/// How long a request waits for its share of `server.max_inflight_bytes`.
+const BUDGET_WAIT: Duration = Duration::from_secs(1);
+/// How long a sender waits for the log. The append goes on after it; a resend is then marked.
+const APPEND_WAIT: Duration = Duration::from_secs(30);
+/// Lines per second about refused requests.
+const LOG_LINES_PER_SECOND: u32 = 10;
+
+/// Takes requests for all sources and appends their events to one log.
+pub struct Ingest<L: Log> {
+    /// Path before `/<source>`.
+    path: String,
+    sources: BTreeMap<String, Arc<Source>>,
+    /// Counts requests that belong to no source.
+    nobody: Tally,
+    trusted_proxies: Vec<IpNet>,
+    max_body_bytes: usize,
+    body_timeout: Duration,
+    /// Body bytes that all requests together may hold, one permit each.
+    budget: Arc<Semaphore>,
+    budget_bytes: u32,
+    log: Arc<L>,
+    refusals: LogLimit,
+}
+
+impl<L: Log> Ingest<L> {
+    /// Resolves metric handles, and warns of sources that take events from anybody.
+    pub fn new(
+        server: &settings::Server,
+        sources: &[settings::Source],
+        log: Arc<L>,
+        metrics: &Metrics,
+    ) -> Arc<Self> {
+        let budget_bytes = u32::try_from(server.max_inflight_bytes).unwrap_or(u32::MAX);
+        let sources = sources
+            .iter()
+            .map(|source| (source.name.clone(), Source::new(source, metrics)))
+            .collect();
+        Arc::new(Self {
+            path: server.path.clone(),
+            sources,
+            nobody: Tally::new(NO_SOURCE, metrics.source(NO_SOURCE, 0, false)),
+            trusted_proxies: server.trusted_proxies.clone(),
+            max_body_bytes: server.max_body_bytes,
+            body_timeout: server.body_timeout,
+            budget: Arc::new(Semaphore::new(
+                usize::try_from(budget_bytes).unwrap_or(usize::MAX),
+            )),
+            budget_bytes,
+            log,
+            refusals: LogLimit::new(LOG_LINES_PER_SECOND),
+        })
+    }
+
+    /// Serves vendors; see [`Listener::serve`] for `stop` and `force`.
+    pub async fn serve(
+        self: Arc<Self>,
+        listener: Listener,
+        stop: CancellationToken,
+        force: CancellationToken,
+    ) {
+        let ingest = Arc::clone(&self);
+        let service = move |request, peer| Arc::clone(&ingest).answer(request, peer);
+        let refused = move |refusal: Refusal| self.nobody.refused_connection(refusal);
+        listener.serve(service, refused, stop, force).await;
+    }
+
+    /// What each source has taken and refused since the start, by name.
+    pub fn status(&self) -> Vec<SourceStatus> {
+        self.sources
+            .values()
+            .map(|source| source.status())
+            .collect()
+    }
+
+    async fn answer(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Reply {
+        let (head, mut body) = request.into_parts();
+        let route = route::find(&self.path, &self.sources, head.uri.path());
+        if let (Route::Health, Method::GET | Method::HEAD) = (route, head.method.clone()) {
+            return reply::healthy();
+        }
+        let client = client::resolve(peer.address.ip(), &head.headers, &self.trusted_proxies);
+        let tally = route.source().map_or(&self.nobody, |source| &source.tally);
+        let exchange = Exchange::begin(tally, client, &self.refusals);
+        match self.take(route, &head, &mut body, peer, client).await {
+            Ok(taken) => {
+                exchange.finish(taken.result());
+                taken.response()
+            }
+            Err(refused) => {
+                exchange.refuse(refused);
+                let rest = body::discard(&head.headers, &mut body).await;
+                refused.response(rest)
+            }
+        }
+    }
+
+    /// All checks in their order, then the append.
+    async fn take(
+        &self,
+        route: Route<'_>,
+        head: &Parts,
+        body: &mut Incoming,
+        peer: Peer,
+        client: IpAddr,
+    ) -> Result<Taken, Refused> {
+        let (source, slot) = match route {
+            Route::Source { source, slot } => (source, slot),
+            Route::Health => return Err(Refused::HealthMethod),
+            Route::Unknown => return Err(Refused::NotFound),
+            Route::WrongCapability(_) => return Err(Refused::WrongCapability),
+        };
+        if head.method != Method::POST {
+            return Err(Refused::Method);
+        }
+        let declared = Declared::check(&head.headers, body.size_hint(), self.max_body_bytes)?;
+        source.check_address(client)?;
+        let slot = auth::check(&source.settings.auth, slot, &head.headers)?;
+        let permit = self.reserve(declared).await?;
+        let read = body::read(body, declared, self.max_body_bytes);
+        let wire = timeout(self.body_timeout, read)
+            .await
+            .map_err(|_| Refused::BodyTimeout)??;
+        let received_ms = now_ms();
+        let payload = body::decode(wire, declared, self.max_body_bytes).await?;
+        body::check_json(&payload)?;
+        let event = event::Arrival {
+            source: &source.settings,
+            headers: &head.headers,
+            peer: peer.address,
+            client,
+            slot,
+            received_ms,
+        }
+        .into_event(payload);
+        self.append(Arc::clone(source), event, permit).await
+    }
+
+    /// Takes the request's share of the budget. A request larger than the whole budget takes all
+    /// of it: it can then be served alone instead of never.
+    async fn reserve(&self, declared: Declared) -> Result<OwnedSemaphorePermit, Refused> {
+        let bytes = declared.held_bytes(self.max_body_bytes);
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let permits = Arc::clone(&self.budget).acquire_many_owned(bytes.min(self.budget_bytes));
+        match timeout(BUDGET_WAIT, permits).await {
+            Ok(Ok(permit)) => Ok(permit),
+            // The semaphore is never closed, so both mean that there is no room.
+            Ok(Err(_)) | Err(_) => Err(Refused::Overloaded),
+        }
+    }
+
+    /// Waits until the event is durable. The permit goes with the append, since that holds the
+    /// payload even when nobody waits for the answer any more.
+    async fn append(
+        &self,
+        source: Arc<Source>,
+        event: NewEvent,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Taken, Refused> {
+        let log = Arc::clone(&self.log);
+        let append = tokio::spawn(async move {
+            let (id, test, bytes) = (event.id, event.provenance.test, event.payload.len());
+            let slot = event.provenance.secret_slot;
+            let appended = log.append(vec![event]).await;
+            drop(permit);
+            let appended = appended?.into_iter().next();
+            Ok(match appended.ok_or(Refused::LogSilent)? {
+                Appended::Stored { duplicate_of, .. } => {
+                    source.stored(id, bytes, slot, test);
+                    stored(id, duplicate_of, test)
+                }
+                Appended::Repeat { first } => {
+                    source.repeated(id, slot);
+                    Taken::Repeat { first }
+                }
+            })
+        });
+        match timeout(APPEND_WAIT, append).await {
+            Ok(Ok(taken)) => taken,
+            // Not in time, or the task is gone with the runtime: durable or not is unknown, and
+            // an event that may not be durable is not accepted.
+            Ok(Err(_)) | Err(_) => Err(Refused::LogSilent),
+        }
+    }
+}
+
+type Reply = Response<Full<Bytes>>;
+
+fn stored(id: EventId, duplicate_of: Option<EventId>, test: bool) -> Taken {
+    if test {
+        Taken::Test { id }
+    } else {
+        Taken::Event { id, duplicate_of }
+    }
+}
+
+/// The wall clock in Unix milliseconds.
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
+}

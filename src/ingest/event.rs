@@ -1,0 +1,160 @@
+//! From an admitted request to the event that the log keeps: id, provenance, resend key, test mark.
+
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, COOKIE, HeaderValue, PROXY_AUTHORIZATION,
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+
+use super::source;
+use crate::event::{EventId, Provenance};
+use crate::settings::{Preset, Source, SourceAuth};
+use crate::spool::{NewEvent, OnRepeat, ResendKey};
+
+/// Headers kept per event; more are left out.
+const KEPT_HEADERS_MAX: usize = 16;
+/// Bytes kept of one header's value; the rest is cut.
+const KEPT_VALUE_BYTES_MAX: usize = 1024;
+
+/// What is known of a request when its body is complete.
+pub(super) struct Arrival<'a> {
+    pub(super) source: &'a Source,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) peer: SocketAddr,
+    pub(super) client: IpAddr,
+    pub(super) slot: Option<u8>,
+    pub(super) received_ms: u64,
+}
+
+/// The one key of an envelope that is looked at here.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    event: &'a RawValue,
+}
+
+impl Arrival<'_> {
+    /// Makes the event; `payload` is decoded and well-formed.
+    pub(super) fn into_event(self, payload: Bytes) -> NewEvent {
+        let test = is_connectivity_test(self.source.preset, &payload);
+        let resend = if test {
+            // Each press of the vendor's test button is an event of its own.
+            None
+        } else {
+            Some(self.resend_key(&payload))
+        };
+        NewEvent {
+            id: EventId::new(self.received_ms),
+            received_ms: self.received_ms,
+            provenance: self.provenance(test),
+            payload,
+            resend,
+        }
+    }
+
+    fn provenance(&self, test: bool) -> Provenance {
+        let text = |name| self.headers.get(name).map(lossy);
+        Provenance {
+            source: self.source.name.clone(),
+            peer: Some(self.peer),
+            client: Some(self.client),
+            auth: source::method(&self.source.auth),
+            secret_slot: self.slot,
+            test,
+            content_type: text(CONTENT_TYPE),
+            content_encoding: text(CONTENT_ENCODING)
+                .filter(|value| !value.is_empty() && !value.eq_ignore_ascii_case("identity")),
+            headers: self.kept_headers(),
+        }
+    }
+
+    fn kept_headers(&self) -> Vec<(String, String)> {
+        self.source
+            .keep_headers
+            .iter()
+            .filter(|name| !self.is_credential(name))
+            .flat_map(|name| {
+                let values = self.headers.get_all(name.as_str()).iter();
+                values.map(|value| (name.clone(), lossy(value)))
+            })
+            .take(KEPT_HEADERS_MAX)
+            .collect()
+    }
+
+    /// The configuration refuses these already; a record that leaks a secret is kept for days.
+    fn is_credential(&self, name: &str) -> bool {
+        let known = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE];
+        known.iter().any(|header| header == name)
+            || matches!(&self.source.auth, SourceAuth::Header { name: own, .. } if own == name)
+    }
+
+    /// A vendor's delivery id tells a resend for certain, so its repeat need not be stored. Equal
+    /// bytes do not: two failed logins in one second can be the same, and both are real.
+    fn resend_key(&self, payload: &[u8]) -> ResendKey {
+        let delivery_id = self.source.delivery_id_header.as_deref();
+        let delivery_id = delivery_id
+            .and_then(|name| self.headers.get(name))
+            .map(HeaderValue::as_bytes)
+            .filter(|value| !value.is_empty());
+        let (kind, value, on_repeat) = match delivery_id {
+            Some(value) => ("id", value, OnRepeat::Drop),
+            None => ("body", payload, OnRepeat::Mark),
+        };
+        let digest = Sha256::new()
+            .chain_update(kind)
+            .chain_update([0])
+            .chain_update(&self.source.name)
+            .chain_update([0])
+            .chain_update(value)
+            .finalize();
+        let mut key = [0; 16];
+        for (to, from) in key.iter_mut().zip(digest) {
+            *to = from;
+        }
+        ResendKey { key, on_repeat }
+    }
+}
+
+/// Data Theorem's connectivity test is an envelope whose `event` is a string; findings have an
+/// object there. Other vendors' tests are not known, so nothing of theirs is taken for one.
+fn is_connectivity_test(preset: Preset, payload: &[u8]) -> bool {
+    // The first byte is looked at because an array would also fill a struct.
+    preset == Preset::DataTheorem
+        && payload.trim_ascii_start().starts_with(b"{")
+        && serde_json::from_slice::<Envelope<'_>>(payload)
+            .is_ok_and(|envelope| envelope.event.get().starts_with('"'))
+}
+
+fn lossy(value: &HeaderValue) -> String {
+    let bytes = value.as_bytes();
+    let mut text = String::from_utf8_lossy(bytes).into_owned();
+    text.truncate(text.floor_char_boundary(KEPT_VALUE_BYTES_MAX));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_envelope_with_a_string_is_a_connectivity_test() {
+        let test = |payload: &str| is_connectivity_test(Preset::DataTheorem, payload.as_bytes());
+        assert!(test(r#"{"event": "Hello, world!"}"#));
+        assert!(test(r#" {"host": 1, "event" : ""}"#));
+        for finding in [
+            r#"{"event": {"type": "X"}}"#,
+            r#"{"event": null}"#,
+            r#"{"data": {"event": "x"}}"#,
+            r#"["Hello, world!"]"#,
+            r#""event""#,
+        ] {
+            assert!(!test(finding), "{finding}");
+        }
+        assert!(!is_connectivity_test(Preset::Generic, br#"{"event": "x"}"#));
+    }
+}
