@@ -1,1 +1,278 @@
-//! Placeholder header: replaced by the module's own.
+//! Builds the stages in order, runs them, and stops them in reverse: the only place that sees all.
+//!
+//! Order of the start: journal (opened, recovered, proven writable), registration of every
+//! destination (durable before the first 2xx that it must see), sinks and workers, and only then
+//! the listeners. Order of the stop: not ready, ingest, workers, cursors, admin, journal.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{self, Admin};
+use crate::dead_letters::DeadLetterLog;
+use crate::deliver::{self, DestinationStatus, Worker, WorkerError};
+use crate::ingest::Ingest;
+use crate::journal::{self, DiskFiles, Journal};
+use crate::listener::{Limits, Listener};
+use crate::normalize::Renderer;
+use crate::settings::{self, Settings};
+use crate::sink::{AnySink, Sink};
+use crate::spool::{LocalLog, Log, StartAt};
+use crate::telemetry::metrics::Metrics;
+
+mod error;
+mod restore;
+mod view;
+
+pub use error::RunError;
+
+use view::{DestinationView, RelayView};
+
+/// Time that a forced end of requests and deliveries may take.
+const FORCE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Runs the relay until `stop` is cancelled or a stage fails.
+pub async fn run(
+    settings: Settings,
+    warnings: Vec<String>,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+) -> Result<(), RunError> {
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+    let relay = Relay::start(settings, warnings, metrics).await?;
+    relay.serve(stop).await
+}
+
+/// The stages of a running relay.
+struct Relay {
+    settings: Settings,
+    log: LocalLog,
+    view: Arc<RelayView>,
+    workers: JoinSet<Result<(), WorkerError>>,
+    ingest: JoinSet<()>,
+    admin: JoinSet<()>,
+    tokens: Tokens,
+}
+
+/// What ends which stage.
+#[derive(Clone, Default)]
+struct Tokens {
+    ingest: CancellationToken,
+    workers: CancellationToken,
+    admin: CancellationToken,
+    /// Ends what is in flight.
+    force: CancellationToken,
+}
+
+impl Relay {
+    async fn start(
+        settings: Settings,
+        mut warnings: Vec<String>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, RunError> {
+        let log = open_log(&settings.journal, &metrics).await?;
+        warnings.extend(forgotten(&log, &settings));
+        let tokens = Tokens::default();
+        let mut workers = JoinSet::new();
+        let mut destinations = Vec::new();
+        for destination in &settings.destinations {
+            let view =
+                start_worker(destination, &settings, &log, &metrics, &tokens, &mut workers).await?;
+            destinations.push(view);
+        }
+        let server = &settings.server;
+        let ingest = Ingest::new(server, &settings.sources, Arc::new(log.clone()), &metrics);
+        restore::last_events(&log, &ingest).await;
+        for source in unrouted(&settings) {
+            ingest.set_unrouted(&source.name);
+            warnings.push(format!("source {}: no destination wants its events", source.name));
+        }
+        let limits = Limits {
+            max_connections: server.max_connections,
+            max_headers: server.max_headers,
+            max_header_bytes: server.max_header_bytes,
+            header_timeout: server.header_timeout,
+        };
+        let listener = Listener::bind(server.listen, limits, server.tls.as_ref()).await?;
+        let admin_listener =
+            Listener::bind(settings.admin.listen, admin::limits(), None).await?;
+        let address = listener.local_address();
+        let admin_address = admin_listener.local_address();
+        let view = Arc::new(RelayView {
+            log: log.clone(),
+            ingest: Arc::clone(&ingest),
+            destinations,
+            metrics: Arc::clone(&metrics),
+            started: Instant::now(),
+            started_at: jiff::Timestamp::now(),
+            max_bytes: settings.journal.max_size_bytes,
+            stopping: AtomicBool::new(false),
+            warnings,
+        });
+        let admin = Arc::new(Admin {
+            metrics,
+            view: Arc::clone(&view) as Arc<dyn admin::View>,
+            read_token: settings.admin.read_token.clone(),
+            loopback_only: admin_address.ip().is_loopback(),
+        });
+        let mut relay = Self {
+            log,
+            view,
+            workers,
+            ingest: JoinSet::new(),
+            admin: JoinSet::new(),
+            tokens,
+            settings,
+        };
+        let Tokens { ingest: ingest_stop, admin: admin_stop, force, .. } = relay.tokens.clone();
+        relay.ingest.spawn(ingest.serve(listener, ingest_stop, force.clone()));
+        relay.admin.spawn(admin.serve(admin_listener, admin_stop, force));
+        let tls = relay.settings.server.tls.is_some();
+        tracing::info!(%address, tls, admin = %admin_address, "relay ready");
+        Ok(relay)
+    }
+
+    /// Waits for the stop, or for a stage that ends by itself, and stops all.
+    async fn serve(mut self, stop: CancellationToken) -> Result<(), RunError> {
+        let outcome = tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            ended = self.workers.join_next(), if !self.workers.is_empty() => match ended {
+                Some(Ok(Err(error))) => Err(RunError::Worker(error)),
+                Some(Err(error)) => Err(RunError::Task(error.to_string())),
+                Some(Ok(Ok(()))) | None => Err(RunError::Task("a worker ended".to_owned())),
+            },
+            _ = self.ingest.join_next() => Err(RunError::Task("ingest ended".to_owned())),
+            _ = self.admin.join_next() => Err(RunError::Task("admin ended".to_owned())),
+        };
+        if let Err(error) = &outcome {
+            tracing::error!(%error, "the relay stops");
+        }
+        let stopped = self.stop().await;
+        outcome.and(stopped)
+    }
+
+    /// Settles what is in flight within the deadline, then ends what is left.
+    async fn stop(mut self) -> Result<(), RunError> {
+        let server = &self.settings.server;
+        self.view.stopping.store(true, std::sync::atomic::Ordering::Release);
+        let drain_ms = u64::try_from(server.drain_delay.as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(drain_ms, "stopping: not ready, still accepting");
+        sleep(server.drain_delay).await;
+        let deadline = Instant::now() + server.stop_timeout;
+        self.tokens.ingest.cancel();
+        let drained = timeout_at(deadline, drain(&mut self.ingest)).await;
+        if drained.is_err() {
+            tracing::warn!("requests in flight did not end in time");
+        }
+        self.tokens.workers.cancel();
+        if timeout_at(deadline, drain(&mut self.workers)).await.is_err() {
+            tracing::warn!("deliveries in flight did not end in time: they may be repeated");
+        }
+        self.tokens.force.cancel();
+        let forced = Instant::now() + FORCE_TIMEOUT;
+        let _late = timeout_at(forced, drain(&mut self.ingest)).await;
+        let _late = timeout_at(forced, drain(&mut self.workers)).await;
+        let synced = self.log.sync_cursors().await;
+        self.tokens.admin.cancel();
+        let _late = timeout_at(forced, drain(&mut self.admin)).await;
+        self.ingest.shutdown().await;
+        self.workers.shutdown().await;
+        self.admin.shutdown().await;
+        tracing::info!("stopped");
+        synced.map_err(RunError::Cursors)
+    }
+}
+
+async fn drain<T: 'static>(tasks: &mut JoinSet<T>) {
+    while tasks.join_next().await.is_some() {}
+}
+
+async fn open_log(
+    settings: &settings::Journal,
+    metrics: &Arc<Metrics>,
+) -> Result<LocalLog, RunError> {
+    let options = journal_options(settings);
+    let storage = metrics.storage.clone();
+    let opened =
+        tokio::task::spawn_blocking(move || Journal::open(options, Arc::new(DiskFiles), storage));
+    let journal = opened.await.map_err(|error| RunError::Task(error.to_string()))??;
+    Ok(LocalLog::new(journal))
+}
+
+/// The journal's options from its settings.
+pub fn journal_options(settings: &settings::Journal) -> journal::Options {
+    journal::Options {
+        directory: settings.directory.clone(),
+        max_size_bytes: settings.max_size_bytes,
+        segment_bytes: settings.segment_bytes,
+        retain_delivered: settings.retain_delivered,
+        resend_window: settings.resend_window,
+        allow_ephemeral: settings.allow_ephemeral,
+    }
+}
+
+/// Destinations that the log keeps events for although the configuration does not name them.
+fn forgotten(log: &LocalLog, settings: &Settings) -> Vec<String> {
+    let configured = |name: &String| settings.destinations.iter().any(|known| known.name == *name);
+    let left = log.registered().into_iter().filter(|name| !configured(name));
+    left.map(|name| {
+        let warning = format!(
+            "destination {name} is registered in the journal but not configured: events are kept \
+             for it until the journal is full; configure it, or run `siem-relay journal forget \
+             {name}` while the relay is stopped"
+        );
+        tracing::warn!("{warning}");
+        warning
+    })
+    .collect()
+}
+
+/// Sources whose events are stored and go nowhere.
+fn unrouted(settings: &Settings) -> impl Iterator<Item = &settings::Source> {
+    let wanted = |source: &settings::Source| {
+        settings.destinations.iter().any(|destination| {
+            destination.sources.as_ref().is_none_or(|names| names.contains(&source.name))
+        })
+    };
+    settings.sources.iter().filter(move |source| !wanted(source))
+}
+
+async fn start_worker(
+    destination: &settings::Destination,
+    settings: &Settings,
+    log: &LocalLog,
+    metrics: &Arc<Metrics>,
+    tokens: &Tokens,
+    workers: &mut JoinSet<Result<(), WorkerError>>,
+) -> Result<DestinationView, RunError> {
+    let start = match destination.start {
+        settings::Start::Earliest => StartAt::Earliest,
+        settings::Start::Latest => StartAt::Latest,
+    };
+    log.register(&destination.name, start).await.map_err(RunError::Cursors)?;
+    let sink = AnySink::build(destination)?;
+    let letters = &settings.dead_letters;
+    let dead_letters =
+        DeadLetterLog::open(&letters.directory, &destination.name, letters.max_size_bytes)?;
+    let plaintext = view::url(&destination.kind).is_some_and(|url| url.starts_with("http://"));
+    let handles = metrics.destination(&destination.name, plaintext);
+    let status = DestinationStatus::new(handles.clone());
+    let options = deliver::Options {
+        destination: destination.clone(),
+        renderer: Renderer::new(&settings.sources, destination.format, sink.shape()),
+        dead_letters,
+        status: status.clone(),
+        metrics: handles,
+        stop: tokens.workers.clone(),
+        force: tokens.force.clone(),
+    };
+    let worker = Worker::start(Arc::new(log.clone()), sink, options).await?;
+    workers.spawn(worker.run());
+    Ok(DestinationView { settings: destination.clone(), status })
+}

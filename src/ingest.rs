@@ -116,6 +116,21 @@ impl<L: Log> Ingest<L> {
         listener.serve(service, refused, stop, force).await;
     }
 
+    /// Tells when a source was last heard before the relay started; unknown names are ignored.
+    pub fn restore_last_event(&self, source: &str, received_ms: u64) {
+        if let Some(source) = self.sources.get(source) {
+            source.restore_last_event(received_ms);
+        }
+    }
+
+    /// Tells that no destination wants a source's events: they are stored, and counted as
+    /// unrouted.
+    pub fn set_unrouted(&self, source: &str) {
+        if let Some(source) = self.sources.get(source) {
+            source.set_unrouted();
+        }
+    }
+
     /// What each source has taken and refused since the start, by name.
     pub fn status(&self) -> Vec<SourceStatus> {
         self.sources

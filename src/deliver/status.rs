@@ -10,12 +10,14 @@ use jiff::Timestamp;
 use super::window::Window;
 use crate::spool::{Head, Totals};
 use crate::telemetry::metrics::DestinationMetrics;
+use crate::telemetry::rate::Rate;
 
 /// The state of one destination's worker. Cloning shares it.
 #[derive(Clone)]
 pub struct DestinationStatus {
     shared: Arc<Mutex<Shared>>,
     metrics: DestinationMetrics,
+    rate: Arc<Rate>,
 }
 
 struct Shared {
@@ -85,7 +87,7 @@ impl DestinationStatus {
         };
         metrics.state(snapshot.state);
         let shared = Shared { snapshot, backlog: 0, head: Head::default() };
-        Self { shared: Arc::new(Mutex::new(shared)), metrics }
+        Self { shared: Arc::new(Mutex::new(shared)), metrics, rate: Arc::new(Rate::new()) }
     }
 
     /// The destination now, given the log's present end.
@@ -116,6 +118,15 @@ impl DestinationStatus {
         metrics.last_success.set(seconds(snapshot.last_success_ms));
         metrics.last_attempt.set(seconds(snapshot.last_attempt_ms));
         metrics.retained_bytes.set(signed(retained_bytes));
+    }
+
+    /// Delivered events a second, over the last minute.
+    pub fn rate_per_second(&self) -> f64 {
+        self.rate.per_second()
+    }
+
+    pub(super) fn delivered(&self, events: u64) {
+        self.rate.add(events);
     }
 
     pub(super) fn enter(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use super::reply::Refused;
 use crate::event::{AuthMethod, EventId};
 use crate::listener::Refusal;
 use crate::settings::{self, SourceAuth};
+use crate::telemetry::rate::Rate;
 use crate::telemetry::metrics::{Metrics, SourceMetrics};
 
 /// What a source has taken and refused since the start.
@@ -24,6 +25,8 @@ pub struct SourceStatus {
     pub auth: AuthMethod,
     /// Events made durable.
     pub accepted: u64,
+    /// Events a second, over the last minute.
+    pub rate_per_second: f64,
     /// Resends that were answered but not stored again.
     pub repeated: u64,
     /// Refused requests by result, without zeros.
@@ -50,6 +53,9 @@ pub(super) struct Source {
     pub(super) settings: settings::Source,
     pub(super) tally: Tally,
     repeated: AtomicU64,
+    rate: Rate,
+    /// No destination wants its events.
+    unrouted: AtomicBool,
     /// 0 for none.
     last_event_ms: AtomicU64,
 }
@@ -87,6 +93,8 @@ impl Source {
             settings: settings.clone(),
             tally: Tally::new(name, metrics.source(name, secrets, open)),
             repeated: AtomicU64::new(0),
+            rate: Rate::new(),
+            unrouted: AtomicBool::new(false),
             last_event_ms: AtomicU64::new(0),
         })
     }
@@ -105,6 +113,10 @@ impl Source {
         let received_ms = id.received_ms();
         let metrics = &self.tally.metrics;
         metrics.events.inc();
+        self.rate.add(1);
+        if self.unrouted.load(Ordering::Relaxed) {
+            metrics.unrouted.inc();
+        }
         metrics
             .bytes
             .inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
@@ -115,6 +127,17 @@ impl Source {
             let source = self.settings.name.as_str();
             tracing::info!(source, %id, "connectivity test received");
         }
+    }
+
+    /// Notes when an event of it was last stored before the relay started.
+    pub(super) fn restore_last_event(&self, received_ms: u64) {
+        self.last_event_ms.fetch_max(received_ms, Ordering::Relaxed);
+        self.tally.metrics.last_event.set(seconds(received_ms));
+    }
+
+    /// From here on its events count as wanted by nobody.
+    pub(super) fn set_unrouted(&self) {
+        self.unrouted.store(true, Ordering::Relaxed);
     }
 
     /// Counts a resend that was not stored.
@@ -131,6 +154,7 @@ impl Source {
             open: matches!(self.settings.auth, SourceAuth::None),
             auth: method(&self.settings.auth),
             accepted: self.tally.metrics.events.get(),
+            rate_per_second: self.rate.per_second(),
             repeated: self.repeated.load(Ordering::Relaxed),
             rejected: refusals.by_result.clone().into_iter().collect(),
             last_event_ms: (last_event_ms > 0).then_some(last_event_ms),

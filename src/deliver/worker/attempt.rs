@@ -52,6 +52,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
         if !reviewed.delivered.is_empty() {
             self.schedule.reset();
             self.window.delivered_at(now_ms());
+            self.status.delivered(reviewed.delivered.len() as u64);
         }
         for (index, note) in reviewed.delivered {
             if let Some(item) = take(index) {

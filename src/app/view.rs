@@ -1,0 +1,163 @@
+//! What the admin listener sees: the stages' handles put together as one report.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::admin::report::{self, Incident, Report, Time, url_host};
+use crate::admin::{Readiness, View};
+use crate::deliver::DestinationStatus;
+use crate::ingest::{Ingest, SourceStatus};
+use crate::settings::{Destination, Format, Kind};
+use crate::spool::{Head, Health, LocalLog, Log};
+use crate::telemetry::metrics::Metrics;
+
+/// Handles of all stages.
+pub(super) struct RelayView {
+    pub(super) log: LocalLog,
+    pub(super) ingest: Arc<Ingest<LocalLog>>,
+    pub(super) destinations: Vec<DestinationView>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) started: Instant,
+    pub(super) started_at: Timestamp,
+    pub(super) max_bytes: u64,
+    pub(super) stopping: AtomicBool,
+    pub(super) warnings: Vec<String>,
+}
+
+/// One destination, as configured and as it is.
+pub(super) struct DestinationView {
+    pub(super) settings: Destination,
+    pub(super) status: DestinationStatus,
+}
+
+impl View for RelayView {
+    fn refresh(&self) {
+        let head = self.head();
+        for destination in &self.destinations {
+            let low_water = destination.status.snapshot(head).low_water;
+            destination.status.refresh_metrics(head, self.log.retained_bytes(low_water));
+        }
+        let used = i64::try_from(self.log.usage().used_bytes).unwrap_or(i64::MAX);
+        self.metrics.storage.used_bytes.set(used);
+    }
+
+    fn ready(&self) -> Readiness {
+        if self.stopping.load(Ordering::Acquire) {
+            return Readiness { ready: false, reason: "the relay is stopping".to_owned() };
+        }
+        match &*self.log.health().borrow() {
+            Health::Accepting => Readiness { ready: true, reason: String::new() },
+            Health::Full(reason) => refusing("full", reason),
+            Health::Poisoned(reason) => refusing("poisoned", reason),
+        }
+    }
+
+    fn status(&self) -> Report {
+        let head = self.head();
+        Report {
+            version: env!("CARGO_PKG_VERSION"),
+            started: time(self.started_at),
+            uptime_seconds: self.started.elapsed().as_secs(),
+            warnings: self.warnings.clone(),
+            journal: self.journal(head),
+            sources: self.ingest.status().into_iter().map(source).collect(),
+            destinations: self.destinations.iter().map(|d| self.destination(d, head)).collect(),
+        }
+    }
+}
+
+impl RelayView {
+    fn head(&self) -> Head {
+        *self.log.head().borrow()
+    }
+
+    fn journal(&self, head: Head) -> report::Journal {
+        let usage = self.log.usage();
+        let (state, reason) = match &*self.log.health().borrow() {
+            Health::Accepting => ("accepting", None),
+            Health::Full(reason) => ("full", Some(reason.clone())),
+            Health::Poisoned(reason) => ("poisoned", Some(reason.clone())),
+        };
+        report::Journal {
+            state,
+            reason,
+            head: head.position,
+            events: head.events,
+            used_bytes: usage.used_bytes,
+            max_bytes: self.max_bytes,
+            segments: usage.segments as u64,
+        }
+    }
+
+    fn destination(&self, view: &DestinationView, head: Head) -> report::Destination {
+        let snapshot = view.status.snapshot(head);
+        let now_ms = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
+        let age_ms = snapshot.oldest_ms.map_or(0, |oldest| now_ms.saturating_sub(oldest));
+        report::Destination {
+            name: view.settings.name.clone(),
+            kind: view.settings.kind.as_str(),
+            host: url(&view.settings.kind).and_then(url_host),
+            format: match view.settings.format {
+                Format::Original => "original",
+                Format::Ecs => "ecs",
+            },
+            state: snapshot.state,
+            reason: snapshot.reason.as_deref().map(str::to_owned),
+            since: time(snapshot.since),
+            rate_per_second: view.status.rate_per_second(),
+            backlog_events: snapshot.backlog,
+            oldest_event: snapshot.oldest_ms.and_then(Time::from_unix_ms),
+            oldest_age_seconds: age_ms / 1000,
+            retained_bytes: self.log.retained_bytes(snapshot.low_water),
+            accepted: snapshot.accepted,
+            delivered: snapshot.totals.delivered,
+            dead_lettered: snapshot.totals.dead_lettered,
+            filtered: snapshot.totals.filtered,
+            discarded: snapshot.totals.discarded,
+            accounting_mismatch: snapshot.mismatch,
+            last_success: Time::from_unix_ms(snapshot.last_success_ms),
+            last_attempt: Time::from_unix_ms(snapshot.last_attempt_ms),
+            last_error: snapshot
+                .last_error
+                .map(|error| Incident { time: time(error.at), text: error.text.to_string() }),
+            next_attempt: snapshot.next_attempt.and_then(time),
+        }
+    }
+}
+
+/// The configured URL of a destination that has one.
+pub(super) fn url(kind: &Kind) -> Option<&str> {
+    match kind {
+        Kind::SplunkHec(splunk) => Some(&splunk.endpoint.url),
+        Kind::Elasticsearch(elastic) => Some(&elastic.endpoint.url),
+        Kind::Http(http) => Some(&http.endpoint.url),
+        Kind::File(_) => None,
+    }
+}
+
+fn refusing(state: &str, reason: &str) -> Readiness {
+    Readiness { ready: false, reason: format!("the journal is {state}: {reason}") }
+}
+
+fn source(status: SourceStatus) -> report::Source {
+    report::Source {
+        name: status.name,
+        auth: status.auth.as_str(),
+        unauthenticated: status.open,
+        rate_per_second: status.rate_per_second,
+        accepted: status.accepted,
+        rejected: status.rejected.into_iter().collect(),
+        last_event: status.last_event_ms.and_then(Time::from_unix_ms),
+        last_refusal: status.last_refusal.map(|refusal| Incident {
+            time: Time::from_unix_ms(refusal.at_ms),
+            text: format!("{} from {}", refusal.result, refusal.client),
+        }),
+    }
+}
+
+fn time(at: Timestamp) -> Option<Time> {
+    Time::from_unix_ms(u64::try_from(at.as_millisecond()).ok()?)
+}
