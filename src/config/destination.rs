@@ -1,0 +1,188 @@
+//! `[destinations.NAME]`: the keys that every kind has, and the rules between destinations.
+//!
+//! What a kind needs besides is in `kinds`. Without a known kind no other key can be judged.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::settings::{
+    BatchLimits, DeadLetters, Destination, Format, Framing, Journal, Kind, Retry, Start,
+};
+
+use super::kinds;
+use super::problems::shown;
+use super::sections::{is_inside, plain};
+use super::table::Table;
+
+/// Most events of one batch, for every kind.
+const BATCH_EVENTS_MAX: usize = 10_000;
+/// Smallest batch in bytes: no useful limit lies below.
+const BATCH_BYTES_MIN: u64 = 1024;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// The kinds, before their keys are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Word {
+    SplunkHec,
+    Elasticsearch,
+    Http,
+    File,
+}
+
+/// Defaults and cap of a kind's batches.
+struct Batches {
+    events: usize,
+    bytes: usize,
+    bytes_max: u64,
+}
+
+/// Reads one destination; none if it cannot be built, which is then reported.
+pub(super) fn destination(
+    name: &str,
+    table: &Table<'_>,
+    sources: &[String],
+) -> Option<Destination> {
+    let words = [
+        ("splunk_hec", Word::SplunkHec),
+        ("elasticsearch", Word::Elasticsearch),
+        ("http", Word::Http),
+        ("file", Word::File),
+    ];
+    let Some(word) = table.one_of("kind", None, &words) else {
+        if !table.has("kind") {
+            let remedy = "write kind = one of splunk_hec, elasticsearch, http, file";
+            table.problem("kind", "missing", remedy);
+        }
+        table.take_all();
+        return None;
+    };
+    let kind = match word {
+        Word::SplunkHec => kinds::splunk_hec(table).map(Kind::SplunkHec),
+        Word::Elasticsearch => kinds::elasticsearch(table).map(Kind::Elasticsearch),
+        Word::Http => kinds::http(table).map(Kind::Http),
+        Word::File => kinds::file(table).map(Kind::File),
+    };
+    let formats = [("original", Format::Original), ("ecs", Format::Ecs)];
+    let starts = [("earliest", Start::Earliest), ("latest", Start::Latest)];
+    let format = table.one_of("format", Some("original"), &formats);
+    let start = table.one_of("start", Some("earliest"), &starts);
+    let wanted = wanted(table, sources);
+    let batch = batch(table, word, kind.as_ref());
+    let retry = retry(table);
+    let probe_range = 10 * MILLISECOND..=24 * HOUR;
+    let probe_interval = table.duration("probe_interval", 60 * SECOND, probe_range);
+    Some(Destination {
+        name: name.to_owned(),
+        sources: wanted,
+        format: format.unwrap_or(Format::Original),
+        start: start.unwrap_or(Start::Earliest),
+        batch,
+        retry,
+        probe_interval,
+        kind: kind?,
+    })
+}
+
+/// Reports a file destination that would write into the relay's own directories, or into the
+/// file of an earlier destination.
+pub(super) fn check_path(
+    table: &Table<'_>,
+    destination: &Destination,
+    earlier: &[Destination],
+    journal: &Journal,
+    dead_letters: &DeadLetters,
+) {
+    let Kind::File(file) = &destination.kind else {
+        return;
+    };
+    let own = [
+        ("journal.directory", &journal.directory),
+        ("dead_letters.directory", &dead_letters.directory),
+    ];
+    for (key, directory) in own {
+        if is_inside(&file.path, directory) {
+            let what = format!("lies inside {key}");
+            table.problem("path", what, "name a file in a directory of its own");
+        }
+    }
+    for other in earlier {
+        if matches!(&other.kind, Kind::File(other) if plain(&other.path) == plain(&file.path)) {
+            let what = format!("is the file of destinations.{}", shown(&other.name));
+            table.problem("path", what, "give each destination a file of its own");
+        }
+    }
+}
+
+impl Word {
+    fn batches(self) -> Batches {
+        let (events, bytes, bytes_max) = match self {
+            // Splunk's documents let a request grow to 5 MB; proxies count the frame as well.
+            Self::SplunkHec => (1000, 1_000_000, 4608 * 1024),
+            // Elasticsearch refuses more than 100 MB unless told otherwise.
+            Self::Elasticsearch => (1000, 5_000_000, 50_000_000),
+            Self::Http => (1000, 1_000_000, 50_000_000),
+            Self::File => (5000, 4 * 1024 * 1024, 64 * 1024 * 1024),
+        };
+        Batches {
+            events,
+            bytes,
+            bytes_max,
+        }
+    }
+}
+
+fn wanted(table: &Table<'_>, sources: &[String]) -> Option<Vec<String>> {
+    let wanted = table.list("sources", None)?;
+    if wanted.is_empty() {
+        let what = "is empty, so that the destination would get nothing";
+        table.problem(
+            "sources",
+            what,
+            "name sources, or remove the key to get all",
+        );
+    }
+    for name in wanted.iter().filter(|name| !sources.contains(name)) {
+        let what = format!("there is no source \"{}\"", shown(name));
+        let remedy = format!("write one of {}, or add the source", sources.join(", "));
+        table.problem("sources", what, remedy);
+    }
+    Some(wanted)
+}
+
+fn batch(table: &Table<'_>, word: Word, kind: Option<&Kind>) -> BatchLimits {
+    let limits = word.batches();
+    let single = matches!(kind, Some(Kind::Http(http)) if http.framing == Framing::Single);
+    let default = if single { 1 } else { limits.events };
+    let range: RangeInclusive<usize> = 1..=BATCH_EVENTS_MAX;
+    let max_events = table.count("batch_max_events", default, range);
+    if single && max_events > 1 {
+        let what = "more than one event while framing is single";
+        table.problem(
+            "batch_max_events",
+            what,
+            "remove it, or use framing = \"array\"",
+        );
+    }
+    let bytes_range = BATCH_BYTES_MIN..=limits.bytes_max;
+    BatchLimits {
+        max_events,
+        max_bytes: table.memory("batch_max_bytes", limits.bytes, bytes_range),
+    }
+}
+
+fn retry(table: &Table<'_>) -> Retry {
+    let retry = Retry {
+        initial: table.duration("retry_initial", SECOND, MILLISECOND..=HOUR),
+        max: table.duration("retry_max", 300 * SECOND, MILLISECOND..=24 * HOUR),
+        multiplier: table.ratio("retry_multiplier", 2.0, 1.0..=100.0),
+        jitter: table.ratio("retry_jitter", 0.5, 0.0..=1.0),
+    };
+    if retry.max < retry.initial {
+        let what = "is shorter than retry_initial";
+        table.problem("retry_max", what, "raise it, or lower retry_initial");
+    }
+    retry
+}

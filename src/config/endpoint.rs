@@ -1,0 +1,142 @@
+//! The address of an HTTP destination: URL, time limits, trust, and whether secrets are safe.
+//!
+//! No message repeats a URL: credentials are easily pasted into one.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use http::Uri;
+
+use crate::settings::Endpoint;
+
+use super::names::secret_like;
+use super::sections::is_loopback;
+use super::table::Table;
+
+const SECOND: Duration = Duration::from_secs(1);
+const CENTISECOND: Duration = Duration::from_millis(10);
+
+/// What a kind makes of its URL.
+pub(super) struct Shape {
+    /// Whether the relay adds path and query itself.
+    base: bool,
+    /// The path that it adds, and that is easily pasted with the rest.
+    added: &'static str,
+    /// Whether bodies are compressed unless told otherwise.
+    gzip: bool,
+    /// How a URL of the kind looks.
+    example: &'static str,
+}
+
+impl Shape {
+    pub(super) const SPLUNK: Self = Self {
+        base: true,
+        added: "/services/collector",
+        gzip: true,
+        example: "https://splunk.example.com:8088",
+    };
+    pub(super) const ELASTICSEARCH: Self = Self {
+        base: true,
+        added: "/_bulk",
+        gzip: true,
+        example: "https://es.example.com:9200",
+    };
+    /// Any endpoint, of which nobody knows whether it reads gzip.
+    pub(super) const HTTP: Self = Self {
+        base: false,
+        added: "",
+        gzip: false,
+        example: "https://soar.example.com/events",
+    };
+}
+
+/// Reads the keys of every HTTP destination. `login` says that secrets go there.
+pub(super) fn endpoint(table: &Table<'_>, login: bool, shape: &Shape) -> Option<Endpoint> {
+    let url = table.required("url", &format!("write such as \"{}\"", shape.example));
+    let allow_plaintext = table.flag("allow_plaintext", false);
+    let range = CENTISECOND..=300 * SECOND;
+    let connect_timeout = table.duration("connect_timeout", 10 * SECOND, range);
+    let range = CENTISECOND..=3600 * SECOND;
+    let request_timeout = table.duration("request_timeout", 30 * SECOND, range);
+    let ca_file = table.path("ca_file", None);
+    let gzip = table.flag("gzip", shape.gzip);
+    let url = url?;
+    let uri = match checked(&url, shape) {
+        Ok(uri) => uri,
+        Err((what, remedy)) => {
+            table.problem("url", what, remedy);
+            return None;
+        }
+    };
+    let plain = uri.scheme_str() == Some("http") && !uri.host().is_some_and(is_local);
+    if plain && login && !allow_plaintext {
+        table.problem(
+            "url",
+            "credentials would cross the network in plain HTTP",
+            "use https, or set allow_plaintext = true",
+        );
+    } else if plain {
+        table.warning("url", "events cross the network in plain HTTP");
+    }
+    let url = if shape.base {
+        url.trim_end_matches('/').to_owned()
+    } else {
+        url
+    };
+    Some(Endpoint {
+        url,
+        connect_timeout,
+        request_timeout,
+        ca_file,
+        gzip,
+    })
+}
+
+fn checked(url: &str, shape: &Shape) -> Result<Uri, (&'static str, String)> {
+    let example = format!("write such as \"{}\"", shape.example);
+    let malformed = |_| ("is not a URL", example.clone());
+    let uri: Uri = url.parse().map_err(malformed)?;
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return Err(("begins with neither https:// nor http://", example));
+    }
+    let authority = uri.authority().map_or("", http::uri::Authority::as_str);
+    if authority.contains('@') {
+        let remedy = "remove user and password, and use the keys for logging in";
+        return Err(("has credentials", remedy.to_owned()));
+    }
+    let host = uri.host().unwrap_or_default();
+    let has_port = authority.len() > host.len();
+    if host.is_empty() || (has_port && uri.port_u16().is_none_or(|port| port == 0)) {
+        return Err(("has no host, or a port that is none", example));
+    }
+    // The parser drops a fragment without a word.
+    if url.contains('#') {
+        return Err(("has a fragment", "remove the # and what follows".to_owned()));
+    }
+    let query = uri.query();
+    if query.is_some_and(has_secret) {
+        let remedy = "remove it, and use the keys for logging in";
+        return Err((
+            "has a query parameter that sounds like a secret",
+            remedy.to_owned(),
+        ));
+    }
+    if shape.base && query.is_some() {
+        return Err(("has a query", "remove the ? and what follows".to_owned()));
+    }
+    if shape.base && uri.path().contains(shape.added) {
+        let remedy = format!("remove {} and what follows: the relay adds it", shape.added);
+        return Err(("has a path that the relay adds itself", remedy));
+    }
+    Ok(uri)
+}
+
+fn has_secret(query: &str) -> bool {
+    let name = |parameter: &str| secret_like(parameter.split('=').next().unwrap_or_default());
+    query.split('&').any(name)
+}
+
+fn is_local(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(is_loopback)
+}

@@ -1,0 +1,233 @@
+//! Proves the rules that hold for every kind of destination, and those of files.
+
+use std::time::Duration;
+
+use crate::settings::{Format, Kind, Start};
+
+use super::*;
+
+const FILE: &str = "kind = \"file\"\npath = \"out/events.jsonl\"\n";
+
+fn file(lines: &str) -> String {
+    destination(&format!("{FILE}{lines}"))
+}
+
+#[test]
+fn a_file_with_nothing_else_has_the_documented_defaults() {
+    let destination = accepted(&file("")).destinations.remove(0);
+    assert_eq!(
+        (destination.format, destination.start),
+        (Format::Original, Start::Earliest)
+    );
+    assert!(destination.sources.is_none());
+    assert_eq!(
+        (destination.batch.max_events, destination.batch.max_bytes),
+        (5000, 4 << 20)
+    );
+    assert_eq!(destination.retry.initial, Duration::from_secs(1));
+    assert_eq!(destination.retry.max, Duration::from_secs(300));
+    assert_eq!(
+        (destination.retry.multiplier, destination.retry.jitter),
+        (2.0, 0.5)
+    );
+    assert_eq!(destination.probe_interval, Duration::from_secs(60));
+    let Kind::File(file) = destination.kind else {
+        panic!("{:?}", destination.kind);
+    };
+    assert_eq!(
+        (file.rotate_bytes, file.rotate_age, file.keep_files),
+        (100 << 20, None, None)
+    );
+    assert!(file.path.is_absolute() && !file.envelope);
+}
+
+#[test]
+fn every_key_of_a_file_arrives() {
+    let destination = accepted(&file(
+        "format = \"ecs\"\nstart = \"latest\"\nsources = [\"a\"]\nbatch_max_events = 7\n\
+         batch_max_bytes = 2048\nrotate_size = \"1MB\"\nrotate_age = \"1h 30m\"\nkeep_files = 3\n\
+         envelope = true\nretry_initial = \"250ms\"\nretry_max = \"2s\"\nretry_multiplier = 1.5\n\
+         retry_jitter = 0\nprobe_interval = \"5s\"",
+    ))
+    .destinations
+    .remove(0);
+    assert_eq!(
+        (destination.format, destination.start),
+        (Format::Ecs, Start::Latest)
+    );
+    assert_eq!(destination.sources.unwrap(), ["a"]);
+    assert_eq!(
+        (destination.batch.max_events, destination.batch.max_bytes),
+        (7, 2048)
+    );
+    assert_eq!(destination.retry.initial, Duration::from_millis(250));
+    assert_eq!(
+        (destination.retry.multiplier, destination.retry.jitter),
+        (1.5, 0.0)
+    );
+    let Kind::File(file) = destination.kind else {
+        panic!("{:?}", destination.kind);
+    };
+    assert_eq!((file.rotate_bytes, file.keep_files), (1_000_000, Some(3)));
+    assert_eq!(file.rotate_age, Some(Duration::from_secs(5400)));
+    assert!(file.envelope);
+}
+
+#[test]
+fn a_kind_is_needed_before_other_keys_are_judged() {
+    refused(
+        &destination("url = \"x\""),
+        "destinations.d.kind: missing; write kind = one of",
+    );
+    refused(
+        &destination("kind = \"splunk\"\nurl = \"x\""),
+        "destinations.d.kind: \"splunk\" is unknown; write one of splunk_hec, elasticsearch",
+    );
+    refused(
+        &file("token_file = \"token\""),
+        "destinations.d.token_file: unknown key",
+    );
+}
+
+#[test]
+fn retries_grow_and_end_within_bounds() {
+    for (lines, expected) in [
+        (
+            "retry_multiplier = 0.9",
+            "retry_multiplier: 0.9 is out of range; write a number from 1",
+        ),
+        (
+            "retry_multiplier = inf",
+            "retry_multiplier: inf is out of range",
+        ),
+        (
+            "retry_multiplier = nan",
+            "retry_multiplier: NaN is out of range",
+        ),
+        (
+            "retry_multiplier = \"2\"",
+            "retry_multiplier: must be a number, is a string",
+        ),
+        (
+            "retry_jitter = 1.1",
+            "retry_jitter: 1.1 is out of range; write a number from 0 to 1",
+        ),
+        ("retry_jitter = -0.1", "retry_jitter: -0.1 is out of range"),
+        (
+            "retry_initial = \"0s\"",
+            "retry_initial: 0s is out of range",
+        ),
+        (
+            "retry_max = \"500ms\"",
+            "retry_max: is shorter than retry_initial",
+        ),
+        (
+            "probe_interval = \"0s\"",
+            "probe_interval: 0s is out of range",
+        ),
+    ] {
+        refused(&file(lines), &format!("destinations.d.{expected}"));
+    }
+}
+
+#[test]
+fn batches_have_limits_by_kind() {
+    for (lines, expected) in [
+        (
+            format!("{FILE}batch_max_events = 0"),
+            "batch_max_events: 0 is out of range",
+        ),
+        (
+            format!("{FILE}batch_max_events = 10001"),
+            "batch_max_events: 10001 is out of range",
+        ),
+        (
+            format!("{FILE}batch_max_bytes = 1023"),
+            "batch_max_bytes: 1023B is out of range",
+        ),
+        (
+            format!("{FILE}batch_max_bytes = \"65MiB\""),
+            "batch_max_bytes: 65MiB is out of range",
+        ),
+        (
+            "kind = \"splunk_hec\"\nurl = \"https://s\"\ntoken_file = \"token\"\n\
+             batch_max_bytes = \"4609KiB\""
+                .to_owned(),
+            "batch_max_bytes: 4609KiB is out of range; write a size from 1KiB to 4608KiB",
+        ),
+        (
+            "kind = \"http\"\nurl = \"https://s\"\nframing = \"single\"\nbatch_max_events = 2"
+                .to_owned(),
+            "batch_max_events: more than one event while framing is single",
+        ),
+    ] {
+        refused(&destination(&lines), &format!("destinations.d.{expected}"));
+    }
+}
+
+#[test]
+fn wanted_sources_exist() {
+    refused(
+        &file("sources = [\"a\", \"b\"]"),
+        "destinations.d.sources: there is no source \"b\"; write one of a, or add the source",
+    );
+    refused(&file("sources = []"), "destinations.d.sources: is empty");
+}
+
+#[test]
+fn there_is_a_destination_unless_collecting_was_chosen() {
+    refused(SOURCE, "destinations: no destination is configured");
+    let collecting = "[journal]\ncollect_only = true\n";
+    assert!(
+        accepted(&format!("{collecting}{SOURCE}"))
+            .destinations
+            .is_empty()
+    );
+    let (_, warnings) = loaded(&beside_good(collecting));
+    assert!(
+        warnings[0].contains("journal.collect_only has no effect"),
+        "{warnings:?}"
+    );
+    let many = |number: usize| {
+        let one = |n| format!("[destinations.d{n}]\nkind = \"file\"\npath = \"out/{n}\"\n");
+        SOURCE.to_owned() + &(0..number).map(one).collect::<String>()
+    };
+    assert_eq!(accepted(&many(32)).destinations.len(), 32);
+    refused(&many(33), "destinations: there are 33; keep at most 32");
+}
+
+#[test]
+fn a_file_lies_outside_the_relays_directories() {
+    for (path, expected) in [
+        ("siem-relay-data/journal/x", "lies inside journal.directory"),
+        (
+            "out/../siem-relay-data/./journal/a/x",
+            "lies inside journal.directory",
+        ),
+        (
+            "siem-relay-data/dead-letters/x",
+            "lies inside dead_letters.directory",
+        ),
+        (".", "is a directory"),
+        ("out/..", "is a directory"),
+    ] {
+        let text = destination(&format!("kind = \"file\"\npath = \"{path}\""));
+        refused(&text, &format!("destinations.d.path: {expected}"));
+    }
+    refused(
+        &destination("kind = \"file\""),
+        "destinations.d.path: missing",
+    );
+    let beside = "kind = \"file\"\npath = \"siem-relay-data/journal-archive/x\"";
+    accepted(&destination(beside));
+}
+
+#[test]
+fn two_destinations_do_not_share_a_file() {
+    let text = format!("{SOURCE}{DESTINATION}[destinations.e]\nkind = \"file\"\npath = ");
+    refused(
+        &format!("{text}\"out/x/../events.jsonl\""),
+        "destinations.e.path: is the file of destinations.d",
+    );
+    accepted(&format!("{text}\"out/events2.jsonl\""));
+}

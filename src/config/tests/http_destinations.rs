@@ -1,0 +1,355 @@
+//! Proves the rules of Splunk, Elasticsearch and HTTP destinations: URLs, logins, names.
+
+use crate::settings::{Elasticsearch, ElasticsearchAuth, Framing, Http, HttpAuth, Kind, SplunkHec};
+
+use super::*;
+
+fn splunk(lines: &str) -> String {
+    destination(&format!("kind = \"splunk_hec\"\n{lines}"))
+}
+
+fn elastic(lines: &str) -> String {
+    let url = "url = \"https://es.example.com:9200\"";
+    destination(&format!("kind = \"elasticsearch\"\n{url}\n{lines}"))
+}
+
+fn http(lines: &str) -> String {
+    destination(&format!("kind = \"http\"\n{lines}"))
+}
+
+fn http_to(url: &str) -> String {
+    http(&format!("url = \"{url}\""))
+}
+
+fn loaded_splunk(text: &str) -> SplunkHec {
+    match accepted(text).destinations.remove(0).kind {
+        Kind::SplunkHec(splunk) => splunk,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn loaded_elastic(text: &str) -> Elasticsearch {
+    match accepted(text).destinations.remove(0).kind {
+        Kind::Elasticsearch(elastic) => elastic,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn loaded_http(text: &str) -> Http {
+    match accepted(text).destinations.remove(0).kind {
+        Kind::Http(http) => http,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_key_of_splunk_arrives() {
+    let text = splunk(
+        "url = \"https://splunk.example.com:8088/\"\ntoken_file = \"token\"\nindex = \"i\"\n\
+         source = \"s\"\nsourcetype = \"t\"\nfields = { env = \"prod\" }\ngzip = false\n\
+         ca_file = \"ca.pem\"\nconnect_timeout = \"1s\"\nrequest_timeout = \"2s\"",
+    );
+    let batch = accepted(&text).destinations[0].batch;
+    assert_eq!((batch.max_events, batch.max_bytes), (1000, 1_000_000));
+    let splunk = loaded_splunk(&text);
+    assert_eq!(splunk.endpoint.url, "https://splunk.example.com:8088");
+    assert!(!splunk.endpoint.gzip && splunk.endpoint.ca_file.unwrap().is_absolute());
+    assert_eq!(splunk.index.as_deref(), Some("i"));
+    assert_eq!(splunk.fields, [("env".to_owned(), "prod".to_owned())]);
+}
+
+#[test]
+fn a_splunk_token_is_needed_without_its_scheme() {
+    let with = |lines: &str| splunk(&format!("url = \"https://s:8088\"\n{lines}"));
+    refused(&with(""), "destinations.d.token_file: missing");
+    let expected = "destinations.d.token_file: the secret begins with \"Splunk \"";
+    refused(&with("token_file = \"splunk\""), expected);
+    refused(
+        &with(&format!(
+            "token_file = \"token\"\ntoken_env = \"{SET_VARIABLE}\""
+        )),
+        "destinations.d.token_env: stands beside token_file; keep one of them",
+    );
+    refused(
+        &with("token_file = \"token\"\nfields = { siem_relay_id = \"x\" }"),
+        "destinations.d.fields: siem_relay_id is the relay's own field",
+    );
+    refused(
+        &with("token_file = \"token\"\nfields = { a = 1 }"),
+        "destinations.d.fields.a: must be a string, is a number",
+    );
+    // Outbound secrets may be short: the other side chose them.
+    loaded_splunk(&with("token_file = \"short\""));
+}
+
+#[test]
+fn a_url_is_whole_and_without_credentials() {
+    for (url, expected) in [
+        (
+            "splunk.example.com",
+            "begins with neither https:// nor http://",
+        ),
+        ("ftp://h/x", "begins with neither https:// nor http://"),
+        ("https://", "is not a URL"),
+        ("https://h h/", "is not a URL"),
+        ("https://:443/", "has no host, or a port that is none"),
+        ("https://h:99999/", "has no host, or a port that is none"),
+        ("https://h:/", "has no host, or a port that is none"),
+        ("https://u:hunter2@h/", "has credentials"),
+        ("https://h/x#hunter2", "has a fragment"),
+        (
+            "https://h/x?token=hunter2",
+            "has a query parameter that sounds like a secret",
+        ),
+        (
+            "https://h/x?a=1&API_KEY=hunter2",
+            "has a query parameter that sounds like a secret",
+        ),
+    ] {
+        refused(&http_to(url), &format!("destinations.d.url: {expected}"));
+    }
+    refused(&http(""), "destinations.d.url: missing");
+    let url = "https://h.example.com:8443/path/?dataset=a";
+    assert_eq!(loaded_http(&http_to(url)).endpoint.url, url);
+}
+
+#[test]
+fn a_base_url_has_nothing_that_the_relay_adds() {
+    let with = |url: &str| splunk(&format!("url = \"{url}\"\ntoken_file = \"token\""));
+    refused(
+        &with("https://s:8088/services/collector/event"),
+        "destinations.d.url: has a path that the relay adds itself; remove /services/collector",
+    );
+    refused(
+        &with("https://s:8088/?channel=1"),
+        "destinations.d.url: has a query",
+    );
+    loaded_splunk(&with("https://proxy.example.com/splunk"));
+}
+
+#[test]
+fn credentials_do_not_cross_the_network_in_plain_http() {
+    let with = |host: &str, lines: &str| http(&format!("url = \"http://{host}/x\"\n{lines}"));
+    let token = "bearer_token_file = \"token\"";
+    for host in ["localhost:1", "127.0.0.1:1", "127.9.9.9", "[::1]:1"] {
+        let (_, warnings) = loaded(&with(host, token));
+        assert!(warnings.is_empty(), "{warnings:?}");
+    }
+    for host in ["soar.example.com", "10.0.0.1", "localhost.example.com"] {
+        let expected = "destinations.d.url: credentials would cross the network in plain HTTP";
+        refused(&with(host, token), expected);
+        for lines in ["", &format!("{token}\nallow_plaintext = true")] {
+            let (_, warnings) = loaded(&with(host, lines));
+            let expected = "config.toml: destinations.d.url: events cross the network in plain";
+            assert!(
+                warnings.len() == 1 && warnings[0].starts_with(expected),
+                "{warnings:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_login_of_elasticsearch_is_understood() {
+    let auth = |lines: &str| loaded_elastic(&elastic(&format!("index = \"i\"\n{lines}"))).auth;
+    assert!(matches!(auth(""), ElasticsearchAuth::None));
+    assert!(matches!(
+        auth("api_key_file = \"token\""),
+        ElasticsearchAuth::ApiKey(_)
+    ));
+    assert!(matches!(
+        auth("bearer_token_file = \"token\""),
+        ElasticsearchAuth::Bearer(_)
+    ));
+    let basic = auth("user = \"u\"\npassword_file = \"umlaut\"");
+    assert!(matches!(basic, ElasticsearchAuth::Basic { user, .. } if user == "u"));
+    let wrong = |lines: &str, expected: &str| {
+        let text = elastic(&format!("index = \"i\"\n{lines}"));
+        refused(&text, &format!("destinations.d{expected}"));
+    };
+    wrong("user = \"u\"", ".password_file: missing beside user");
+    wrong(
+        "password_file = \"token\"",
+        ".user: missing beside the password",
+    );
+    wrong(
+        "user = \"a:b\"\npassword_file = \"token\"",
+        ".user: has a colon",
+    );
+    wrong(
+        "api_key_file = \"apikey\"",
+        ".api_key_file: the secret begins with \"ApiKey \"",
+    );
+    wrong(
+        "bearer_token_file = \"bearer\"",
+        ".bearer_token_file: the secret begins with",
+    );
+    let two = "api_key_file = \"token\"\nuser = \"u\"\npassword_file = \"token\"";
+    wrong(two, ": names more than one login");
+}
+
+#[test]
+fn elasticsearch_writes_to_an_index_or_a_data_stream() {
+    refused(&elastic(""), "destinations.d.data_stream: missing");
+    let both = "index = \"i\"\ndata_stream = \"logs-a-b\"";
+    refused(
+        &elastic(both),
+        "destinations.d.index: stands beside data_stream",
+    );
+    let longest = "a".repeat(255);
+    for good in ["i", "app.sec-2_x", "a+b", longest.as_str()] {
+        assert_eq!(
+            loaded_elastic(&elastic(&format!("index = \"{good}\""))).target,
+            good
+        );
+    }
+    let longer = "a".repeat(256);
+    let names = [
+        "A",
+        "-a",
+        "_a",
+        "+a",
+        ".",
+        "..",
+        "a b",
+        "a/b",
+        "a*",
+        "a?",
+        "a<b",
+        "a>b",
+        "a|b",
+        "a,b",
+        "a#b",
+        "a:b",
+        "a\\\\b",
+        "a\\\"b",
+        longer.as_str(),
+    ];
+    for bad in names {
+        let text = elastic(&format!("index = \"{bad}\""));
+        refused(&text, "destinations.d.index: is not the name of an index");
+    }
+}
+
+#[test]
+fn a_data_stream_has_type_dataset_and_namespace() {
+    let stream = |name: &str| elastic(&format!("data_stream = \"{name}\""));
+    let good = "logs-datatheorem.webhook-default";
+    assert_eq!(loaded_elastic(&stream(good)).target, good);
+    let part = "a".repeat(101);
+    for bad in [
+        "logs",
+        "logs-a",
+        "logs--b",
+        "logs-a-",
+        "logs-a-b-c",
+        "Logs-a-b",
+    ] {
+        refused(
+            &stream(bad),
+            "destinations.d.data_stream: is not the name of a data stream",
+        );
+    }
+    let long = format!("logs-{part}-b");
+    refused(
+        &stream(&long),
+        "destinations.d.data_stream: is not the name of a data stream",
+    );
+}
+
+#[test]
+fn every_login_of_http_is_understood() {
+    let with = |lines: &str| http(&format!("url = \"https://h/x\"\n{lines}"));
+    let auth = |lines: &str| loaded_http(&with(lines)).auth;
+    assert!(matches!(auth(""), HttpAuth::None));
+    assert!(matches!(
+        auth("bearer_token_file = \"token\""),
+        HttpAuth::Bearer(_)
+    ));
+    assert!(matches!(
+        auth("user = \"u\"\npassword_file = \"token\""),
+        HttpAuth::Basic { .. }
+    ));
+    let header = auth("header = \"DD-API-KEY\"\nvalue_file = \"short\"");
+    assert!(matches!(header, HttpAuth::Header { name, .. } if name == "dd-api-key"));
+    for (lines, expected) in [
+        (
+            "header = \"X-Key\"",
+            ".header: stands without value_file or value_env",
+        ),
+        (
+            "value_file = \"token\"",
+            ".header: missing beside value_file or value_env",
+        ),
+        (
+            "header = \"Host\"\nvalue_file = \"token\"",
+            ".header: is a header that HTTP itself",
+        ),
+        (
+            "header = \"X-Key\"\nvalue_file = \"umlaut\"",
+            ".value_file: the secret has characters",
+        ),
+        (
+            "bearer_token_file = \"token\"\nheader = \"X-Key\"",
+            ": names more than one login",
+        ),
+    ] {
+        refused(&with(lines), &format!("destinations.d{expected}"));
+    }
+}
+
+#[test]
+fn framing_and_envelope_are_chosen() {
+    let with = |lines: &str| http(&format!("url = \"https://h/x\"\n{lines}"));
+    let plain = loaded_http(&with(""));
+    assert_eq!(
+        (plain.framing, plain.envelope, plain.endpoint.gzip),
+        (Framing::Array, false, false)
+    );
+    let single = with("framing = \"single\"\nenvelope = true");
+    assert_eq!(accepted(&single).destinations[0].batch.max_events, 1);
+    let single = loaded_http(&single);
+    assert_eq!((single.framing, single.envelope), (Framing::Single, true));
+    assert_eq!(
+        loaded_http(&with("framing = \"ndjson\"")).framing,
+        Framing::Ndjson
+    );
+    refused(
+        &with("framing = \"xml\""),
+        "destinations.d.framing: \"xml\" is unknown",
+    );
+}
+
+#[test]
+fn constant_headers_carry_no_credentials() {
+    let with = |headers: &str| http(&format!("url = \"https://h/x\"\nheaders = {{ {headers} }}"));
+    let headers = loaded_http(&with("X-Tenant = \"a\", x-env = \"b\"")).headers;
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(headers, [pair("x-tenant", "a"), pair("x-env", "b")]);
+    for (headers, expected) in [
+        (
+            "Authorization = \"hunter2\"",
+            "Authorization: sounds like a credential",
+        ),
+        (
+            "X-Api-Key = \"hunter2\"",
+            "X-Api-Key: sounds like a credential",
+        ),
+        (
+            "X-Auth-Token = \"hunter2\"",
+            "X-Auth-Token: sounds like a credential",
+        ),
+        (
+            "Content-Length = \"1\"",
+            "Content-Length: is a header that the relay or HTTP itself",
+        ),
+        ("\"a b\" = \"c\"", "a b: is not the name of a header"),
+        ("a = \"b\", A = \"c\"", "a: is there twice"),
+        ("a = 1", "a: must be a string, is a number"),
+    ] {
+        refused(
+            &with(headers),
+            &format!("destinations.d.headers.{expected}"),
+        );
+    }
+}
