@@ -270,6 +270,14 @@ impl Journal {
         self.load_cursor(name)
     }
 
+    /// Drops a cursor, durably, and returns it.
+    pub fn forget(&self, name: &str) -> Result<Cursor, CursorError> {
+        let removed = self.shared.cursors().cursors.remove(name);
+        let cursor = removed.ok_or_else(|| CursorError::Unknown(name.to_owned()))?;
+        self.shared.sync_cursors()?;
+        Ok(cursor)
+    }
+
     /// The stored place of a cursor.
     pub fn load_cursor(&self, name: &str) -> Result<Cursor, CursorError> {
         self.shared.cursors().load(name)

@@ -1,5 +1,5 @@
-//! The binary: hands the command line to `cli` and turns its result into an exit code.
+//! The binary: hands the command line to `cli`, whose result is the exit code.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    siem_relay::cli::main()
 }

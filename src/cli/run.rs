@@ -1,0 +1,63 @@
+//! `siem-relay run`: sets up logs and signals, then runs the app.
+
+use std::path::Path;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::{CONFIG_INVALID, Failure, RUNTIME_FAILED, load};
+use crate::app;
+use crate::config::Loaded;
+use crate::telemetry::{logs, metrics::Metrics};
+
+/// Threads that run requests and deliveries; the journal has its own. Two keep a small sidecar
+/// small, and one request's work is a few microseconds.
+const WORKER_THREADS_MAX: usize = 4;
+/// Threads for file operations of destinations and readers.
+const BLOCKING_THREADS_MAX: usize = 40;
+
+/// Runs until a signal asks to stop, or a stage fails.
+pub(super) fn run(file: &Path) -> Result<(), Failure> {
+    let Loaded { settings, warnings } = load(file)?;
+    let metrics = Metrics::new().map_err(|error| Failure::new(RUNTIME_FAILED, error))?;
+    logs::init(settings.log.json, &settings.log.level, &metrics)
+        .map_err(|error| Failure::new(CONFIG_INVALID, error))?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.min(WORKER_THREADS_MAX))
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(RUNTIME_FAILED, error))?;
+    let version = env!("CARGO_PKG_VERSION");
+    tracing::info!(version, config = %file.display(), "relay starts");
+    runtime.block_on(async {
+        let stop = CancellationToken::new();
+        watch_signals(stop.clone()).map_err(|error| Failure::new(RUNTIME_FAILED, error))?;
+        app::run(settings, warnings, metrics, stop).await.map_err(|error| {
+            tracing::error!(%error, "relay failed");
+            Failure::new(error.exit_code(), error)
+        })
+    })
+}
+
+/// The first SIGTERM or SIGINT stops gracefully; a second one ends the process at once.
+fn watch_signals(stop: CancellationToken) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        loop {
+            let name = tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+            };
+            if stop.is_cancelled() {
+                tracing::warn!(signal = name, "second signal: ending at once");
+                std::process::exit(i32::from(RUNTIME_FAILED));
+            }
+            tracing::info!(signal = name, "stop asked for");
+            stop.cancel();
+        }
+    });
+    Ok(())
+}
