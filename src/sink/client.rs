@@ -28,9 +28,8 @@ pub use login::{Login, LoginError};
 /// Bytes of an answer kept where only its beginning matters.
 pub const ANSWER_BYTES: usize = 64 * 1024;
 
-/// An idle connection is closed before the receiver does it: 12 s at Splunk, 60 s at the usual
-/// load balancers. A request on a connection that is just being closed fails with its outcome
-/// unknown, which makes a duplicate.
+/// Shorter than receivers and load balancers usually keep an idle connection: a request on one
+/// that is just being closed fails with its outcome unknown, which can make a duplicate.
 const POOL_IDLE: Duration = Duration::from_secs(10);
 /// A worker has one request in flight; a second connection is a reconnect's leftover.
 const POOL_IDLE_CONNECTIONS_MAX: usize = 2;
@@ -224,7 +223,9 @@ impl Client {
     pub fn refresh(&self) {
         let outcome = self.endpoint.ca_file.as_deref().map(read_ca).transpose();
         let rebuilt = outcome.and_then(|ca_pem| {
-            if ca_pem.is_some() && ca_pem == self.trusting.load().ca_pem {
+            // Without ca_file the system's certificates may have changed; plain HTTP has none.
+            let system = ca_pem.is_none() && self.base.scheme() == "https";
+            if !system && ca_pem == self.trusting.load().ca_pem {
                 return Ok(None);
             }
             build(&self.endpoint, &self.base, ca_pem).map(Some)

@@ -19,7 +19,7 @@ mod encode;
 mod judge;
 
 use encode::Envelope;
-use judge::Sent;
+use judge::Posted;
 
 /// A token with indexer acknowledgement demands it, others ignore it.
 const CHANNEL: HeaderName = HeaderName::from_static("x-splunk-request-channel");
@@ -82,7 +82,7 @@ impl Sink for Splunk {
 
     async fn send(&self, batch: &[Rendered]) -> Outcome {
         let body = self.envelope.encode(batch);
-        let sent = Sent {
+        let posted = Posted {
             events: batch.len(),
             body_bytes: body.len(),
             index: self.envelope.index(),
@@ -99,7 +99,7 @@ impl Sink for Splunk {
             .await;
         let mut outcome = match exchange.result {
             Ok(answer) => {
-                let judged = judge::judge(&answer, &sent);
+                let judged = judge::judge(&answer, &posted);
                 if judged.acknowledgement {
                     self.report_acknowledgement();
                 }

@@ -72,13 +72,11 @@ pub(super) fn bad_answer(answer: &Answer, what: &str) -> Verdict {
 }
 
 /// Of several events: they are sent again in portions until the refused one is alone.
-pub(super) fn split_or_reject(answer: &Answer, events: usize) -> Verdict {
+pub(super) fn split_or_reject(detail: Arc<str>, events: usize) -> Verdict {
     if events > 1 {
-        Verdict::Split {
-            detail: describe(answer, ""),
-        }
+        Verdict::Split { detail }
     } else {
-        reject(describe(answer, ""))
+        reject(detail)
     }
 }
 

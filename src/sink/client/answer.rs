@@ -3,6 +3,7 @@
 //! A quote is short, printable, and blanked of the credentials of the request, since servers
 //! and proxies like to repeat what they were sent.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -21,7 +22,7 @@ const QUOTE_FROM_BYTES_MAX: usize = 64 * 1024;
 const URL_SECRET_BYTES_MIN: usize = 16;
 
 /// What a destination answered.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
@@ -114,6 +115,18 @@ impl Answer {
             }
         }
         quote
+    }
+}
+
+/// Without the body, which may repeat a credential or an event.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("status", &self.status)
+            .field("retry_after", &self.retry_after)
+            .field("body_bytes", &self.body.len())
+            .field("cut", &self.cut)
+            .finish()
     }
 }
 

@@ -119,7 +119,7 @@ pub(super) fn causes(error: &reqwest::Error) -> String {
         if texts.last() != Some(&text) {
             texts.push(text);
         }
-        next = cause.source();
+        next = inner(cause);
     }
     let inner = texts.get(texts.len().saturating_sub(2)..);
     let mut text = inner.unwrap_or_default().join(": ");
@@ -135,18 +135,26 @@ pub(super) fn causes(error: &reqwest::Error) -> String {
     text
 }
 
-/// Whether a TLS error is among the causes; one inside an I/O error is not in its chain.
+/// Whether a TLS error is among the causes.
 fn is_tls(error: &reqwest::Error) -> bool {
     let mut next = error.source();
     while let Some(cause) = next {
-        let inner = cause
-            .downcast_ref::<io::Error>()
-            .and_then(|error| error.get_ref())
-            .is_some_and(|inner| inner.is::<rustls::Error>());
-        if inner || cause.is::<rustls::Error>() {
+        if cause.is::<rustls::Error>() {
             return true;
         }
-        next = cause.source();
+        next = inner(cause);
     }
     false
+}
+
+/// The next cause. An I/O error names as its source the source of what it wraps, and would hide
+/// that itself.
+fn inner<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match cause
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref)
+    {
+        Some(wrapped) => Some(wrapped),
+        None => cause.source(),
+    }
 }

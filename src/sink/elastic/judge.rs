@@ -98,7 +98,11 @@ fn judge_whole(answer: &Answer, events: usize, target: &str) -> Verdict {
     let kind = error.as_ref().map_or("", |error| &error.kind);
     match answer.status {
         _ if is_block(kind) => judge_block(answer, answer.status, error.as_ref(), target),
-        400 => status::split_or_reject(answer, events),
+        400 if is_setting(error.as_ref()) => hold_setting(answer, answer.status, error.as_ref()),
+        400 if error.is_some() => {
+            status::split_or_reject(describe(answer, answer.status, error.as_ref(), ""), events)
+        }
+        400 => status::split_or_reject(status::describe(answer, ""), events),
         404 if kind == "index_not_found_exception" => {
             hold_index(answer, answer.status, error.as_ref(), target)
         }
@@ -149,17 +153,8 @@ fn judge_item(answer: &Answer, item: &Item, target: &str) -> Verdict {
 fn judge_bad_item(answer: &Answer, item: &Item, target: &str) -> Verdict {
     let error = item.error.as_ref();
     let kind = error.map_or("", |error| &error.kind);
-    let reason = error.and_then(|error| error.reason.as_deref());
-    let reason = reason.unwrap_or_default();
-    let setting = kind == "illegal_argument_exception"
-        && (reason.contains("only write ops with an op_type of create")
-            || (reason.contains("pipeline with id") && reason.contains("does not exist")));
-    if setting {
-        let advice = "check index or data_stream, and pipeline";
-        return status::hold(
-            HoldCause::Index,
-            describe(answer, item.status, error, advice),
-        );
+    if is_setting(error) {
+        return hold_setting(answer, item.status, error);
     }
     if matches!(
         kind,
@@ -211,6 +206,21 @@ fn hold_index(answer: &Answer, status: u16, error: Option<&ItemError>, target: &
         ),
         scope: Scope::Partition(Arc::from(target)),
     }
+}
+
+fn hold_setting(answer: &Answer, status: u16, error: Option<&ItemError>) -> Verdict {
+    let advice = "check index or data_stream, and pipeline";
+    status::hold(HoldCause::Index, describe(answer, status, error, advice))
+}
+
+/// An argument that is illegal for every event alike: the target's kind, or a missing pipeline.
+fn is_setting(error: Option<&ItemError>) -> bool {
+    let Some(error) = error.filter(|error| error.kind == "illegal_argument_exception") else {
+        return false;
+    };
+    let reason = error.reason.as_deref().unwrap_or_default();
+    reason.contains("only write ops with an op_type of create")
+        || (reason.contains("pipeline with id") && reason.contains("does not exist"))
 }
 
 /// `cluster_block_exception`, and OpenSearch's `index_create_block_exception`.

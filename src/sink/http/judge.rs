@@ -9,7 +9,7 @@ pub(super) fn judge(answer: &Answer, events: usize) -> Verdict {
     let retry = |sent, cause| status::retry(answer, answer.retry_after, sent, cause);
     match answer.status {
         200..300 => status::delivered(Note::Plain),
-        400 | 422 => status::split_or_reject(answer, events),
+        400 | 422 => status::split_or_reject(status::describe(answer, ""), events),
         // With an idempotency key: the first attempt is still running there.
         409 => retry(Sent::Unknown, RetryCause::Blocked),
         // Too large only for now, when it names a time.

@@ -7,13 +7,13 @@ use serde::Deserialize;
 
 use crate::sink::client::Answer;
 use crate::sink::status;
-use crate::sink::{HoldCause, Note, Outcome, Pace, RetryCause, Scope, Verdict};
+use crate::sink::{HoldCause, Note, Outcome, Pace, RetryCause, Scope, Sent, Verdict};
 
 /// Splunk Cloud refuses a body over about 5 MB with code 6 for the first event, not with 413.
 const SPLIT_BODY_BYTES: usize = 5_000_000;
 
 /// What was sent, as far as an answer can speak of it.
-pub(super) struct Sent<'a> {
+pub(super) struct Posted<'a> {
     pub(super) events: usize,
     pub(super) body_bytes: usize,
     /// The configured index; none leaves it to the token.
@@ -39,7 +39,7 @@ struct HecAnswer {
 }
 
 /// One verdict per event.
-pub(super) fn judge(answer: &Answer, sent: &Sent<'_>) -> Judged {
+pub(super) fn judge(answer: &Answer, posted: &Posted<'_>) -> Judged {
     let hec: Option<HecAnswer> = match answer.cut {
         true => None,
         false => serde_json::from_slice(&answer.body).ok(),
@@ -53,15 +53,15 @@ pub(super) fn judge(answer: &Answer, sent: &Sent<'_>) -> Judged {
                     after: answer.retry_after,
                 };
             }
-            vec![verdict; sent.events]
+            vec![verdict; posted.events]
         }
         (None, 200..300) => {
             let what = "this is no HEC answer, perhaps a proxy's; check url";
-            vec![status::bad_answer(answer, what); sent.events]
+            vec![status::bad_answer(answer, what); posted.events]
         }
-        (Some(hec), 400) => judge_refused(answer, hec, sent),
-        (Some(hec), 503) => vec![judge_busy(answer, hec); sent.events],
-        _ => vec![status::judge(answer); sent.events],
+        (Some(hec), 400) => judge_refused(answer, hec, posted),
+        (Some(hec), 503) => vec![judge_busy(answer, hec); posted.events],
+        _ => vec![status::judge(answer); posted.events],
     };
     Judged {
         acknowledgement: answer.is_success() && hec.is_some_and(|hec| hec.ack_id.is_some()),
@@ -89,18 +89,18 @@ fn judge_taken(answer: &Answer, hec: &HecAnswer) -> (Verdict, bool) {
 /// A 503: code 9 took nothing; of the others nobody knows.
 fn judge_busy(answer: &Answer, hec: &HecAnswer) -> Verdict {
     let sent = match hec.code {
-        9 => crate::sink::Sent::No,
-        _ => crate::sink::Sent::Unknown,
+        9 => Sent::No,
+        _ => Sent::Unknown,
     };
     status::retry(answer, answer.retry_after, sent, RetryCause::ServerError)
 }
 
-fn judge_refused(answer: &Answer, hec: &HecAnswer, sent: &Sent<'_>) -> Vec<Verdict> {
+fn judge_refused(answer: &Answer, hec: &HecAnswer, posted: &Posted<'_>) -> Vec<Verdict> {
     let verdict = match hec.code {
         // An event that Splunk takes for nothing, alone or among others.
-        5 => status::split_or_reject(answer, sent.events),
-        6 | 12 | 13 | 15 => return judge_invalid(answer, hec, sent),
-        7 => hold_index(answer, hec, sent),
+        5 => status::split_or_reject(describe(answer, hec, ""), posted.events),
+        6 | 12 | 13 | 15 => return judge_invalid(answer, hec, posted),
+        7 => hold_index(answer, hec, posted),
         1..=4 | 16 | 21 | 22 => {
             let advice = "check token and what it permits";
             status::hold(HoldCause::Auth, describe(answer, hec, advice))
@@ -114,21 +114,24 @@ fn judge_refused(answer: &Answer, hec: &HecAnswer, sent: &Sent<'_>) -> Vec<Verdi
             status::hold(HoldCause::Unexpected, describe(answer, hec, advice))
         }
     };
-    vec![verdict; sent.events]
+    vec![verdict; posted.events]
 }
 
 /// An event is at fault: what comes before it was indexed, what comes after it was not.
-fn judge_invalid(answer: &Answer, hec: &HecAnswer, sent: &Sent<'_>) -> Vec<Verdict> {
+fn judge_invalid(answer: &Answer, hec: &HecAnswer, posted: &Posted<'_>) -> Vec<Verdict> {
     let number = hec.invalid_event.and_then(|i| usize::try_from(i).ok());
-    let Some(number) = number.filter(|number| *number < sent.events) else {
-        return vec![status::split_or_reject(answer, sent.events); sent.events];
+    let Some(number) = number.filter(|number| *number < posted.events) else {
+        return vec![
+            status::split_or_reject(describe(answer, hec, ""), posted.events);
+            posted.events
+        ];
     };
-    if number == 0 && sent.body_bytes > SPLIT_BODY_BYTES {
+    if number == 0 && posted.body_bytes > SPLIT_BODY_BYTES {
         let detail = describe(answer, hec, "the request is over 5 MB");
-        return vec![Verdict::Split { detail }; sent.events];
+        return vec![Verdict::Split { detail }; posted.events];
     }
     let refused = status::reject(describe(answer, hec, ""));
-    (0..sent.events)
+    (0..posted.events)
         .map(|at| match at.cmp(&number) {
             std::cmp::Ordering::Less => status::delivered(Note::Plain),
             std::cmp::Ordering::Equal => refused.clone(),
@@ -138,12 +141,12 @@ fn judge_invalid(answer: &Answer, hec: &HecAnswer, sent: &Sent<'_>) -> Vec<Verdi
 }
 
 /// The number that comes with code 7 is not the event's: it is not looked at.
-fn hold_index(answer: &Answer, hec: &HecAnswer, sent: &Sent<'_>) -> Verdict {
+fn hold_index(answer: &Answer, hec: &HecAnswer, posted: &Posted<'_>) -> Verdict {
     let advice = "create the index, or allow it for the token";
     Verdict::Hold {
         cause: HoldCause::Index,
         detail: describe(answer, hec, advice),
-        scope: match sent.index {
+        scope: match posted.index {
             Some(index) => Scope::Partition(Arc::from(index)),
             None => Scope::Destination,
         },

@@ -244,6 +244,13 @@ fn every_row_of_the_whole_request_table() {
     let block = r#"{"error":{"type":"cluster_block_exception","reason":"x"},"status":503}"#;
     for (row, status, body, expected) in [
         ("400 malformed", 400, "{}", Split),
+        (
+            "400 pipeline missing",
+            400,
+            r#"{"error":{"type":"illegal_argument_exception",
+                "reason":"pipeline with id [x] does not exist"},"status":400}"#,
+            Hold(HoldCause::Index),
+        ),
         ("401", 401, "", Hold(HoldCause::Auth)),
         ("403", 403, "", Hold(HoldCause::Auth)),
         (

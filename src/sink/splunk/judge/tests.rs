@@ -3,17 +3,16 @@
 use std::time::Duration;
 
 use super::*;
-use crate::sink::Sent as Certainty;
 use crate::sink::status::tests::{Expected, answer, check};
 
 use Expected::{Behind, Delivered, Hold, HoldIndex, Reject, Retry, Split};
 
-const THREE: Sent<'static> = Sent {
+const THREE: Posted<'static> = Posted {
     events: 3,
     body_bytes: 3_000,
     index: Some("sec"),
 };
-const ONE: Sent<'static> = Sent {
+const ONE: Posted<'static> = Posted {
     events: 1,
     body_bytes: 1_000,
     index: Some("sec"),
@@ -29,7 +28,7 @@ fn invalid(code: i64, number: i64) -> String {
 
 /// The same verdict for all of a request's events.
 #[track_caller]
-fn all(row: &str, status: u16, body: &str, sent: &Sent<'_>, expected: &Expected) {
+fn all(row: &str, status: u16, body: &str, sent: &Posted<'_>, expected: &Expected) {
     let outcome = judge(&answer(status, body), sent).outcome;
     assert_eq!(outcome.verdicts.len(), sent.events, "{row}");
     assert_eq!(outcome.status, Some(status));
@@ -39,7 +38,7 @@ fn all(row: &str, status: u16, body: &str, sent: &Sent<'_>, expected: &Expected)
 }
 
 #[track_caller]
-fn each(row: &str, body: &str, sent: &Sent<'_>, expected: &[Expected]) {
+fn each(row: &str, body: &str, sent: &Posted<'_>, expected: &[Expected]) {
     let outcome = judge(&answer(400, body), sent).outcome;
     assert_eq!(outcome.verdicts.len(), expected.len(), "{row}");
     for (verdict, expected) in outcome.verdicts.iter().zip(expected) {
@@ -50,7 +49,7 @@ fn each(row: &str, body: &str, sent: &Sent<'_>, expected: &[Expected]) {
 #[test]
 fn every_row_of_the_code_table() {
     let server_error = |sent| Retry(sent, RetryCause::ServerError);
-    let busy = Retry(Certainty::No, RetryCause::RateLimited);
+    let busy = Retry(Sent::No, RetryCause::RateLimited);
     for (code, status, text, expected) in [
         (0, 200, "Success", Delivered),
         (1, 403, "Token disabled", Hold(HoldCause::Auth)),
@@ -60,13 +59,8 @@ fn every_row_of_the_code_table() {
         (5, 400, "No data", Split),
         (6, 400, "Invalid data format", Split),
         (7, 400, "Incorrect index", HoldIndex("sec")),
-        (
-            8,
-            500,
-            "Internal server error",
-            server_error(Certainty::Unknown),
-        ),
-        (9, 503, "Server is busy", server_error(Certainty::No)),
+        (8, 500, "Internal server error", server_error(Sent::Unknown)),
+        (9, 503, "Server is busy", server_error(Sent::No)),
         (10, 400, "Data channel is missing", Hold(HoldCause::Request)),
         (11, 400, "Invalid data channel", Hold(HoldCause::Request)),
         (12, 400, "Event field is required", Split),
@@ -83,19 +77,19 @@ fn every_row_of_the_code_table() {
             18,
             503,
             "HEC is unhealthy, queues are full",
-            server_error(Certainty::Unknown),
+            server_error(Sent::Unknown),
         ),
         (
             19,
             503,
             "HEC is unhealthy, ack service unavailable",
-            server_error(Certainty::Unknown),
+            server_error(Sent::Unknown),
         ),
         (
             20,
             503,
             "HEC is unhealthy, both",
-            server_error(Certainty::Unknown),
+            server_error(Sent::Unknown),
         ),
         (21, 400, "Invalid token", Hold(HoldCause::Auth)),
         (22, 400, "Token disabled", Hold(HoldCause::Auth)),
@@ -103,7 +97,7 @@ fn every_row_of_the_code_table() {
             23,
             503,
             "Server is shutting down",
-            server_error(Certainty::Unknown),
+            server_error(Sent::Unknown),
         ),
         (
             24,
@@ -132,21 +126,11 @@ fn every_row_of_the_code_table() {
 
 #[test]
 fn every_answer_without_a_code() {
-    let server_error = Retry(Certainty::Unknown, RetryCause::ServerError);
+    let server_error = Retry(Sent::Unknown, RetryCause::ServerError);
     let html = "<html><body>nginx</body></html>";
     for (row, status, body, expected) in [
-        (
-            "408",
-            408,
-            "",
-            Retry(Certainty::Unknown, RetryCause::Timeout),
-        ),
-        (
-            "429",
-            429,
-            html,
-            Retry(Certainty::No, RetryCause::RateLimited),
-        ),
+        ("408", 408, "", Retry(Sent::Unknown, RetryCause::Timeout)),
+        ("429", 429, html, Retry(Sent::No, RetryCause::RateLimited)),
         ("500", 500, "", server_error.clone()),
         ("502", 502, html, server_error.clone()),
         ("503 of a proxy", 503, html, server_error.clone()),
@@ -178,7 +162,7 @@ fn every_answer_without_a_code() {
 
 #[test]
 fn a_200_that_is_no_hec_answer_is_no_delivery() {
-    let expected = Retry(Certainty::Unknown, RetryCause::BadAnswer);
+    let expected = Retry(Sent::Unknown, RetryCause::BadAnswer);
     for body in [
         "",
         "OK",
@@ -246,7 +230,7 @@ fn a_number_that_names_no_event_divides_the_request_until_one_is_alone() {
 
 #[test]
 fn an_invalid_first_event_of_a_body_over_5_mb_means_too_much_at_once() {
-    let sent = |events| Sent {
+    let sent = |events| Posted {
         events,
         body_bytes: 5_000_001,
         index: None,
@@ -264,7 +248,7 @@ fn an_invalid_first_event_of_a_body_over_5_mb_means_too_much_at_once() {
 #[test]
 fn the_number_of_code_7_is_not_believed_and_without_an_index_all_of_it_waits() {
     all("number", 400, &invalid(7, 1), &THREE, &HoldIndex("sec"));
-    let sent = Sent { index: None, ..ONE };
+    let sent = Posted { index: None, ..ONE };
     all(
         "token's index",
         400,

@@ -1,0 +1,16 @@
+//! Proves over real sockets that every way a destination can misbehave becomes a verdict, that
+//! requests are what the protocols want, and that no credential goes where it must not.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+#[path = "../support/fake_http.rs"]
+mod fake_http;
+mod faults;
+mod requests;
+mod setup;
+mod tls;

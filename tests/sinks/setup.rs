@@ -1,0 +1,140 @@
+//! Sinks, events and secrets as the tests of this folder need them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use siem_relay::event::{AuthMethod, Event, EventId, Provenance};
+use siem_relay::secret::{Secret, SecretPlace};
+use siem_relay::settings::{
+    self, Elasticsearch, ElasticsearchAuth, Endpoint, Framing, HttpAuth, SplunkHec,
+};
+use siem_relay::sink::elastic::Elastic;
+use siem_relay::sink::http::Http;
+use siem_relay::sink::splunk::Splunk;
+use siem_relay::sink::{Note, Outcome, Rendered, RetryCause, Sent, Verdict};
+
+pub(crate) const TOKEN: &str = "11112222-3333-4444-5555-666677778888";
+pub(crate) const SUCCESS: &str = r#"{"text":"Success","code":0}"#;
+
+/// Keeps a secret's file for as long as the test.
+pub(crate) struct Token {
+    directory: tempfile::TempDir,
+    pub(crate) secret: Secret,
+}
+
+impl Token {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("token");
+        std::fs::write(&path, TOKEN).unwrap();
+        let secret = Secret::load(SecretPlace::File(path)).unwrap();
+        Self { directory, secret }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.directory.path().join("token")
+    }
+}
+
+pub(crate) fn endpoint(url: &str) -> Endpoint {
+    Endpoint {
+        url: url.to_owned(),
+        connect_timeout: Duration::from_secs(5),
+        request_timeout: Duration::from_secs(10),
+        ca_file: None,
+        gzip: false,
+    }
+}
+
+pub(crate) fn hec(endpoint: Endpoint, token: &Token) -> Splunk {
+    let settings = SplunkHec {
+        endpoint,
+        token: token.secret.clone(),
+        index: Some("sec".to_owned()),
+        source: None,
+        sourcetype: None,
+        fields: Vec::new(),
+    };
+    Splunk::new(&settings, "splunk").unwrap()
+}
+
+pub(crate) fn elastic(
+    endpoint: Endpoint,
+    auth: ElasticsearchAuth,
+    pipeline: Option<&str>,
+) -> Elastic {
+    let settings = Elasticsearch {
+        endpoint,
+        target: "logs-acme".to_owned(),
+        auth,
+        pipeline: pipeline.map(str::to_owned),
+    };
+    Elastic::new(&settings).unwrap()
+}
+
+pub(crate) fn http(endpoint: Endpoint, framing: Framing, envelope: bool, auth: HttpAuth) -> Http {
+    let settings = settings::Http {
+        endpoint,
+        framing,
+        auth,
+        envelope,
+        headers: vec![("x-tenant".to_owned(), "blue".to_owned())],
+    };
+    Http::new(&settings).unwrap()
+}
+
+pub(crate) fn event(n: u8, body: &str) -> Rendered {
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    let provenance = Provenance {
+        source: "acme".to_owned(),
+        peer: None,
+        client: None,
+        auth: AuthMethod::None,
+        secret_slot: None,
+        test: false,
+        content_type: None,
+        content_encoding: None,
+        headers: Vec::new(),
+    };
+    Rendered {
+        event: Arc::new(Event {
+            position: u64::from(n),
+            id: EventId::from_bytes([n; 16]),
+            received_ms: 1_795_444_925_123,
+            duplicate_of: None,
+            provenance: Arc::new(provenance),
+            payload: body.clone(),
+        }),
+        body,
+        time: None,
+        host: None,
+    }
+}
+
+pub(crate) fn batch() -> [Rendered; 2] {
+    [event(1, r#"{"a":1}"#), event(2, r#"{"b":2}"#)]
+}
+
+pub(crate) fn retry(verdict: &Verdict) -> (Sent, RetryCause) {
+    match verdict {
+        Verdict::Retry { sent, cause, .. } => (*sent, *cause),
+        other => panic!("not a retry: {other:?}"),
+    }
+}
+
+pub(crate) fn is_delivered(outcome: &Outcome) -> bool {
+    let plain = Verdict::Delivered { note: Note::Plain };
+    outcome.verdicts.iter().all(|verdict| *verdict == plain)
+}
+
+pub(crate) fn detail(verdict: &Verdict) -> &str {
+    match verdict {
+        Verdict::Retry { detail, .. }
+        | Verdict::Hold { detail, .. }
+        | Verdict::Split { detail }
+        | Verdict::Reject { detail, .. } => detail,
+        other => panic!("nothing to say: {other:?}"),
+    }
+}
