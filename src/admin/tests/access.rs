@@ -12,7 +12,7 @@ fn off_loopback_the_status_needs_the_token() {
     assert_eq!(good.status(), StatusCode::OK);
     let lower = format!("bearer   {TOKEN}");
     assert_eq!(ask(&[("authorization", &lower)]).status(), StatusCode::OK);
-    let basic = format!("Basic {TOKEN}");
+    let digest = format!("Digest {TOKEN}");
     let longer = format!("{bearer}x");
     let other = bearer.to_ascii_uppercase();
     let bad = [
@@ -20,7 +20,7 @@ fn off_loopback_the_status_needs_the_token() {
         "Bearer",
         "Bearer ",
         TOKEN,
-        &basic,
+        &digest,
         &longer,
         &other,
         &bearer[..20],

@@ -13,6 +13,8 @@ use crate::telemetry::metrics::LEVELS;
 
 /// Names the file in which the child tells what it counted.
 const CHILD_REPORT: &str = "SIEM_RELAY_TEST_LOG_REPORT";
+/// Tells the parent that stdout may be closed now.
+const CHILD_READY: &str = "child is ready";
 const LINES_INTO_THE_VOID: usize = 1000;
 
 #[derive(Clone, Default)]
@@ -136,15 +138,15 @@ fn what_the_library_would_misread_is_refused_with_the_word_and_the_remedy() {
 #[test]
 fn a_panic_is_a_log_line_with_message_and_place() {
     let (_directory, mut child, _) = child();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let line = lines.find_map(|line| {
-        let line: Value = serde_json::from_str(&line.unwrap()).ok()?;
-        (line["message"] == "a thread panicked").then_some(line)
-    });
     drop(child.stdin.take());
-    lines.for_each(drop);
-    assert!(child.wait().unwrap().success());
-    let line = line.unwrap();
+    let mut output = String::new();
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_to_string(&mut output).unwrap();
+    assert!(child.wait().unwrap().success(), "{output}");
+    let line = output
+        .lines()
+        .find(|line| line.contains("a thread panicked"));
+    let line: Value = serde_json::from_str(line.unwrap()).unwrap();
     assert_eq!(line["level"], "ERROR");
     assert_eq!(
         line["panic"],
@@ -162,7 +164,7 @@ fn a_panic_is_a_log_line_with_message_and_place() {
 fn a_closed_stdout_neither_kills_nor_blocks_and_the_counter_goes_on() {
     let (_directory, mut child, report) = child();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(lines.any(|line| line.unwrap().contains("a thread panicked")));
+    assert!(lines.any(|line| line.unwrap().contains(CHILD_READY)));
     drop(lines);
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
@@ -200,7 +202,8 @@ fn in_a_process_of_its_own() {
         .spawn(|| panic!("disk on fire {}", "x".repeat(9999)))
         .unwrap();
     assert!(panicking.join().is_err());
-    // The parent closes this when it has seen, or closed, the output.
+    println!("{CHILD_READY}");
+    // The parent closes this when it has done to stdout what it wants.
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
     for number in 0..LINES_INTO_THE_VOID {
         tracing::info!(number, "nobody reads this");
