@@ -58,7 +58,7 @@ pub(super) fn endpoint(table: &Table<'_>, login: bool, shape: &Shape) -> Option<
     let connect_timeout = table.duration("connect_timeout", 10 * SECOND, range);
     let range = CENTISECOND..=3600 * SECOND;
     let request_timeout = table.duration("request_timeout", 30 * SECOND, range);
-    let ca_file = table.path("ca_file", None);
+    let ca_file = table.readable("ca_file");
     let gzip = table.flag("gzip", shape.gzip);
     let url = url?;
     let uri = match checked(&url, shape) {
@@ -76,7 +76,12 @@ pub(super) fn endpoint(table: &Table<'_>, login: bool, shape: &Shape) -> Option<
             "use https, or set allow_plaintext = true",
         );
     } else if plain {
-        table.warning("url", "events cross the network in plain HTTP");
+        let what = if login {
+            "credentials and events"
+        } else {
+            "events"
+        };
+        table.warning("url", &format!("{what} cross the network in plain HTTP"));
     }
     let url = if shape.base {
         url.trim_end_matches('/').to_owned()

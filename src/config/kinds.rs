@@ -43,6 +43,10 @@ pub(super) fn splunk_hec(table: &Table<'_>) -> Option<SplunkHec> {
         let what = format!("{ID_FIELD} is the relay's own field");
         table.problem("fields", what, "choose another name");
     }
+    if !fields.iter().all(|(name, _)| is_field(name)) {
+        let what = "has a name that is not 1 to 64 letters, digits and _.:-";
+        table.problem("fields", what, "rename the field");
+    }
     Some(SplunkHec {
         endpoint: endpoint?,
         token: token?,
@@ -114,6 +118,11 @@ pub(super) fn file(table: &Table<'_>) -> Option<File> {
         envelope: table.flag("envelope", false),
         path: path?,
     })
+}
+
+fn is_field(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
+    (1..=64).contains(&name.len()) && name.chars().all(allowed)
 }
 
 fn target(table: &Table<'_>) -> Option<String> {

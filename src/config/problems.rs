@@ -6,7 +6,7 @@
 use std::fmt;
 
 /// Characters of a key or value repeated in a message.
-const SHOWN_MAX: usize = 64;
+const SHOWN_MAX: usize = 160;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]

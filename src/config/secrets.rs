@@ -171,7 +171,7 @@ fn load(
 fn unloaded(error: &SecretError) -> (String, &'static str) {
     match error {
         SecretError::Unreadable { source, .. } => (
-            format!("the file that it names cannot be read: {}", source.kind()),
+            format!("the file that it names cannot be read: {source}"),
             "name a file that holds the secret and that the relay's user can read (a relative \
              path starts at the configuration file's directory)",
         ),

@@ -65,6 +65,14 @@ pub(super) fn server(table: &Table<'_>) -> Server {
             "raise it to several times max_body",
         );
     }
+    if server
+        .trusted_proxies
+        .iter()
+        .any(|proxies| proxies.prefix_len() == 0)
+    {
+        let text = "every sender is believed about its address, so allow_addresses stops no one";
+        table.warning("trusted_proxies", text);
+    }
     let plain_to_all = server.tls.is_none() && !is_loopback(listen.ip());
     if plain_to_all && server.allow_plaintext {
         let text = "vendors' secrets and events cross the network in plain HTTP";
@@ -231,8 +239,8 @@ fn path(table: &Table<'_>) -> String {
 }
 
 fn tls(table: &Table<'_>) -> Option<ServerTls> {
-    let certificate_file = table.path("certificate_file", None);
-    let key_file = table.path("key_file", None);
+    let certificate_file = table.readable("certificate_file");
+    let key_file = table.readable("key_file");
     match (table.has("certificate_file"), table.has("key_file")) {
         (true, false) => table.problem("key_file", "missing beside certificate_file", "set both"),
         (false, true) => {

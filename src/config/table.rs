@@ -102,7 +102,7 @@ impl<'a> Walk<'a> {
 
     fn place(&self, value: Option<&Value>) -> String {
         match value.and_then(|value| self.tree.variable(value)) {
-            Some(name) => format!("environment variable {name}"),
+            Some(name) => format!("environment variable {}", shown(name)),
             None => self.file.display().to_string(),
         }
     }

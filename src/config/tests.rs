@@ -14,8 +14,8 @@ mod sources;
 /// A source and a destination without fault.
 const SOURCE: &str = "[sources.a]\nauth = { bearer_token_file = \"token\" }\n";
 const DESTINATION: &str = "[destinations.d]\nkind = \"file\"\npath = \"out/events.jsonl\"\n";
-/// What stands in each secret file of the fixture.
-const SECRETS: [(&str, &str); 11] = [
+/// What stands in each file of the fixture: secrets, and files that are only opened.
+const FILES: [(&str, &str); 14] = [
     ("token", "correct-horse-battery-staple"),
     ("token2", "another-horse-battery-staple"),
     ("same", "correct-horse-battery-staple"),
@@ -27,6 +27,9 @@ const SECRETS: [(&str, &str); 11] = [
     ("slashes", "correct/horse/battery/staple"),
     ("umlaut", "correct-h\u{f6}rse-battery-staple"),
     ("apikey", "ApiKey VnVhQ2ZHY0JDZGJrU="),
+    ("c.pem", ""),
+    ("k.pem", ""),
+    ("ca.pem", ""),
 ];
 /// A variable that every run of the tests has, longer than the shortest secret.
 const SET_VARIABLE: &str = "PATH";
@@ -39,7 +42,7 @@ struct Fixture {
 impl Fixture {
     fn new(text: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        for (name, secret) in SECRETS {
+        for (name, secret) in FILES {
             std::fs::write(directory.path().join(name), secret).unwrap();
         }
         std::fs::write(directory.path().join("config.toml"), text).unwrap();

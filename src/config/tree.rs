@@ -78,9 +78,13 @@ impl Tree {
                 Err(problem) => problems.push(problem),
             }
         }
-        let root = figment
-            .find_value("")
-            .unwrap_or_else(|_| Value::from(Dict::new()));
+        // Neither layer can fail, and figment's own text could repeat a value.
+        let root = figment.find_value("").map_err(|_| Problem {
+            place: file.display().to_string(),
+            key: String::new(),
+            what: "cannot be merged with the environment".to_owned(),
+            remedy: "unset the variables that begin with SIEM_RELAY_ and try again".to_owned(),
+        })?;
         Ok(Self {
             figment,
             root,

@@ -170,6 +170,20 @@ impl Table<'_> {
         Some(self.base().join(text))
     }
 
+    /// The path of a file that can be opened now. What is in it, its user will say.
+    pub(super) fn readable(&self, key: &str) -> Option<PathBuf> {
+        let path = self.path(key, None)?;
+        let opened = std::fs::File::open(&path).and_then(|file| file.metadata());
+        let fault = match opened {
+            Ok(metadata) if metadata.is_dir() => "it is a directory".to_owned(),
+            Ok(_) => return Some(path),
+            Err(error) => error.to_string(),
+        };
+        let what = format!("the file cannot be read: {fault}");
+        self.problem(key, what, "name a file that the relay's user can read");
+        Some(path)
+    }
+
     /// A list of different texts; from the environment, separated by commas.
     pub(super) fn list(&self, key: &str, default: Option<&str>) -> Option<Vec<String>> {
         self.parsed(key, default.map(str::to_owned), |raw| {

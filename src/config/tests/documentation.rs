@@ -209,7 +209,7 @@ fn shape(path: &str) -> String {
     }
 }
 
-/// A directory where every secret file of the text is there, and every variable is set.
+/// A directory where every file of the text is there, and every variable is set.
 fn with_secrets(text: &str) -> Fixture {
     let mut text = text.to_owned();
     let names: Vec<_> = text
@@ -225,17 +225,13 @@ fn with_secrets(text: &str) -> Fixture {
         }
     }
     let fixture = Fixture::new(&text);
-    let directory = fixture.directory.path().join("secrets");
-    std::fs::create_dir(&directory).unwrap();
-    for name in names
-        .iter()
-        .filter_map(|name| name.strip_prefix("secrets/"))
-    {
-        std::fs::write(
-            directory.join(name),
-            format!("secret-of-{name}-long-enough"),
-        )
-        .unwrap();
+    let directory = fixture.directory.path();
+    std::fs::create_dir(directory.join("secrets")).unwrap();
+    std::fs::create_dir(directory.join("tls")).unwrap();
+    let is_file = |name: &&String| name.starts_with("secrets/") || name.starts_with("tls/");
+    for name in names.iter().filter(is_file) {
+        let text = format!("content-of-{}", name.replace('/', "-"));
+        std::fs::write(directory.join(name), text).unwrap();
     }
     fixture
 }

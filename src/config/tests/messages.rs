@@ -134,26 +134,15 @@ fn a_mistyped_key_gets_a_suggestion_and_a_strange_one_does_not() {
     assert!(
         found
             .iter()
-            .all(|line| line.len() < 200 && !line.contains('\n')),
+            .all(|line| line.len() < 300 && !line.contains('\n')),
         "{found:?}"
     );
 }
 
 #[test]
 fn no_secret_is_repeated_whatever_key_and_type_it_is_put_under() {
-    let keys = [
-        "bearer_token_file",
-        "bearer_token_env",
-        "bearer_token",
-        "capability_file",
-        "capability_env",
-        "capability",
-        "header",
-        "value_file",
-        "value_env",
-        "value",
-        "none",
-    ];
+    let keys = "bearer_token_file bearer_token_env bearer_token capability_file capability_env \
+                capability header value_file value_env value none";
     let shapes = |key: &str| {
         [
             format!("{key} = \"{LEAK}\""),
@@ -162,7 +151,7 @@ fn no_secret_is_repeated_whatever_key_and_type_it_is_put_under() {
             format!("{key} = {{ inner = \"{LEAK}\" }}"),
         ]
     };
-    for text in keys.iter().flat_map(|key| shapes(key)) {
+    for text in keys.split(' ').flat_map(shapes) {
         silent(&source(&format!("auth = {{ {text} }}")));
     }
     silent(&source(&format!("auth = \"{LEAK}\"")));
@@ -171,28 +160,11 @@ fn no_secret_is_repeated_whatever_key_and_type_it_is_put_under() {
     )));
     let token = beside_good(&format!("[admin]\nread_token_file = \"{LEAK}\""));
     silent(&token);
-    let keys = [
-        "token_file",
-        "token_env",
-        "token",
-        "api_key_file",
-        "api_key_env",
-        "api_key",
-        "bearer_token_file",
-        "bearer_token_env",
-        "password_file",
-        "password_env",
-        "password",
-        "header",
-        "value_file",
-        "value_env",
-        "url",
-        "ca_file",
-        "headers",
-        "fields",
-    ];
+    let keys = "token_file token_env token api_key_file api_key_env api_key bearer_token_file \
+                bearer_token_env password_file password_env password header value_file value_env \
+                url ca_file headers fields";
     for kind in ["splunk_hec", "elasticsearch", "http"] {
-        for text in keys.iter().flat_map(|key| shapes(key)) {
+        for text in keys.split(' ').flat_map(shapes) {
             // A URL beside every key but itself, and a fault in any case.
             let url = if text.starts_with("url") {
                 ""

@@ -193,6 +193,25 @@ fn plain_http_off_loopback_needs_a_decision() {
 }
 
 #[test]
+fn a_proxy_network_of_everyone_is_a_warning() {
+    let (_, warnings) = loaded(&beside_good("[server]\ntrusted_proxies = [\"::/0\"]"));
+    let expected = "config.toml: server.trusted_proxies: every sender is believed";
+    assert!(
+        warnings.len() == 1 && warnings[0].starts_with(expected),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn certificate_and_key_can_be_read() {
+    for (file, fault) in [("absent.pem", "No such file"), (".", "it is a directory")] {
+        let section = format!("[server]\ncertificate_file = \"c.pem\"\nkey_file = \"{file}\"");
+        let expected = format!("server.key_file: the file cannot be read: {fault}");
+        refused(&beside_good(&section), &expected);
+    }
+}
+
+#[test]
 fn certificate_and_key_go_together() {
     let section = "[server]\nlisten = \"0.0.0.0:8080\"\ncertificate_file = \"c.pem\"";
     refused(
