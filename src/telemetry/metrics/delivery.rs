@@ -14,6 +14,9 @@ const SECONDS_LAG: &[f64] = &[
     0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0,
 ];
 
+const DESTINATION: &[&str] = &["destination"];
+const REASON: &[&str] = &["destination", "reason"];
+
 /// Results of a delivery attempt.
 pub const ATTEMPT_RESULTS: [&str; 6] =
     ["success", "partial", "retry", "hold", "split", "permanent"];
@@ -48,27 +51,42 @@ pub const STATES: [&str; 6] = [
 ];
 
 pub(super) struct DeliveryFamilies {
-    queue_events: IntGaugeVec,
-    queue_oldest: GaugeVec,
+    attempt: AttemptFamilies,
+    account: AccountFamilies,
+    worker: WorkerFamilies,
+}
+
+/// What is sent, and what is answered.
+struct AttemptFamilies {
     attempts: IntCounterVec,
     responses: IntCounterVec,
     retries: IntCounterVec,
     attempt_duration: HistogramVec,
     lag: HistogramVec,
     batch_events: HistogramVec,
+    delivered_bytes: IntCounterVec,
+    duplicates: IntCounterVec,
+}
+
+/// What became of events, and what still waits.
+struct AccountFamilies {
+    queue_events: IntGaugeVec,
+    queue_oldest: GaugeVec,
     accepted: IntGaugeVec,
     delivered_events: IntCounterVec,
-    delivered_bytes: IntCounterVec,
     filtered: IntCounterVec,
-    duplicates: IntCounterVec,
     dead_letters: IntCounterVec,
     dead_letter_events: IntGaugeVec,
     discarded: IntCounterVec,
+    mismatch: IntGaugeVec,
+}
+
+/// How a destination's worker is.
+struct WorkerFamilies {
+    state: IntGaugeVec,
     last_success: GaugeVec,
     last_attempt: GaugeVec,
-    state: IntGaugeVec,
     retained_bytes: IntGaugeVec,
-    mismatch: IntGaugeVec,
     heartbeat: GaugeVec,
     insecure: IntGaugeVec,
 }
@@ -122,15 +140,60 @@ pub struct DestinationMetrics {
 impl DeliveryFamilies {
     /// Declares the families; no series yet.
     pub(super) fn declare(d: &Declare<'_>) -> Result<Self, prometheus::Error> {
-        const DESTINATION: &[&str] = &["destination"];
-        const REASON: &[&str] = &["destination", "reason"];
         Ok(Self {
-            queue_events: d.int_gauges("queue_events", "Events not yet settled.", DESTINATION)?,
-            queue_oldest: d.gauges(
-                "queue_oldest_event_timestamp_seconds",
-                "When the oldest event not yet settled was received; 0 for none.",
-                DESTINATION,
-            )?,
+            attempt: AttemptFamilies::declare(d)?,
+            account: AccountFamilies::declare(d)?,
+            worker: WorkerFamilies::declare(d)?,
+        })
+    }
+
+    /// The handles of one destination, all series of closed label sets at zero.
+    pub(super) fn destination(&self, name: &str, insecure: bool) -> DestinationMetrics {
+        let (attempt, account, worker) = (&self.attempt, &self.account, &self.worker);
+        let plaintext = worker.insecure.with_label_values(&[name]);
+        plaintext.set(i64::from(insecure));
+        let conflict = [name, "receiver_conflict"];
+        let resend = [name, "possible_resend"];
+        let metrics = DestinationMetrics {
+            queue_events: account.queue_events.with_label_values(&[name]),
+            queue_oldest: account.queue_oldest.with_label_values(&[name]),
+            attempts: declare::counters(&attempt.attempts, name, &ATTEMPT_RESULTS),
+            responses: attempt.responses.clone(),
+            name: name.to_owned(),
+            retries: declare::counters(&attempt.retries, name, &RETRY_REASONS),
+            attempt_duration: attempt.attempt_duration.with_label_values(&[name]),
+            lag: attempt.lag.with_label_values(&[name]),
+            batch_events: attempt.batch_events.with_label_values(&[name]),
+            accepted: account.accepted.with_label_values(&[name]),
+            delivered_events: account.delivered_events.with_label_values(&[name]),
+            delivered_bytes: attempt.delivered_bytes.with_label_values(&[name]),
+            filtered: account.filtered.with_label_values(&[name]),
+            receiver_conflict: attempt.duplicates.with_label_values(&conflict),
+            possible_resend: attempt.duplicates.with_label_values(&resend),
+            dead_letters: declare::counters(&account.dead_letters, name, &DEAD_LETTER_REASONS),
+            dead_letter_events: account.dead_letter_events.with_label_values(&[name]),
+            discarded: declare::counters(&account.discarded, name, &DISCARD_REASONS),
+            last_success: worker.last_success.with_label_values(&[name]),
+            last_attempt: worker.last_attempt.with_label_values(&[name]),
+            states: STATES
+                .iter()
+                .map(|state| (*state, worker.state.with_label_values(&[name, state])))
+                .collect(),
+            retained_bytes: worker.retained_bytes.with_label_values(&[name]),
+            mismatch: account.mismatch.with_label_values(&[name]),
+            heartbeat: worker.heartbeat.with_label_values(&[name]),
+        };
+        // Other codes appear when they are first answered; these two make rates work from the
+        // start.
+        metrics.response(Some(200));
+        metrics.response(None);
+        metrics
+    }
+}
+
+impl AttemptFamilies {
+    fn declare(d: &Declare<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
             attempts: d.counters(
                 "delivery_attempts_total",
                 "Attempts to deliver a batch.",
@@ -160,6 +223,29 @@ impl DeliveryFamilies {
                 DESTINATION,
                 BATCH_EVENTS,
             )?,
+            delivered_bytes: d.counters(
+                "delivered_bytes_total",
+                "Bytes sent in attempts that delivered something.",
+                DESTINATION,
+            )?,
+            duplicates: d.counters(
+                "duplicate_events_total",
+                "Events that the receiver had already, or may have.",
+                &["destination", "kind"],
+            )?,
+        })
+    }
+}
+
+impl AccountFamilies {
+    fn declare(d: &Declare<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            queue_events: d.int_gauges("queue_events", "Events not yet settled.", DESTINATION)?,
+            queue_oldest: d.gauges(
+                "queue_oldest_event_timestamp_seconds",
+                "When the oldest event not yet settled was received; 0 for none.",
+                DESTINATION,
+            )?,
             accepted: d.int_gauges(
                 "destination_accepted_events",
                 "Events to account for since the destination was registered.",
@@ -170,20 +256,10 @@ impl DeliveryFamilies {
                 "Events delivered.",
                 DESTINATION,
             )?,
-            delivered_bytes: d.counters(
-                "delivered_bytes_total",
-                "Bytes sent in attempts that delivered something.",
-                DESTINATION,
-            )?,
             filtered: d.counters(
                 "filtered_events_total",
                 "Events that the destination's routing did not want.",
                 DESTINATION,
-            )?,
-            duplicates: d.counters(
-                "duplicate_events_total",
-                "Events that the receiver had already, or may have.",
-                &["destination", "kind"],
             )?,
             dead_letters: d.counters(
                 "dead_letter_events_total",
@@ -196,6 +272,23 @@ impl DeliveryFamilies {
                 DESTINATION,
             )?,
             discarded: d.counters("discarded_events_total", "Events lost.", REASON)?,
+            mismatch: d.int_gauges(
+                "accounting_mismatch_events",
+                "Accepted events that are in no other count; 0 when all is well.",
+                DESTINATION,
+            )?,
+        })
+    }
+}
+
+impl WorkerFamilies {
+    fn declare(d: &Declare<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            state: d.int_gauges(
+                "destination_state",
+                "1 for the worker's state.",
+                &["destination", "state"],
+            )?,
             last_success: d.gauges(
                 "destination_last_success_timestamp_seconds",
                 "When an event was last delivered; 0 for never.",
@@ -206,19 +299,9 @@ impl DeliveryFamilies {
                 "When a delivery was last tried; 0 for not since the start.",
                 DESTINATION,
             )?,
-            state: d.int_gauges(
-                "destination_state",
-                "1 for the worker's state.",
-                &["destination", "state"],
-            )?,
             retained_bytes: d.int_gauges(
                 "journal_retained_bytes",
                 "Bytes of segments that the destination still needs.",
-                DESTINATION,
-            )?,
-            mismatch: d.int_gauges(
-                "accounting_mismatch_events",
-                "Accepted events that are in no other count; 0 when all is well.",
                 DESTINATION,
             )?,
             heartbeat: d.gauges(
@@ -232,49 +315,6 @@ impl DeliveryFamilies {
                 DESTINATION,
             )?,
         })
-    }
-
-    /// The handles of one destination, all series of closed label sets at zero.
-    pub(super) fn destination(&self, name: &str, insecure: bool) -> DestinationMetrics {
-        self.insecure
-            .with_label_values(&[name])
-            .set(i64::from(insecure));
-        let conflict = [name, "receiver_conflict"];
-        let resend = [name, "possible_resend"];
-        let metrics = DestinationMetrics {
-            queue_events: self.queue_events.with_label_values(&[name]),
-            queue_oldest: self.queue_oldest.with_label_values(&[name]),
-            attempts: declare::counters(&self.attempts, name, &ATTEMPT_RESULTS),
-            responses: self.responses.clone(),
-            name: name.to_owned(),
-            retries: declare::counters(&self.retries, name, &RETRY_REASONS),
-            attempt_duration: self.attempt_duration.with_label_values(&[name]),
-            lag: self.lag.with_label_values(&[name]),
-            batch_events: self.batch_events.with_label_values(&[name]),
-            accepted: self.accepted.with_label_values(&[name]),
-            delivered_events: self.delivered_events.with_label_values(&[name]),
-            delivered_bytes: self.delivered_bytes.with_label_values(&[name]),
-            filtered: self.filtered.with_label_values(&[name]),
-            receiver_conflict: self.duplicates.with_label_values(&conflict),
-            possible_resend: self.duplicates.with_label_values(&resend),
-            dead_letters: declare::counters(&self.dead_letters, name, &DEAD_LETTER_REASONS),
-            dead_letter_events: self.dead_letter_events.with_label_values(&[name]),
-            discarded: declare::counters(&self.discarded, name, &DISCARD_REASONS),
-            last_success: self.last_success.with_label_values(&[name]),
-            last_attempt: self.last_attempt.with_label_values(&[name]),
-            states: STATES
-                .iter()
-                .map(|state| (*state, self.state.with_label_values(&[name, state])))
-                .collect(),
-            retained_bytes: self.retained_bytes.with_label_values(&[name]),
-            mismatch: self.mismatch.with_label_values(&[name]),
-            heartbeat: self.heartbeat.with_label_values(&[name]),
-        };
-        // Other codes appear when they are first answered; these two make rates work from the
-        // start.
-        metrics.response(Some(200));
-        metrics.response(None);
-        metrics
     }
 }
 
