@@ -82,8 +82,15 @@ impl Relay {
         let mut workers = JoinSet::new();
         let mut destinations = Vec::new();
         for destination in &settings.destinations {
-            let view =
-                start_worker(destination, &settings, &log, &metrics, &tokens, &mut workers).await?;
+            let view = start_worker(
+                destination,
+                &settings,
+                &log,
+                &metrics,
+                &tokens,
+                &mut workers,
+            )
+            .await?;
             destinations.push(view);
         }
         let server = &settings.server;
@@ -91,7 +98,10 @@ impl Relay {
         restore::last_events(&log, &ingest).await;
         for source in unrouted(&settings) {
             ingest.set_unrouted(&source.name);
-            warnings.push(format!("source {}: no destination wants its events", source.name));
+            warnings.push(format!(
+                "source {}: no destination wants its events",
+                source.name
+            ));
         }
         let limits = Limits {
             max_connections: server.max_connections,
@@ -100,8 +110,7 @@ impl Relay {
             header_timeout: server.header_timeout,
         };
         let listener = Listener::bind(server.listen, limits, server.tls.as_ref()).await?;
-        let admin_listener =
-            Listener::bind(settings.admin.listen, admin::limits(), None).await?;
+        let admin_listener = Listener::bind(settings.admin.listen, admin::limits(), None).await?;
         let address = listener.local_address();
         let admin_address = admin_listener.local_address();
         let view = Arc::new(RelayView {
@@ -130,9 +139,18 @@ impl Relay {
             tokens,
             settings,
         };
-        let Tokens { ingest: ingest_stop, admin: admin_stop, force, .. } = relay.tokens.clone();
-        relay.ingest.spawn(ingest.serve(listener, ingest_stop, force.clone()));
-        relay.admin.spawn(admin.serve(admin_listener, admin_stop, force));
+        let Tokens {
+            ingest: ingest_stop,
+            admin: admin_stop,
+            force,
+            ..
+        } = relay.tokens.clone();
+        relay
+            .ingest
+            .spawn(ingest.serve(listener, ingest_stop, force.clone()));
+        relay
+            .admin
+            .spawn(admin.serve(admin_listener, admin_stop, force));
         let tls = relay.settings.server.tls.is_some();
         tracing::info!(%address, tls, admin = %admin_address, "relay ready");
         Ok(relay)
@@ -160,7 +178,9 @@ impl Relay {
     /// Settles what is in flight within the deadline, then ends what is left.
     async fn stop(mut self) -> Result<(), RunError> {
         let server = &self.settings.server;
-        self.view.stopping.store(true, std::sync::atomic::Ordering::Release);
+        self.view
+            .stopping
+            .store(true, std::sync::atomic::Ordering::Release);
         let drain_ms = u64::try_from(server.drain_delay.as_millis()).unwrap_or(u64::MAX);
         tracing::info!(drain_ms, "stopping: not ready, still accepting");
         sleep(server.drain_delay).await;
@@ -171,7 +191,10 @@ impl Relay {
             tracing::warn!("requests in flight did not end in time");
         }
         self.tokens.workers.cancel();
-        if timeout_at(deadline, drain(&mut self.workers)).await.is_err() {
+        if timeout_at(deadline, drain(&mut self.workers))
+            .await
+            .is_err()
+        {
             tracing::warn!("deliveries in flight did not end in time: they may be repeated");
         }
         self.tokens.force.cancel();
@@ -201,7 +224,9 @@ async fn open_log(
     let storage = metrics.storage.clone();
     let opened =
         tokio::task::spawn_blocking(move || Journal::open(options, Arc::new(DiskFiles), storage));
-    let journal = opened.await.map_err(|error| RunError::Task(error.to_string()))??;
+    let journal = opened
+        .await
+        .map_err(|error| RunError::Task(error.to_string()))??;
     Ok(LocalLog::new(journal))
 }
 
@@ -219,8 +244,16 @@ pub fn journal_options(settings: &settings::Journal) -> journal::Options {
 
 /// Destinations that the log keeps events for although the configuration does not name them.
 fn forgotten(log: &LocalLog, settings: &Settings) -> Vec<String> {
-    let configured = |name: &String| settings.destinations.iter().any(|known| known.name == *name);
-    let left = log.registered().into_iter().filter(|name| !configured(name));
+    let configured = |name: &String| {
+        settings
+            .destinations
+            .iter()
+            .any(|known| known.name == *name)
+    };
+    let left = log
+        .registered()
+        .into_iter()
+        .filter(|name| !configured(name));
     left.map(|name| {
         let warning = format!(
             "destination {name} is registered in the journal but not configured: events are kept \
@@ -237,10 +270,16 @@ fn forgotten(log: &LocalLog, settings: &Settings) -> Vec<String> {
 fn unrouted(settings: &Settings) -> impl Iterator<Item = &settings::Source> {
     let wanted = |source: &settings::Source| {
         settings.destinations.iter().any(|destination| {
-            destination.sources.as_ref().is_none_or(|names| names.contains(&source.name))
+            destination
+                .sources
+                .as_ref()
+                .is_none_or(|names| names.contains(&source.name))
         })
     };
-    settings.sources.iter().filter(move |source| !wanted(source))
+    settings
+        .sources
+        .iter()
+        .filter(move |source| !wanted(source))
 }
 
 async fn start_worker(
@@ -255,11 +294,16 @@ async fn start_worker(
         settings::Start::Earliest => StartAt::Earliest,
         settings::Start::Latest => StartAt::Latest,
     };
-    log.register(&destination.name, start).await.map_err(RunError::Cursors)?;
+    log.register(&destination.name, start)
+        .await
+        .map_err(RunError::Cursors)?;
     let sink = AnySink::build(destination)?;
     let letters = &settings.dead_letters;
-    let dead_letters =
-        DeadLetterLog::open(&letters.directory, &destination.name, letters.max_size_bytes)?;
+    let dead_letters = DeadLetterLog::open(
+        &letters.directory,
+        &destination.name,
+        letters.max_size_bytes,
+    )?;
     let plaintext = view::url(&destination.kind).is_some_and(|url| url.starts_with("http://"));
     let handles = metrics.destination(&destination.name, plaintext);
     let status = DestinationStatus::new(handles.clone());
@@ -274,5 +318,8 @@ async fn start_worker(
     };
     let worker = Worker::start(Arc::new(log.clone()), sink, options).await?;
     workers.spawn(worker.run());
-    Ok(DestinationView { settings: destination.clone(), status })
+    Ok(DestinationView {
+        settings: destination.clone(),
+        status,
+    })
 }

@@ -65,7 +65,10 @@ struct Failure {
 
 impl Failure {
     fn new(code: u8, error: impl Display) -> Self {
-        Self { code, text: error.to_string() }
+        Self {
+            code,
+            text: error.to_string(),
+        }
     }
 }
 

@@ -83,7 +83,11 @@ impl DeadLetterLog {
         bytes_max: u64,
     ) -> Result<Self, DeadLetterError> {
         let path = directory.join(format!("{destination}.jsonl"));
-        let failed = |action, source| DeadLetterError::Io { action, path: path.clone(), source };
+        let failed = |action, source| DeadLetterError::Io {
+            action,
+            path: path.clone(),
+            source,
+        };
         std::fs::create_dir_all(directory).map_err(|error| failed("create", error))?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
@@ -94,7 +98,12 @@ impl DeadLetterLog {
         // The name must be there after a power cut, or the letters are not.
         let synced = File::open(directory).and_then(|directory| directory.sync_all());
         synced.map_err(|error| failed("create", error))?;
-        Ok(Self { path, bytes_max, file, length })
+        Ok(Self {
+            path,
+            bytes_max,
+            file,
+            length,
+        })
     }
 
     /// Appends all letters, or none; they are durable when this returns.
@@ -107,7 +116,10 @@ impl DeadLetterLog {
         }
         if self.length + lines.len() as u64 > self.bytes_max {
             let path = self.path.clone();
-            return Err(DeadLetterError::Full { path, limit: self.bytes_max });
+            return Err(DeadLetterError::Full {
+                path,
+                limit: self.bytes_max,
+            });
         }
         match self.write(&lines) {
             Ok(()) => {
@@ -120,7 +132,11 @@ impl DeadLetterLog {
                 if let Err(error) = self.file.set_len(self.length) {
                     tracing::warn!(%error, path = %self.path.display(), "dead letters not cut");
                 }
-                Err(DeadLetterError::Io { action: "write", path: self.path.clone(), source })
+                Err(DeadLetterError::Io {
+                    action: "write",
+                    path: self.path.clone(),
+                    source,
+                })
             }
         }
     }
@@ -176,7 +192,9 @@ fn whole_lines(file: &mut File) -> io::Result<u64> {
         let start = end.saturating_sub(TAIL_BYTES);
         file.seek(SeekFrom::Start(start))?;
         let mut tail = Vec::new();
-        Read::by_ref(file).take(end - start).read_to_end(&mut tail)?;
+        Read::by_ref(file)
+            .take(end - start)
+            .read_to_end(&mut tail)?;
         if let Some(newline) = memchr::memrchr(b'\n', &tail) {
             return Ok(start + newline as u64 + 1);
         }

@@ -21,7 +21,9 @@ pub(super) async fn last_events(log: &LocalLog, ingest: &Ingest<LocalLog>) {
             Ok(events) if events.is_empty() => break,
             Ok(events) => {
                 for read in events {
-                    let known = last.entry(read.event.provenance.source.clone()).or_default();
+                    let known = last
+                        .entry(read.event.provenance.source.clone())
+                        .or_default();
                     *known = (*known).max(read.event.received_ms);
                 }
             }

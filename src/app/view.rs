@@ -38,7 +38,9 @@ impl View for RelayView {
         let head = self.head();
         for destination in &self.destinations {
             let low_water = destination.status.snapshot(head).low_water;
-            destination.status.refresh_metrics(head, self.log.retained_bytes(low_water));
+            destination
+                .status
+                .refresh_metrics(head, self.log.retained_bytes(low_water));
         }
         let used = i64::try_from(self.log.usage().used_bytes).unwrap_or(i64::MAX);
         self.metrics.storage.used_bytes.set(used);
@@ -46,10 +48,16 @@ impl View for RelayView {
 
     fn ready(&self) -> Readiness {
         if self.stopping.load(Ordering::Acquire) {
-            return Readiness { ready: false, reason: "the relay is stopping".to_owned() };
+            return Readiness {
+                ready: false,
+                reason: "the relay is stopping".to_owned(),
+            };
         }
         match &*self.log.health().borrow() {
-            Health::Accepting => Readiness { ready: true, reason: String::new() },
+            Health::Accepting => Readiness {
+                ready: true,
+                reason: String::new(),
+            },
             Health::Full(reason) => refusing("full", reason),
             Health::Poisoned(reason) => refusing("poisoned", reason),
         }
@@ -64,7 +72,11 @@ impl View for RelayView {
             warnings: self.warnings.clone(),
             journal: self.journal(head),
             sources: self.ingest.status().into_iter().map(source).collect(),
-            destinations: self.destinations.iter().map(|d| self.destination(d, head)).collect(),
+            destinations: self
+                .destinations
+                .iter()
+                .map(|d| self.destination(d, head))
+                .collect(),
         }
     }
 }
@@ -95,7 +107,9 @@ impl RelayView {
     fn destination(&self, view: &DestinationView, head: Head) -> report::Destination {
         let snapshot = view.status.snapshot(head);
         let now_ms = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
-        let age_ms = snapshot.oldest_ms.map_or(0, |oldest| now_ms.saturating_sub(oldest));
+        let age_ms = snapshot
+            .oldest_ms
+            .map_or(0, |oldest| now_ms.saturating_sub(oldest));
         report::Destination {
             name: view.settings.name.clone(),
             kind: view.settings.kind.as_str(),
@@ -120,9 +134,10 @@ impl RelayView {
             accounting_mismatch: snapshot.mismatch,
             last_success: Time::from_unix_ms(snapshot.last_success_ms),
             last_attempt: Time::from_unix_ms(snapshot.last_attempt_ms),
-            last_error: snapshot
-                .last_error
-                .map(|error| Incident { time: time(error.at), text: error.text.to_string() }),
+            last_error: snapshot.last_error.map(|error| Incident {
+                time: time(error.at),
+                text: error.text.to_string(),
+            }),
             next_attempt: snapshot.next_attempt.and_then(time),
         }
     }
@@ -139,7 +154,10 @@ pub(super) fn url(kind: &Kind) -> Option<&str> {
 }
 
 fn refusing(state: &str, reason: &str) -> Readiness {
-    Readiness { ready: false, reason: format!("the journal is {state}: {reason}") }
+    Readiness {
+        ready: false,
+        reason: format!("the journal is {state}: {reason}"),
+    }
 }
 
 fn source(status: SourceStatus) -> report::Source {

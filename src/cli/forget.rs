@@ -23,7 +23,11 @@ pub(super) struct ForgetArguments {
 pub(super) fn forget(arguments: &ForgetArguments) -> Result<(), Failure> {
     let settings = load(&arguments.config)?.settings;
     let name = &arguments.destination;
-    if settings.destinations.iter().any(|destination| destination.name == *name) {
+    if settings
+        .destinations
+        .iter()
+        .any(|destination| destination.name == *name)
+    {
         let text = format!("destination {name} is configured; remove it from the file first");
         return Err(Failure::new(RUNTIME_FAILED, text));
     }
@@ -32,7 +36,9 @@ pub(super) fn forget(arguments: &ForgetArguments) -> Result<(), Failure> {
     let options = journal_options(&settings.journal);
     let journal = Journal::open(options, Arc::new(DiskFiles), metrics.storage.clone())
         .map_err(|error| failed(error.into()))?;
-    let cursor = journal.forget(name).map_err(|error| failed(RunError::Cursors(error)))?;
+    let cursor = journal
+        .forget(name)
+        .map_err(|error| failed(RunError::Cursors(error)))?;
     let waiting = journal.head().borrow().events.saturating_sub(
         cursor.skipped_events
             + cursor.totals.delivered
@@ -40,5 +46,7 @@ pub(super) fn forget(arguments: &ForgetArguments) -> Result<(), Failure> {
             + cursor.totals.filtered
             + cursor.totals.discarded,
     );
-    say(format_args!("forgot destination {name}; {waiting} event(s) were waiting for it"))
+    say(format_args!(
+        "forgot destination {name}; {waiting} event(s) were waiting for it"
+    ))
 }

@@ -34,10 +34,12 @@ pub(super) fn run(file: &Path) -> Result<(), Failure> {
     runtime.block_on(async {
         let stop = CancellationToken::new();
         watch_signals(stop.clone()).map_err(|error| Failure::new(RUNTIME_FAILED, error))?;
-        app::run(settings, warnings, metrics, stop).await.map_err(|error| {
-            tracing::error!(%error, "relay failed");
-            Failure::new(error.exit_code(), error)
-        })
+        app::run(settings, warnings, metrics, stop)
+            .await
+            .map_err(|error| {
+                tracing::error!(%error, "relay failed");
+                Failure::new(error.exit_code(), error)
+            })
     })
 }
 

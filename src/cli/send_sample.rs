@@ -57,7 +57,9 @@ pub(super) fn send(arguments: &SampleArguments) -> Result<(), Failure> {
         EventArgument::PolicyViolation => SampleEvent::PolicyViolation,
         EventArgument::ConnectivityTest => SampleEvent::ConnectivityTest,
     };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     let now_ms = u64::try_from(now.as_millis()).unwrap_or(0);
     let body = Bytes::from(body(event, now_ms, arguments.verbatim));
     let ca_file = arguments.ca_file.as_deref();
@@ -68,7 +70,10 @@ pub(super) fn send(arguments: &SampleArguments) -> Result<(), Failure> {
     if answer.is_success() {
         return say(format_args!("{} {text}", answer.status));
     }
-    Err(Failure::new(RUNTIME_FAILED, format!("refused: {} {text}", answer.status)))
+    Err(Failure::new(
+        RUNTIME_FAILED,
+        format!("refused: {} {text}", answer.status),
+    ))
 }
 
 fn choose<'a>(settings: &'a Settings, name: Option<&str>) -> Result<&'a Source, Failure> {
@@ -76,16 +81,27 @@ fn choose<'a>(settings: &'a Settings, name: Option<&str>) -> Result<&'a Source, 
         Some(name) => settings.sources.iter().find(|source| source.name == name),
         None => settings.sources.first(),
     };
-    let known: Vec<_> = settings.sources.iter().map(|source| source.name.as_str()).collect();
+    let known: Vec<_> = settings
+        .sources
+        .iter()
+        .map(|source| source.name.as_str())
+        .collect();
     found.ok_or_else(|| {
-        let text = format!("no such source; the configuration has: {}", known.join(", "));
+        let text = format!(
+            "no such source; the configuration has: {}",
+            known.join(", ")
+        );
         Failure::new(CONFIG_INVALID, text)
     })
 }
 
 /// The relay as seen from this machine.
 fn url(server: &Server, source: &str) -> String {
-    let scheme = if server.tls.is_some() { "https" } else { "http" };
+    let scheme = if server.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
     let ip = match server.listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -99,9 +115,10 @@ fn url(server: &Server, source: &str) -> String {
 fn login(source: &Source, url: &mut String) -> Result<Login, Failure> {
     Ok(match &source.auth {
         SourceAuth::None => Login::None,
-        SourceAuth::Bearer(secrets) => {
-            secrets.first().cloned().map_or(Login::None, |secret| Login::Scheme("Bearer", secret))
-        }
+        SourceAuth::Bearer(secrets) => secrets
+            .first()
+            .cloned()
+            .map_or(Login::None, |secret| Login::Scheme("Bearer", secret)),
         SourceAuth::Header { name, values } => match values.first().cloned() {
             Some(value) => {
                 let name = HeaderName::try_from(name.as_str())

@@ -30,7 +30,9 @@ fn letter(detail: &str) -> DeadLetter {
 
 fn lines(directory: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(directory.join("splunk.jsonl")).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 #[test]
@@ -73,6 +75,9 @@ fn a_log_at_its_limit_refuses_and_keeps_what_it_has() {
     let mut log = DeadLetterLog::open(directory.path(), "splunk", 700).unwrap();
     log.append(&[letter("one")]).unwrap();
     let refused = log.append(&[letter("two")]);
-    assert!(matches!(refused, Err(DeadLetterError::Full { limit: 700, .. })));
+    assert!(matches!(
+        refused,
+        Err(DeadLetterError::Full { limit: 700, .. })
+    ));
     assert_eq!(lines(directory.path()).len(), 1);
 }

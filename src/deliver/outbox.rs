@@ -29,7 +29,11 @@ pub(super) struct Outbox {
 
 impl Outbox {
     pub(super) fn new(limits: BatchLimits) -> Self {
-        Self { items: VecDeque::new(), limits, portion: limits.max_events.max(1) }
+        Self {
+            items: VecDeque::new(),
+            limits,
+            portion: limits.max_events.max(1),
+        }
     }
 
     pub(super) fn push(&mut self, item: Item) {
@@ -69,6 +73,9 @@ impl Outbox {
 
     /// After a portion that went through.
     pub(super) fn grow(&mut self) {
-        self.portion = self.portion.saturating_mul(2).min(self.limits.max_events.max(1));
+        self.portion = self
+            .portion
+            .saturating_mul(2)
+            .min(self.limits.max_events.max(1));
     }
 }

@@ -31,7 +31,10 @@ impl Schedule {
             max_elapsed_time: None,
             ..ExponentialBackoff::default()
         };
-        Self { backoff, max: settings.max }
+        Self {
+            backoff,
+            max: settings.max,
+        }
     }
 
     /// The next wait; at least what the destination asked for, as far as `max` allows.
@@ -74,7 +77,10 @@ mod tests {
         let mut schedule = Schedule::new(&settings(1.0));
         for _ in 0..10_000 {
             let wait = schedule.next(None);
-            assert!(wait >= WAIT_MIN && wait <= Duration::from_secs(1), "{wait:?}");
+            assert!(
+                wait >= WAIT_MIN && wait <= Duration::from_secs(1),
+                "{wait:?}"
+            );
         }
     }
 

@@ -86,8 +86,16 @@ impl DestinationStatus {
             low_water: 0,
         };
         metrics.state(snapshot.state);
-        let shared = Shared { snapshot, backlog: 0, head: Head::default() };
-        Self { shared: Arc::new(Mutex::new(shared)), metrics, rate: Arc::new(Rate::new()) }
+        let shared = Shared {
+            snapshot,
+            backlog: 0,
+            head: Head::default(),
+        };
+        Self {
+            shared: Arc::new(Mutex::new(shared)),
+            metrics,
+            rate: Arc::new(Rate::new()),
+        }
     }
 
     /// The destination now, given the log's present end.
@@ -111,9 +119,13 @@ impl DestinationStatus {
         let snapshot = self.snapshot(head);
         let metrics = &self.metrics;
         metrics.queue_events.set(signed(snapshot.backlog));
-        metrics.queue_oldest.set(seconds(snapshot.oldest_ms.unwrap_or(0)));
+        metrics
+            .queue_oldest
+            .set(seconds(snapshot.oldest_ms.unwrap_or(0)));
         metrics.accepted.set(signed(snapshot.accepted));
-        metrics.dead_letter_events.set(signed(snapshot.totals.dead_lettered));
+        metrics
+            .dead_letter_events
+            .set(signed(snapshot.totals.dead_lettered));
         metrics.mismatch.set(snapshot.mismatch);
         metrics.last_success.set(seconds(snapshot.last_success_ms));
         metrics.last_attempt.set(seconds(snapshot.last_attempt_ms));
@@ -147,7 +159,10 @@ impl DestinationStatus {
     }
 
     pub(super) fn failed(&self, text: Arc<str>) {
-        self.lock().snapshot.last_error = Some(LastError { at: Timestamp::now(), text });
+        self.lock().snapshot.last_error = Some(LastError {
+            at: Timestamp::now(),
+            text,
+        });
     }
 
     pub(super) fn attempted(&self, unix_ms: u64) {
@@ -177,7 +192,10 @@ fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-#[allow(clippy::cast_precision_loss, reason = "milliseconds fit a double for 285,000 years")]
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "milliseconds fit a double for 285,000 years"
+)]
 fn seconds(unix_ms: u64) -> f64 {
     unix_ms as f64 / 1000.0
 }

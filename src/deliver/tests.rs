@@ -1,5 +1,7 @@
 //! Tests of delivery, by promise.
 
+mod memory;
+mod scripted;
 mod verdict_tests;
 mod window_tests;
 mod worker_tests;

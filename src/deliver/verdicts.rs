@@ -31,7 +31,10 @@ pub(super) enum Next {
     /// Send what is left in smaller portions.
     Split { detail: Arc<str> },
     /// Wait, at least as long as the destination asked.
-    Wait { asked: Option<Duration>, detail: Arc<str> },
+    Wait {
+        asked: Option<Duration>,
+        detail: Arc<str>,
+    },
     /// Wait for a person.
     Hold { cause: HoldCause, detail: Arc<str> },
 }
@@ -53,16 +56,26 @@ pub(super) fn review(sent: usize, outcome: &Outcome) -> Review {
     // A tail that was not looked at goes out at once, but only behind some progress: otherwise
     // the same answer would come back in a loop.
     let progress = !review.delivered.is_empty() || !review.rejected.is_empty();
-    if let Next::Wait { asked: Some(Duration::ZERO), detail } = &review.next {
+    if let Next::Wait {
+        asked: Some(Duration::ZERO),
+        detail,
+    } = &review.next
+    {
         review.next = if progress {
             Next::Go
         } else {
-            Next::Wait { asked: None, detail: Arc::clone(detail) }
+            Next::Wait {
+                asked: None,
+                detail: Arc::clone(detail),
+            }
         };
     }
     if let (Next::Go, Pace::Slower { after }) = (&review.next, outcome.pace) {
         let detail = "the destination asks for a slower pace".into();
-        review.next = Next::Wait { asked: after, detail };
+        review.next = Next::Wait {
+            asked: after,
+            detail,
+        };
     }
     review
 }
@@ -79,11 +92,23 @@ impl Review {
                 self.kept.push((index, None));
                 self.escalate(Next::Split { detail });
             }
-            Verdict::Retry { after, sent, cause, detail } => {
+            Verdict::Retry {
+                after,
+                sent,
+                cause,
+                detail,
+            } => {
                 self.kept.push((index, Some((cause, sent))));
-                self.escalate(Next::Wait { asked: after, detail });
+                self.escalate(Next::Wait {
+                    asked: after,
+                    detail,
+                });
             }
-            Verdict::Hold { cause, detail, scope: _ } => {
+            Verdict::Hold {
+                cause,
+                detail,
+                scope: _,
+            } => {
                 // One partition's hold stops the whole destination in this version: nothing is
                 // lost by waiting.
                 self.kept.push((index, None));
@@ -92,9 +117,13 @@ impl Review {
             Verdict::Pending { .. } => {
                 // No sink of this version leaves confirmation open; one that did would have its
                 // events sent again rather than forgotten.
-                self.kept.push((index, Some((RetryCause::AckTimeout, Sent::Unknown))));
+                self.kept
+                    .push((index, Some((RetryCause::AckTimeout, Sent::Unknown))));
                 let detail = "the destination has not confirmed".into();
-                self.escalate(Next::Wait { asked: None, detail });
+                self.escalate(Next::Wait {
+                    asked: None,
+                    detail,
+                });
             }
         }
     }

@@ -54,10 +54,18 @@ impl Window {
         self.read_to = self.read_to.max(position);
         self.moved = true;
         self.ordinal = Some(ordinal);
-        while self.restored.first().is_some_and(|(_, end)| *end < position) {
+        while self
+            .restored
+            .first()
+            .is_some_and(|(_, end)| *end < position)
+        {
             self.restored.remove(0);
         }
-        if self.restored.first().is_some_and(|(start, _)| *start <= position) {
+        if self
+            .restored
+            .first()
+            .is_some_and(|(start, _)| *start <= position)
+        {
             self.restored_events = self.restored_events.saturating_sub(1);
             self.done_events.insert(position);
             return false;

@@ -81,7 +81,10 @@ impl<L: Log, S: Sink> Worker<L, S> {
     /// Becomes the destination's worker; it must be registered in the log.
     pub async fn start(log: Arc<L>, sink: S, options: Options) -> Result<Self, WorkerError> {
         let name = options.destination.name.clone();
-        let failed = |source| WorkerError { destination: name.clone(), source };
+        let failed = |source| WorkerError {
+            destination: name.clone(),
+            source,
+        };
         let lease = log.lease(&name).await.map_err(failed)?;
         let cursor = log.load_cursor(&name).await.map_err(failed)?;
         let head = log.head();
@@ -121,7 +124,9 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 State::Probing => self.deliver(1).await,
                 State::BackingOff { wait, .. } => self.pause(wait, State::Delivering).await,
                 State::Held { .. } => {
-                    let next = self.pause(self.destination.probe_interval, State::Probing).await;
+                    let next = self
+                        .pause(self.destination.probe_interval, State::Probing)
+                        .await;
                     // A rotated credential or certificate may be what the destination waits for.
                     self.sink.refresh();
                     next
@@ -199,7 +204,12 @@ impl<L: Log, S: Sink> Worker<L, S> {
         match self.renderer.render(&event) {
             Ok(rendered) => {
                 let encoded_bytes = self.sink.encoded_bytes(&rendered);
-                self.outbox.push(Item { rendered, encoded_bytes, attempts: 0, sent: Sent::No });
+                self.outbox.push(Item {
+                    rendered,
+                    encoded_bytes,
+                    attempts: 0,
+                    sent: Sent::No,
+                });
             }
             Err(error) => {
                 let detail = error.to_string().into();
@@ -212,12 +222,14 @@ impl<L: Log, S: Sink> Worker<L, S> {
         if let Some(cursor) = self.window.moved() {
             let stored = self.log.store_cursor(&self.name, cursor).await;
             let destination = self.name.clone();
-            let revision = stored.map_err(|source| WorkerError { destination, source })?;
+            let revision = stored.map_err(|source| WorkerError {
+                destination,
+                source,
+            })?;
             self.window.stored(revision);
         }
         let head = *self.head.borrow();
         self.status.update(&self.window, head, self.blocked_ms);
         Ok(())
     }
-
 }

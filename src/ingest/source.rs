@@ -11,8 +11,8 @@ use super::reply::Refused;
 use crate::event::{AuthMethod, EventId};
 use crate::listener::Refusal;
 use crate::settings::{self, SourceAuth};
-use crate::telemetry::rate::Rate;
 use crate::telemetry::metrics::{Metrics, SourceMetrics};
+use crate::telemetry::rate::Rate;
 
 /// What a source has taken and refused since the start.
 #[derive(Clone, Debug)]

@@ -7,7 +7,10 @@ use super::super::window::{Settled, Window};
 use crate::spool::{Cursor, Head};
 
 fn head(events: u64) -> Head {
-    Head { position: events * 3, events }
+    Head {
+        position: events * 3,
+        events,
+    }
 }
 
 #[test]
@@ -26,12 +29,20 @@ fn the_cursor_stays_below_the_first_pending_event_and_names_what_is_settled_abov
     window.settle(2, Settled::Delivered);
     window.settle(5, Settled::Filtered);
     let cursor = window.moved().unwrap().clone();
-    assert_eq!((cursor.low_water, cursor.done.len(), cursor.done_events), (9, 0, 0));
+    assert_eq!(
+        (cursor.low_water, cursor.done.len(), cursor.done_events),
+        (9, 0, 0)
+    );
 }
 
 #[test]
 fn an_event_settled_before_a_restart_is_not_sent_again() {
-    let cursor = Cursor { low_water: 1, done: vec![(3, 4), (6, 9)], done_events: 2, ..Cursor::default() };
+    let cursor = Cursor {
+        low_water: 1,
+        done: vec![(3, 4), (6, 9)],
+        done_events: 2,
+        ..Cursor::default()
+    };
     let mut window = Window::new(cursor);
     assert!(window.read(2, 1, 0));
     assert!(window.read(5, 2, 0));

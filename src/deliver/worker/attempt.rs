@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::state::{State, now_ms};
 use super::Worker;
+use super::state::{State, now_ms};
 use crate::dead_letters::DeadLetter;
 use crate::deliver::outbox::Item;
 use crate::deliver::verdicts::{Next, Review, review};
@@ -37,10 +37,14 @@ impl<L: Log, S: Sink> Worker<L, S> {
         let reviewed = review(batch.len(), &outcome);
         self.metrics.attempt(reviewed.result);
         self.metrics.response(outcome.status).inc();
-        self.metrics.attempt_duration.observe(started.elapsed().as_secs_f64());
+        self.metrics
+            .attempt_duration
+            .observe(started.elapsed().as_secs_f64());
         self.metrics.batch_events.observe(count(batch.len()));
         if !reviewed.delivered.is_empty() {
-            self.metrics.delivered_bytes.inc_by(outcome.wire_bytes as u64);
+            self.metrics
+                .delivered_bytes
+                .inc_by(outcome.wire_bytes as u64);
         }
         self.apply(items, reviewed)
     }
@@ -60,7 +64,10 @@ impl<L: Log, S: Sink> Worker<L, S> {
             }
         }
         for (index, cause, detail) in reviewed.rejected {
-            if let Some(Item { rendered, attempts, .. }) = take(index) {
+            if let Some(Item {
+                rendered, attempts, ..
+            }) = take(index)
+            {
                 self.refuse(rendered.event, cause, detail, attempts, Some(rendered.body));
             }
         }
@@ -89,9 +96,10 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 self.outbox.halve(sent);
                 State::Delivering
             }
-            Next::Wait { asked, detail } => {
-                State::BackingOff { wait: self.schedule.next(asked), detail }
-            }
+            Next::Wait { asked, detail } => State::BackingOff {
+                wait: self.schedule.next(asked),
+                detail,
+            },
             Next::Hold { cause, detail } => State::Held { cause, detail },
         }
     }
@@ -101,7 +109,9 @@ impl<L: Log, S: Sink> Worker<L, S> {
         self.window.settle(event.position, Settled::Delivered);
         self.metrics.delivered_events.inc();
         let lag_ms = now_ms().saturating_sub(event.received_ms);
-        self.metrics.lag.observe(Duration::from_millis(lag_ms).as_secs_f64());
+        self.metrics
+            .lag
+            .observe(Duration::from_millis(lag_ms).as_secs_f64());
         if note == Note::Duplicate {
             self.metrics.receiver_conflict.inc();
         }
@@ -122,7 +132,13 @@ impl<L: Log, S: Sink> Worker<L, S> {
         let destination = &self.name;
         tracing::warn!(destination, id = %event.id, reason = cause.as_str(), %detail, "event refused");
         let reason = cause.as_str();
-        let letter = DeadLetter { event, reason, detail, attempts, rendered };
+        let letter = DeadLetter {
+            event,
+            reason,
+            detail,
+            attempts,
+            rendered,
+        };
         self.unsaved.push((letter, cause));
     }
 
@@ -131,10 +147,16 @@ impl<L: Log, S: Sink> Worker<L, S> {
         if self.unsaved.is_empty() {
             return None;
         }
-        let letters: Vec<_> = self.unsaved.iter().map(|(letter, _)| letter.clone()).collect();
+        let letters: Vec<_> = self
+            .unsaved
+            .iter()
+            .map(|(letter, _)| letter.clone())
+            .collect();
         let log = Arc::clone(&self.dead_letters);
         let saved = tokio::task::spawn_blocking(move || {
-            log.lock().unwrap_or_else(PoisonError::into_inner).append(&letters)
+            log.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .append(&letters)
         });
         let problem = match saved.await {
             Ok(Ok(())) => None,
@@ -142,10 +164,14 @@ impl<L: Log, S: Sink> Worker<L, S> {
             Err(error) => Some(error.to_string()),
         };
         if let Some(problem) = problem {
-            return Some(State::Held { cause: HoldCause::DeadLetters, detail: problem.into() });
+            return Some(State::Held {
+                cause: HoldCause::DeadLetters,
+                detail: problem.into(),
+            });
         }
         for (letter, cause) in self.unsaved.drain(..) {
-            self.window.settle(letter.event.position, Settled::DeadLettered);
+            self.window
+                .settle(letter.event.position, Settled::DeadLettered);
             self.metrics.dead_letter(cause.as_str(), 1);
             self.status.failed(letter.detail);
         }

@@ -25,7 +25,8 @@ pub(super) enum State {
 impl<L: Log, S: Sink> Worker<L, S> {
     /// Waits for new events.
     pub(super) async fn idle(&mut self) -> State {
-        self.status.update(&self.window, *self.head.borrow(), self.blocked_ms);
+        self.status
+            .update(&self.window, *self.head.borrow(), self.blocked_ms);
         tokio::select! {
             changed = self.head.changed() => match changed {
                 Ok(()) => State::Delivering,
@@ -68,7 +69,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 tracing::warn!(destination, wait_ms, %detail, "delivery failed, backing off");
                 self.trouble = Some(Arc::clone(detail));
                 self.status.failed(Arc::clone(detail));
-                self.status.enter("backing_off", Some(Arc::clone(detail)), after(*wait));
+                self.status
+                    .enter("backing_off", Some(Arc::clone(detail)), after(*wait));
             }
             State::Held { cause, detail } => {
                 let cause = cause.as_str();
@@ -85,7 +87,9 @@ impl<L: Log, S: Sink> Worker<L, S> {
     }
 
     pub(super) fn beat(&self) {
-        self.metrics.heartbeat.set(Duration::from_millis(now_ms()).as_secs_f64());
+        self.metrics
+            .heartbeat
+            .set(Duration::from_millis(now_ms()).as_secs_f64());
     }
 }
 

@@ -68,8 +68,14 @@ fn a_store_with_an_outdated_revision_is_refused() {
 fn a_torn_slot_leaves_the_state_before_it() {
     let directory = tempfile::tempdir().unwrap();
     let at = |low_water| {
-        let cursor = Cursor { low_water, ..Cursor::default() };
-        StoredCursors { cursors: [("splunk".to_owned(), cursor)].into(), ..Default::default() }
+        let cursor = Cursor {
+            low_water,
+            ..Cursor::default()
+        };
+        StoredCursors {
+            cursors: [("splunk".to_owned(), cursor)].into(),
+            ..Default::default()
+        }
     };
     let mut file = CursorFile::create(&DiskFiles, directory.path(), [7; 16]).unwrap();
     file.store(&at(7)).unwrap();

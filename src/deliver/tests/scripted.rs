@@ -1,0 +1,202 @@
+//! A sink that answers by script, and a worker around it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::memory::MemoryLog;
+use crate::dead_letters::DeadLetterLog;
+use crate::deliver::{DestinationStatus, Options, Snapshot, Worker, WorkerError};
+use crate::event::EventId;
+use crate::normalize::Renderer;
+use crate::settings::{BatchLimits, Destination, File, Format, Kind, Retry, Start};
+use crate::sink::{Note, Outcome, Rendered, Shape, Sink, Verdict};
+use crate::spool::Log;
+use crate::telemetry::metrics::Metrics;
+
+/// What the sink answers to one attempt; given the ids sent.
+pub(super) type Answer = Box<dyn FnOnce(usize) -> Outcome + Send>;
+
+/// One attempt as the sink saw it.
+#[derive(Clone, Debug)]
+pub(super) struct Attempt {
+    pub(super) at: Instant,
+    pub(super) ids: Vec<EventId>,
+}
+
+#[derive(Clone, Default)]
+pub(super) struct Script {
+    answers: Arc<Mutex<VecDeque<Answer>>>,
+    pub(super) attempts: Arc<Mutex<Vec<Attempt>>>,
+    pub(super) refreshed: Arc<Mutex<usize>>,
+}
+
+/// A running worker.
+pub(super) struct Rig {
+    pub(super) log: MemoryLog,
+    pub(super) script: Script,
+    pub(super) status: DestinationStatus,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) directory: tempfile::TempDir,
+    pub(super) stop: CancellationToken,
+    pub(super) task: JoinHandle<Result<(), WorkerError>>,
+}
+
+impl Script {
+    /// The next attempt gets this answer; attempts behind the script are all delivered.
+    pub(super) fn then(&self, answer: impl FnOnce(usize) -> Outcome + Send + 'static) -> &Self {
+        self.answers.lock().unwrap().push_back(Box::new(answer));
+        self
+    }
+
+    /// The next attempts get this verdict for each event.
+    pub(super) fn times(&self, count: usize, verdict: &Verdict) -> &Self {
+        for _ in 0..count {
+            let verdict = verdict.clone();
+            self.then(move |events| Outcome::all(events, verdict, Some(500), 0));
+        }
+        self
+    }
+}
+
+impl Sink for Script {
+    fn shape(&self) -> Shape {
+        Shape::Payload
+    }
+
+    fn encoded_bytes(&self, event: &Rendered) -> usize {
+        event.body.len()
+    }
+
+    async fn send(&self, batch: &[Rendered]) -> Outcome {
+        let ids = batch.iter().map(Rendered::id).collect();
+        self.attempts.lock().unwrap().push(Attempt {
+            at: Instant::now(),
+            ids,
+        });
+        let answer = self.answers.lock().unwrap().pop_front();
+        match answer {
+            Some(answer) => answer(batch.len()),
+            None => Outcome::all(
+                batch.len(),
+                Verdict::Delivered { note: Note::Plain },
+                Some(200),
+                9,
+            ),
+        }
+    }
+
+    fn refresh(&self) {
+        *self.refreshed.lock().unwrap() += 1;
+    }
+}
+
+pub(super) fn destination() -> Destination {
+    Destination {
+        name: "splunk".to_owned(),
+        sources: None,
+        format: Format::Original,
+        start: Start::Earliest,
+        batch: BatchLimits {
+            max_events: 100,
+            max_bytes: 1000,
+        },
+        retry: Retry {
+            initial: Duration::from_secs(1),
+            max: Duration::from_secs(300),
+            multiplier: 2.0,
+            jitter: 0.0,
+        },
+        probe_interval: Duration::from_secs(60),
+        kind: Kind::File(File {
+            path: "unused".into(),
+            rotate_bytes: 1,
+            rotate_age: None,
+            keep_files: None,
+            envelope: false,
+        }),
+    }
+}
+
+impl Rig {
+    /// A worker over `log`, with a dead-letter log of `dead_bytes` at most.
+    pub(super) async fn start(
+        log: MemoryLog,
+        script: Script,
+        destination: Destination,
+        dead_bytes: u64,
+    ) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let metrics = Metrics::new().unwrap();
+        let handles = metrics.destination(&destination.name, false);
+        let status = DestinationStatus::new(handles.clone());
+        let stop = CancellationToken::new();
+        let options = Options {
+            renderer: Renderer::new(&[], destination.format, Shape::Payload),
+            dead_letters: DeadLetterLog::open(directory.path(), "splunk", dead_bytes).unwrap(),
+            status: status.clone(),
+            metrics: handles,
+            stop: stop.clone(),
+            force: CancellationToken::new(),
+            destination,
+        };
+        let worker = Worker::start(Arc::new(log.clone()), script.clone(), options)
+            .await
+            .unwrap();
+        let task = tokio::spawn(worker.run());
+        Self {
+            log,
+            script,
+            status,
+            metrics,
+            directory,
+            stop,
+            task,
+        }
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        self.status.snapshot(*self.log.head().borrow())
+    }
+
+    /// Waits, in paused time, until the worker is where it should be. File operations run on
+    /// real threads, so time is stepped only while they are not awaited.
+    pub(super) async fn until(&self, what: &str, holds: impl Fn(&Snapshot) -> bool) -> Snapshot {
+        for _ in 0..200_000 {
+            let snapshot = self.snapshot();
+            assert_eq!(snapshot.mismatch, 0, "accounting: {snapshot:?}");
+            if holds(&snapshot) {
+                return snapshot;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("never {what}: {:?}", self.snapshot());
+    }
+
+    pub(super) async fn drained(&self) -> Snapshot {
+        self.until("drained", |snapshot| snapshot.backlog == 0)
+            .await
+    }
+
+    pub(super) fn attempts(&self) -> Vec<Attempt> {
+        self.script.attempts.lock().unwrap().clone()
+    }
+
+    pub(super) fn dead_letters(&self) -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(self.directory.path().join("splunk.jsonl")).unwrap();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// Ends the worker and returns the log, as a restart would find it.
+    pub(super) async fn end(self) -> MemoryLog {
+        self.stop.cancel();
+        self.task.await.unwrap().unwrap();
+        self.log
+    }
+}
