@@ -1,0 +1,19 @@
+//! Proves over real sockets, with the real binary, what a user is promised.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "../support/fake_http.rs"]
+mod fake_http;
+#[path = "../support/relay.rs"]
+mod relay;
+#[path = "../support/siem.rs"]
+mod siem;
+
+mod arrival;
+mod commands;
+mod front_door;
+mod memory;
+mod observation;
+mod outages;
+mod restarts;
+mod storage;
