@@ -36,7 +36,7 @@ pub enum Login {
 /// Why a secret cannot be sent.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the secret in {0} has characters that no HTTP header may have; store it as plain text on one line"
+    "the secret in {0} has characters that no HTTP header may have; store it as plain ASCII text"
 )]
 pub struct LoginError(SecretPlace);
 

@@ -134,10 +134,11 @@ fn a_file_that_somebody_moved_or_deleted_is_made_anew() {
     fs::rename(&path, &moved).unwrap();
     writer.append(b"two\n", SystemTime::now()).unwrap();
     fs::remove_file(&path).unwrap();
+    fs::write(&path, "another's\n").unwrap();
     writer.append(b"three\n", SystemTime::now()).unwrap();
     assert_eq!(
         (text(&moved), text(&path)),
-        ("one\n".to_owned(), "three\n".to_owned())
+        ("one\n".to_owned(), "another's\nthree\n".to_owned())
     );
 }
 
