@@ -15,7 +15,7 @@ mod sources;
 const SOURCE: &str = "[sources.a]\nauth = { bearer_token_file = \"token\" }\n";
 const DESTINATION: &str = "[destinations.d]\nkind = \"file\"\npath = \"out/events.jsonl\"\n";
 /// What stands in each file of the fixture: secrets, and files that are only opened.
-const FILES: [(&str, &str); 14] = [
+const FILES: [(&str, &str); 15] = [
     ("token", "correct-horse-battery-staple"),
     ("token2", "another-horse-battery-staple"),
     ("same", "correct-horse-battery-staple"),
@@ -27,6 +27,7 @@ const FILES: [(&str, &str); 14] = [
     ("slashes", "correct/horse/battery/staple"),
     ("umlaut", "correct-h\u{f6}rse-battery-staple"),
     ("apikey", "ApiKey VnVhQ2ZHY0JDZGJrU="),
+    ("spaced", "correct-horse-battery-staple "),
     ("c.pem", ""),
     ("k.pem", ""),
     ("ca.pem", ""),

@@ -97,6 +97,27 @@ fn values_out_of_range_are_refused_with_unit_and_range() {
 }
 
 #[test]
+fn sizes_have_units_of_both_systems() {
+    for (text, bytes) in [
+        ("2000000", 2_000_000),
+        ("\"2000000\"", 2_000_000),
+        ("\"2000000B\"", 2_000_000),
+        ("\"1100KiB\"", 1_126_400),
+        ("\"2 MB\"", 2_000_000),
+        ("\"2mib\"", 2_097_152),
+        ("\"1GiB\"", 1_073_741_824),
+        ("\"3TB\"", 3_000_000_000_000),
+    ] {
+        let section = format!("[dead_letters]\nmax_size = {text}");
+        assert_eq!(
+            accepted(&beside_good(&section)).dead_letters.max_size_bytes,
+            bytes,
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn wrong_types_are_refused_with_the_type_that_is_wanted() {
     for (section, expected) in [
         (

@@ -45,6 +45,10 @@ fn slots_count_files_first_and_then_variables() {
 fn a_secret_that_cannot_work_is_refused() {
     for (inside, expected) in [
         (
+            "header = \"X-Key\", value_file = \"spaced\"",
+            "value_file: the secret has characters",
+        ),
+        (
             "bearer_token_file = \"short\"",
             "bearer_token_file: the secret is shorter than 16 bytes",
         ),
