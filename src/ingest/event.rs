@@ -1,4 +1,7 @@
 //! From an admitted request to the event that the log keeps: id, provenance, resend key, test mark.
+//!
+//! Nothing here refuses: what does not fit is cut, because provenance must never cost an event.
+//! The payload is looked at for one thing only, the vendor's connectivity test.
 
 use std::net::{IpAddr, SocketAddr};
 

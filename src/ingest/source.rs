@@ -1,4 +1,7 @@
 //! One configured source at run time: its settings, its metric handles, what became of requests.
+//!
+//! A [`Tally`] counts the requests of a source, or those that belong to none. Numbers for the
+//! status begin at zero with the process; what is durable is counted by the log.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -1,4 +1,7 @@
-//! Why a listener cannot start, or cannot take a new certificate. No text repeats key material.
+//! Why a listener cannot start, or cannot take a new certificate.
+//!
+//! Every text names the address or file and what to do. No text repeats key material, and none
+//! knows which of the two listeners it is about: the caller says that.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,4 +1,7 @@
 //! Bounds how many log lines per second hostile or broken clients can cause.
+//!
+//! What is left out is not forgotten: the next admitted line says how many there were. Counters,
+//! not log lines, are the complete record.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::socket::Socket;
 use super::*;
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -265,6 +266,32 @@ async fn a_client_that_reads_no_answer_is_let_go() {
     let closed = async { while deaf.write_all(&requests).await.is_ok() {} };
     timeout(DEADLINE, closed).await.unwrap();
     served.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closing_socket_goes_on_reading_for_a_bounded_time_and_amount() {
+    let closing = || {
+        // Holds less than what is sent, so that a write ends only if somebody reads.
+        let (io, other) = tokio::io::duplex(64);
+        let mut socket = Socket::new(io, Arc::default(), DEADLINE);
+        let closed = tokio::spawn(async move { socket.shutdown().await });
+        (other, closed)
+    };
+    let (mut sender, closed) = closing();
+    sender.write_all(&[b'x'; 100_000]).await.unwrap();
+    drop(sender);
+    closed.await.unwrap().unwrap();
+
+    let (mut endless, closed) = closing();
+    let sent = endless.write_all(&[b'x'; 300_000]).await;
+    assert!(sent.is_err());
+    closed.await.unwrap().unwrap();
+
+    let (silent, closed) = closing();
+    let began = Instant::now();
+    closed.await.unwrap().unwrap();
+    assert_eq!(began.elapsed().as_millis(), 500);
+    drop(silent);
 }
 
 #[tokio::test]

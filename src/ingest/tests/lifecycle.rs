@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::support::*;
 use crate::event::{AuthMethod, EventId, Provenance};
@@ -60,12 +60,14 @@ async fn a_log_that_does_not_answer_is_a_503_and_its_append_goes_on() {
     let all = budget.available_permits();
     let permit = Arc::clone(&budget).acquire_owned().await.unwrap();
     tokio::time::pause();
+    let began = Instant::now();
     let refused = relay
         .ingest
         .append(source, event, permit)
         .await
         .unwrap_err();
     assert_eq!(refused, Refused::LogSilent);
+    assert_eq!(began.elapsed().as_secs(), 30);
     assert_eq!(refused.response(Rest::None).status(), 503);
     assert_eq!(budget.available_permits(), all - 1);
     relay.release();
