@@ -7,8 +7,7 @@ use crate::fake_http::Received;
 use crate::relay::{Relay, Setup};
 use crate::siem::{SECRETS, Siem, file_ids, four, never};
 
-const VIOLATION: &str =
-    include_str!("../fixtures/datatheorem/policy-violation-resolved.json");
+const VIOLATION: &str = include_str!("../fixtures/datatheorem/policy-violation-resolved.json");
 const CONNECTIVITY_TEST: &str = r#"{"event": "Hello, world!"}"#;
 
 struct World {
@@ -20,13 +19,22 @@ struct World {
 }
 
 async fn world() -> World {
-    let (hec, elastic, http) =
-        (Siem::hec(never).await, Siem::elastic(never).await, Siem::http(never).await);
+    let (hec, elastic, http) = (
+        Siem::hec(never).await,
+        Siem::elastic(never).await,
+        Siem::http(never).await,
+    );
     let setup = Setup::new("", &four(&hec.url(), &elastic.url(), &http.url()))
         .env(SECRETS[0].0, SECRETS[0].1)
         .env(SECRETS[1].0, SECRETS[1].1);
     let relay = setup.start();
-    World { hec, elastic, http, setup, relay }
+    World {
+        hec,
+        elastic,
+        http,
+        setup,
+        relay,
+    }
 }
 
 impl World {
@@ -45,8 +53,14 @@ async fn a_policy_violation_arrives_everywhere_with_the_right_bytes_and_headers(
     let id = world.relay.accepted(VIOLATION).await;
     let [hec, elastic, http] = world.requests().await;
 
-    assert_eq!((hec.method.as_str(), hec.path.as_str()), ("POST", "/services/collector/event"));
-    assert_eq!(hec.header("authorization"), Some(format!("Splunk {}", SECRETS[0].1).as_str()));
+    assert_eq!(
+        (hec.method.as_str(), hec.path.as_str()),
+        ("POST", "/services/collector/event")
+    );
+    assert_eq!(
+        hec.header("authorization"),
+        Some(format!("Splunk {}", SECRETS[0].1).as_str())
+    );
     assert!(uuid::Uuid::parse_str(hec.header("x-splunk-request-channel").unwrap()).is_ok());
     let start = VIOLATION.find("\"event\": ").unwrap() + "\"event\": ".len();
     let end = VIOLATION.find(",\n  \"time\"").unwrap();
@@ -58,26 +72,42 @@ async fn a_policy_violation_arrives_everywhere_with_the_right_bytes_and_headers(
     );
     assert_eq!(hec.text().trim_end(), expected);
 
-    assert!(elastic.path.starts_with("/_bulk?filter_path="), "{}", elastic.path);
+    assert!(
+        elastic.path.starts_with("/_bulk?filter_path="),
+        "{}",
+        elastic.path
+    );
     assert_eq!(elastic.header("content-type"), Some("application/x-ndjson"));
     let text = elastic.text();
-    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     let target = "logs-datatheorem.webhook-default";
     assert_eq!(lines[0], json!({"create": {"_index": target, "_id": id}}));
     assert_eq!(lines[1]["@timestamp"], "2021-01-27T07:37:32.000Z");
     assert_eq!(lines[1]["ecs"]["version"], "9.4.0");
     assert_eq!(lines[1]["event"]["id"], id);
     assert_eq!(lines[1]["event"]["original"], VIOLATION);
-    assert_eq!(lines[1]["rule"]["id"], "5c3b1f37-8509-5c6e-abed-6ee9f3497c17");
+    assert_eq!(
+        lines[1]["rule"]["id"],
+        "5c3b1f37-8509-5c6e-abed-6ee9f3497c17"
+    );
     assert_eq!(lines.len(), 2);
 
     assert_eq!(http.path, "/events?tenant=a");
     assert_eq!(http.header("content-type"), Some("application/json"));
-    assert_eq!(http.header("authorization"), Some(format!("Bearer {}", SECRETS[1].1).as_str()));
+    assert_eq!(
+        http.header("authorization"),
+        Some(format!("Bearer {}", SECRETS[1].1).as_str())
+    );
     let events: Value = serde_json::from_slice(&http.body).unwrap();
     assert_eq!(events[0]["id"], id);
     assert_eq!(events[0]["source"], "datatheorem");
-    assert_eq!(events[0]["event"], serde_json::from_str::<Value>(VIOLATION).unwrap());
+    assert_eq!(
+        events[0]["event"],
+        serde_json::from_str::<Value>(VIOLATION).unwrap()
+    );
 
     let archive = world.setup.text("archive/events.jsonl");
     assert_eq!(archive.lines().count(), 1);
@@ -92,7 +122,10 @@ async fn the_connectivity_test_is_answered_marked_and_never_poisons_a_mapping() 
     assert!(hec.text().contains("\"event\":\"Hello, world!\""));
     let text = elastic.text();
     let document: Value = serde_json::from_str(text.lines().nth(1).unwrap()).unwrap();
-    assert!(document["event"].is_object(), "event must stay an object: {document}");
+    assert!(
+        document["event"].is_object(),
+        "event must stay an object: {document}"
+    );
     assert_eq!(document["event"]["original"], CONNECTIVITY_TEST);
     assert_eq!(document["siem_relay"]["test"], true);
     let tests = "siem_relay_ingest_requests_total{result=\"test\",source=\"datatheorem\"}";
@@ -112,7 +145,10 @@ async fn a_destination_that_is_down_delays_nobody() {
     }
     let failing = |status: &Value| status["last_error"].is_object();
     let splunk = world.relay.until("splunk", failing).await;
-    assert_eq!((&splunk["delivered"], &splunk["backlog_events"]), (&json!(0), &json!(50)));
+    assert_eq!(
+        (&splunk["delivered"], &splunk["backlog_events"]),
+        (&json!(0), &json!(50))
+    );
     assert!(splunk["oldest_event"].is_string());
     world.hec.server.restart().await;
     assert_eq!(world.relay.drained("splunk").await["delivered"], 50);

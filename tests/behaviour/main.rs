@@ -1,6 +1,11 @@
 //! Proves over real sockets, with the real binary, what a user is promised.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 #[path = "../support/fake_http.rs"]
 mod fake_http;

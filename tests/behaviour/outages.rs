@@ -49,16 +49,25 @@ async fn refuse_everywhere(reply: Reply, cause: &str) {
     }
     for (name, siem) in [("splunk", &hec), ("elastic", &elastic), ("soar", &http)] {
         let status = relay.drained(name).await;
-        assert_eq!((&status["delivered"], &status["dead_lettered"]), (&json!(40), &json!(0)));
+        assert_eq!(
+            (&status["delivered"], &status["dead_lettered"]),
+            (&json!(40), &json!(0))
+        );
         let taken = siem.taken();
-        assert!(ids.iter().all(|id| taken.get(id) == Some(&1)), "{name}: {taken:?}");
+        assert!(
+            ids.iter().all(|id| taken.get(id) == Some(&1)),
+            "{name}: {taken:?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn three_seconds_of_401_hold_and_drop_nothing() {
-    refuse_everywhere(Reply::status(401, r#"{"text":"Invalid authorization","code":3}"#), "auth")
-        .await;
+    refuse_everywhere(
+        Reply::status(401, r#"{"text":"Invalid authorization","code":3}"#),
+        "auth",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -113,21 +122,32 @@ async fn a_bulk_with_one_refused_item_dead_letters_that_one_only() {
         let answer = json!({"took": 1, "errors": true, "items": items});
         Some(Reply::status(200, answer.to_string()))
     };
-    let (hec, elastic, http) =
-        (Siem::hec(never).await, Siem::elastic(refusal).await, Siem::http(never).await);
+    let (hec, elastic, http) = (
+        Siem::hec(never).await,
+        Siem::elastic(refusal).await,
+        Siem::http(never).await,
+    );
     let (setup, relay) = start(&hec, &elastic, &http).await;
     for number in 0..9 {
         relay.accepted(format!("{{\"n\":{number}}}")).await;
     }
     let id = relay.accepted("{\"n\":\"poison\"}").await;
     let status = relay.drained("elastic").await;
-    assert_eq!((&status["delivered"], &status["dead_lettered"]), (&json!(9), &json!(1)));
+    assert_eq!(
+        (&status["delivered"], &status["dead_lettered"]),
+        (&json!(9), &json!(1))
+    );
     let letters = setup.text("dead-letters/elastic.jsonl");
     assert_eq!(letters.lines().count(), 1);
     let letter: Value = serde_json::from_str(&letters).unwrap();
     assert_eq!(letter["id"], id);
     assert_eq!(letter["original"], "{\"n\":\"poison\"}");
-    assert!(letter["detail"].as_str().unwrap().contains("document_parsing_exception"));
+    assert!(
+        letter["detail"]
+            .as_str()
+            .unwrap()
+            .contains("document_parsing_exception")
+    );
     // The others have the event: a refusal is one destination's matter.
     assert_eq!(relay.drained("splunk").await["delivered"], 10);
     let dead = "siem_relay_dead_letter_events_total{destination=\"elastic\",reason=\"rejected\"}";

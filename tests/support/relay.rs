@@ -69,7 +69,10 @@ auth = {{ bearer_token_env = "TEST_TOKEN" }}
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("config.toml"), text).unwrap();
         let token = ("TEST_TOKEN".to_owned(), TOKEN.to_owned());
-        Self { directory, environment: vec![token] }
+        Self {
+            directory,
+            environment: vec![token],
+        }
     }
 
     /// Sets an environment variable for relays started from here on.
@@ -109,7 +112,11 @@ auth = {{ bearer_token_env = "TEST_TOKEN" }}
     pub(crate) fn output(&self, arguments: &[&str]) -> (i32, String, String) {
         let output = self.command(&binary(), arguments).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+        (
+            output.status.code().unwrap(),
+            text(output.stdout),
+            text(output.stderr),
+        )
     }
 
     /// Starts a relay and waits until it is ready.
@@ -120,7 +127,11 @@ auth = {{ bearer_token_env = "TEST_TOKEN" }}
     /// The same with another build of the binary.
     pub(crate) fn start_binary(&self, binary: &Path) -> Relay {
         let mut command = self.command(binary, &["run", "--config", "config.toml"]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         collect(child.stdout.take().unwrap(), &log);
         collect(child.stderr.take().unwrap(), &log);
@@ -132,7 +143,11 @@ auth = {{ bearer_token_env = "TEST_TOKEN" }}
             if let Some(status) = child.try_wait().unwrap() {
                 panic!("the relay ended with {status}: {:#?}", log.lock().unwrap());
             }
-            assert!(Instant::now() < deadline, "not ready: {:#?}", log.lock().unwrap());
+            assert!(
+                Instant::now() < deadline,
+                "not ready: {:#?}",
+                log.lock().unwrap()
+            );
             poll_pause();
         };
         let address = |key: &str| ready[key].as_str().unwrap().parse().unwrap();
@@ -142,7 +157,13 @@ auth = {{ bearer_token_env = "TEST_TOKEN" }}
             .timeout(PATIENCE)
             .build()
             .unwrap();
-        Relay { address: address("address"), admin: address("admin"), child, log, client }
+        Relay {
+            address: address("address"),
+            admin: address("admin"),
+            child,
+            log,
+            client,
+        }
     }
 }
 
@@ -187,7 +208,11 @@ impl Relay {
     pub(crate) async fn destination(&self, name: &str) -> Value {
         let status = self.status().await;
         let destinations = status["destinations"].as_array().unwrap();
-        destinations.iter().find(|entry| entry["name"] == name).unwrap().clone()
+        destinations
+            .iter()
+            .find(|entry| entry["name"] == name)
+            .unwrap()
+            .clone()
     }
 
     /// Waits until a destination of the status report is as wanted, and returns it.
@@ -206,14 +231,16 @@ impl Relay {
 
     /// Waits until a destination has nothing left.
     pub(crate) async fn drained(&self, name: &str) -> Value {
-        self.until(name, |destination| destination["backlog_events"] == 0).await
+        self.until(name, |destination| destination["backlog_events"] == 0)
+            .await
     }
 
     /// A sample of the exposition, by its name and labels as written there.
     pub(crate) async fn metric(&self, sample: &str) -> f64 {
         let (_, text) = self.admin_get("/metrics").await;
         let line = text.lines().find(|line| {
-            line.strip_prefix(sample).is_some_and(|rest| rest.starts_with(' '))
+            line.strip_prefix(sample)
+                .is_some_and(|rest| rest.starts_with(' '))
         });
         let line = line.unwrap_or_else(|| panic!("no {sample} in {text}"));
         line.rsplit(' ').next().unwrap().parse().unwrap()
@@ -226,8 +253,16 @@ impl Relay {
     /// Resident memory, in bytes.
     pub(crate) fn resident_bytes(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .unwrap();
+        line.split_whitespace()
+            .nth(1)
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+            * 1024
     }
 
     /// SIGKILL.
@@ -238,7 +273,13 @@ impl Relay {
 
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.pid().to_string();
-        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-s", name, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// SIGTERM, and waits for the end.
@@ -271,7 +312,10 @@ pub(crate) fn binary() -> PathBuf {
 pub(crate) async fn answer(response: reqwest::Response) -> (u16, Value) {
     let status = response.status().as_u16();
     let text = response.text().await.unwrap();
-    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    (
+        status,
+        serde_json::from_str(&text).unwrap_or(Value::String(text)),
+    )
 }
 
 /// Waits until something holds.
@@ -299,6 +343,8 @@ fn collect(pipe: impl std::io::Read + Send + 'static, log: &Arc<Mutex<Vec<String
 
 fn find(log: &Mutex<Vec<String>>, message: &str) -> Option<Value> {
     let log = log.lock().unwrap();
-    let lines = log.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let lines = log
+        .iter()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
     lines.into_iter().find(|line| line["message"] == message)
 }

@@ -21,13 +21,18 @@ pub(crate) struct Siem {
 
 impl Siem {
     /// Splunk HEC: takes concatenated envelopes, with the relay's id in `fields`.
-    pub(crate) async fn hec(refusal: impl Fn(&Received) -> Option<Reply> + Send + Sync + 'static) -> Self {
+    pub(crate) async fn hec(
+        refusal: impl Fn(&Received) -> Option<Reply> + Send + Sync + 'static,
+    ) -> Self {
         Self::start(Box::new(refusal), |request| {
             let envelopes = serde_json::Deserializer::from_slice(&request.body).into_iter();
             let ids = envelopes.map(|envelope: Result<Value, _>| {
                 text(&envelope.expect("envelopes are JSON")["fields"]["siem_relay_id"])
             });
-            (ids.collect(), Reply::status(200, r#"{"text":"Success","code":0}"#))
+            (
+                ids.collect(),
+                Reply::status(200, r#"{"text":"Success","code":0}"#),
+            )
         })
         .await
     }
@@ -40,10 +45,14 @@ impl Siem {
         Self::start(Box::new(refusal), move |request| {
             let text_body = request.text();
             assert!(text_body.ends_with('\n'), "a bulk ends with a newline");
-            let lines: Vec<Value> =
-                text_body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-            let ids: Vec<_> =
-                lines.chunks(2).map(|pair| text(&pair[0]["create"]["_id"])).collect();
+            let lines: Vec<Value> = text_body
+                .lines()
+                .map(|line| serde_json::from_str(line).unwrap())
+                .collect();
+            let ids: Vec<_> = lines
+                .chunks(2)
+                .map(|pair| text(&pair[0]["create"]["_id"]))
+                .collect();
             let mut known = known.lock().unwrap();
             let items: Vec<_> = ids
                 .iter()
@@ -64,7 +73,10 @@ impl Siem {
     ) -> Self {
         Self::start(Box::new(refusal), |request| {
             let events: Vec<Value> = serde_json::from_slice(&request.body).unwrap();
-            (events.iter().map(|event| text(&event["id"])).collect(), Reply::status(204, ""))
+            (
+                events.iter().map(|event| text(&event["id"])).collect(),
+                Reply::status(204, ""),
+            )
         })
         .await
     }
@@ -150,9 +162,14 @@ envelope = true
 }
 
 /// The secrets that [`four`] names.
-pub(crate) const SECRETS: [(&str, &str); 2] =
-    [("HEC_TOKEN", "11111111-2222-3333-4444-555555555555"), ("SOAR_TOKEN", "soar-token-of-24-bytes!!")];
+pub(crate) const SECRETS: [(&str, &str); 2] = [
+    ("HEC_TOKEN", "11111111-2222-3333-4444-555555555555"),
+    ("SOAR_TOKEN", "soar-token-of-24-bytes!!"),
+];
 
 fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("no id: {value}")).to_owned()
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("no id: {value}"))
+        .to_owned()
 }

@@ -1,0 +1,29 @@
+//! Proves that an idle relay is small. `tests/run` names the release build; without it the test
+//! looks at the build at hand.
+
+use std::path::PathBuf;
+
+use crate::relay::{Setup, binary};
+use crate::siem::four;
+
+const RESIDENT_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
+#[tokio::test]
+async fn an_idle_relay_stays_under_32_mebibytes() {
+    let (binary, build) = match std::env::var_os("SIEM_RELAY_RELEASE_BINARY") {
+        Some(path) => (PathBuf::from(path), "release"),
+        None => (binary(), "test"),
+    };
+    let nowhere = "http://127.0.0.1:9";
+    let setup = Setup::new("", &four(nowhere, nowhere, nowhere))
+        .env(crate::siem::SECRETS[0].0, crate::siem::SECRETS[0].1)
+        .env(crate::siem::SECRETS[1].0, crate::siem::SECRETS[1].1);
+    let relay = setup.start_binary(&binary);
+    relay.status().await;
+    let resident = relay.resident_bytes();
+    println!(
+        "resident memory of the idle {build} build: {} KiB",
+        resident / 1024
+    );
+    assert!(resident < RESIDENT_BYTES_MAX, "{resident} bytes");
+}
