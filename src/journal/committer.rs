@@ -301,8 +301,8 @@ impl Committer {
             .and_then(|()| self.shared.files.rename(&spare, &path))
             // Without this sync a power cut could take the name, and with it acknowledged events.
             .and_then(|()| self.shared.files.sync_directory(&self.shared.directory));
-        self.shared.spare.renamed();
         if let Err(error) = renamed {
+            self.shared.spare.renamed();
             self.shared.metrics.error("create");
             return Err(self.refuse(&error, "begin a segment after"));
         }
@@ -314,6 +314,8 @@ impl Committer {
             end: HEADER_BYTES,
             file_bytes: length,
         });
+        // Only now: the next spare is measured against a limit that counts this segment.
+        self.shared.spare.renamed();
         self.file = file;
         self.salt = header.salt;
         self.segment_bytes = length;

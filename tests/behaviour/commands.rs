@@ -121,7 +121,7 @@ async fn exit_codes_tell_what_is_wrong() {
 async fn a_destination_that_left_the_configuration_is_reported_and_can_be_forgotten() {
     let second = "[destinations.second]\nkind = \"file\"\npath = \"second.jsonl\"\n";
     let setup = Setup::new("", &format!("{FILE}{second}"));
-    assert!(setup.start().stop().success());
+    assert!(setup.start().stop().await.success());
     let forget = ["journal", "forget", "--config", "config.toml", "second"];
     let (code, _, err) = setup.output(&forget);
     assert_ne!(code, 0);
@@ -136,7 +136,7 @@ async fn a_destination_that_left_the_configuration_is_reported_and_can_be_forgot
     relay.accepted("{}").await;
     let (code, _, err) = setup.output(&forget);
     assert_eq!(code, 4, "the relay runs: {err}");
-    assert!(relay.stop().success());
+    assert!(relay.stop().await.success());
     let (code, out, err) = setup.output(&forget);
     assert_eq!(code, 0, "{err}");
     assert_eq!(
@@ -159,5 +159,5 @@ async fn a_second_signal_ends_a_stop_that_takes_long() {
     .await;
     assert_eq!(relay.admin_get("/readyz").await.0, 503);
     relay.accepted("{}").await;
-    assert_eq!(relay.stop().code(), Some(1));
+    assert_eq!(relay.stop().await.code(), Some(1));
 }

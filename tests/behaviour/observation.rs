@@ -53,7 +53,7 @@ async fn the_live_metrics_are_clean_and_the_accounting_holds_across_a_restart() 
             assert!(output.status.success() && said.is_empty(), "{said}");
         }
     }
-    assert!(relay.stop().success());
+    assert!(relay.stop().await.success());
     let relay = setup.start();
     for name in ["splunk", "elastic", "soar", "archive"] {
         let status = relay.drained(name).await;

@@ -127,7 +127,7 @@ async fn a_graceful_stop_settles_and_repeats_nothing() {
                 .accepted(format!("{{\"round\":{round},\"n\":{number}}}"))
                 .await;
         }
-        assert!(relay.stop().success());
+        assert!(relay.stop().await.success());
         // The stop lets the worker end its attempt; what it did not begin waits for the next run.
     }
     let relay = setup.start();
@@ -147,7 +147,7 @@ async fn events_wait_in_the_journal_for_a_destination_that_comes_later() {
         relay.accepted(format!("{{\"n\":{number}}}")).await;
     }
     relay.drained("first").await;
-    assert!(relay.stop().success());
+    assert!(relay.stop().await.success());
     setup.edit(
         file,
         &format!("{file}[destinations.second]\nkind = \"file\"\npath = \"second.jsonl\"\n"),

@@ -283,7 +283,7 @@ impl Relay {
     }
 
     /// SIGTERM, and waits for the end.
-    pub(crate) fn stop(mut self) -> ExitStatus {
+    pub(crate) async fn stop(mut self) -> ExitStatus {
         self.signal("TERM");
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -291,7 +291,7 @@ impl Relay {
                 return status;
             }
             assert!(Instant::now() < deadline, "no end: {}", self.log_text());
-            poll_pause();
+            tokio::time::sleep(POLL_PAUSE).await; // poll
         }
     }
 }
