@@ -135,9 +135,7 @@ impl Review {
             Next::Split { .. } => (2, Duration::ZERO),
             Next::Hold { .. } => (3, Duration::ZERO),
         };
-        if rank(&next) > rank(&self.next) {
-            self.next = next;
-        } else if self.next == Next::Go {
+        if rank(&next) > rank(&self.next) || self.next == Next::Go {
             self.next = next;
         }
     }

@@ -28,10 +28,13 @@ const BUFFER_KEPT_BYTES: usize = 2 * GROUP_BYTES_MAX;
 /// How often a full journal looks for space while nobody appends.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Tells a caller what became of its records.
+type Reply = oneshot::Sender<Result<Vec<Stored>, AppendError>>;
+
 /// One call of `append`.
 pub(super) struct Request {
     pub(super) records: Vec<NewRecord>,
-    pub(super) reply: oneshot::Sender<Result<Vec<Stored>, AppendError>>,
+    pub(super) reply: Reply,
 }
 
 /// The writer's state.
@@ -52,10 +55,7 @@ pub(super) struct Committer {
 /// Requests whose records are in the buffer, and what they will be told.
 #[derive(Default)]
 struct Group {
-    waiting: Vec<(
-        oneshot::Sender<Result<Vec<Stored>, AppendError>>,
-        Vec<Stored>,
-    )>,
+    waiting: Vec<(Reply, Vec<Stored>)>,
     /// Keys of this group's records, not yet in the window.
     keys: HashMap<[u8; 16], [u8; 16]>,
     events: u64,

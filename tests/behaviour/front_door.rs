@@ -189,12 +189,9 @@ async fn memory_stays_flat_under_bombs_and_oversized_bodies() {
     relay.accepted("{}").await;
 }
 
-async fn join_all<F: Future<Output: Send> + Send>(
-    futures: impl Iterator<Item = F>,
-) -> Vec<F::Output>
+async fn join_all<F>(futures: impl Iterator<Item = F>) -> Vec<F::Output>
 where
-    F: 'static,
-    F::Output: 'static,
+    F: Future<Output: Send> + Send + 'static,
 {
     let tasks: Vec<_> = futures.map(tokio::spawn).collect();
     let mut outputs = Vec::new();
