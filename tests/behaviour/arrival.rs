@@ -4,46 +4,31 @@
 use serde_json::{Value, json};
 
 use crate::fake_http::Received;
-use crate::relay::{Relay, Setup};
-use crate::siem::{SECRETS, Siem, file_ids, four, never};
+use crate::relay::Relay;
+use crate::siem::{Four, NAMES, SECRETS, file_ids};
 
 const VIOLATION: &str = include_str!("../fixtures/datatheorem/policy-violation-resolved.json");
 const CONNECTIVITY_TEST: &str = r#"{"event": "Hello, world!"}"#;
 
 struct World {
-    hec: Siem,
-    elastic: Siem,
-    http: Siem,
-    setup: Setup,
+    siems: Four,
     relay: Relay,
 }
 
 async fn world() -> World {
-    let (hec, elastic, http) = (
-        Siem::hec(never).await,
-        Siem::elastic(never).await,
-        Siem::http(never).await,
-    );
-    let setup = Setup::new("", &four(&hec.url(), &elastic.url(), &http.url()))
-        .env(SECRETS[0].0, SECRETS[0].1)
-        .env(SECRETS[1].0, SECRETS[1].1);
-    let relay = setup.start();
-    World {
-        hec,
-        elastic,
-        http,
-        setup,
-        relay,
-    }
+    let siems = Four::willing().await;
+    let relay = siems.setup.start();
+    World { siems, relay }
 }
 
 impl World {
     /// The one request that each HTTP destination got.
     async fn requests(&self) -> [Received; 3] {
-        for name in ["splunk", "elastic", "soar", "archive"] {
+        for name in NAMES {
             self.relay.drained(name).await;
         }
-        [&self.hec, &self.elastic, &self.http].map(|siem| siem.server.received().remove(0))
+        let siems = &self.siems;
+        [&siems.hec, &siems.elastic, &siems.http].map(|siem| siem.server.received().remove(0))
     }
 }
 
@@ -109,7 +94,7 @@ async fn a_policy_violation_arrives_everywhere_with_the_right_bytes_and_headers(
         serde_json::from_str::<Value>(VIOLATION).unwrap()
     );
 
-    let archive = world.setup.text("archive/events.jsonl");
+    let archive = world.siems.setup.text("archive/events.jsonl");
     assert_eq!(archive.lines().count(), 1);
     assert_eq!(file_ids(&archive).into_keys().collect::<Vec<_>>(), [id]);
 }
@@ -135,7 +120,7 @@ async fn the_connectivity_test_is_answered_marked_and_never_poisons_a_mapping() 
 #[tokio::test]
 async fn a_destination_that_is_down_delays_nobody() {
     let mut world = world().await;
-    world.hec.server.stop().await;
+    world.siems.hec.server.stop().await;
     for number in 0..50 {
         world.relay.accepted(format!("{{\"n\":{number}}}")).await;
     }
@@ -150,7 +135,7 @@ async fn a_destination_that_is_down_delays_nobody() {
         (&json!(0), &json!(50))
     );
     assert!(splunk["oldest_event"].is_string());
-    world.hec.server.restart().await;
+    world.siems.hec.server.restart().await;
     assert_eq!(world.relay.drained("splunk").await["delivered"], 50);
-    assert_eq!(world.hec.taken().len(), 50);
+    assert_eq!(world.siems.hec.taken().len(), 50);
 }

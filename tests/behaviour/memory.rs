@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use crate::relay::{Setup, binary};
-use crate::siem::four;
+use crate::siem::{four, with_secrets};
 
 const RESIDENT_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
@@ -15,9 +15,7 @@ async fn an_idle_relay_stays_under_32_mebibytes() {
         None => (binary(), "test"),
     };
     let nowhere = "http://127.0.0.1:9";
-    let setup = Setup::new("", &four(nowhere, nowhere, nowhere))
-        .env(crate::siem::SECRETS[0].0, crate::siem::SECRETS[0].1)
-        .env(crate::siem::SECRETS[1].0, crate::siem::SECRETS[1].1);
+    let setup = with_secrets(Setup::new("", &four(nowhere, nowhere, nowhere)));
     let relay = setup.start_binary(&binary);
     relay.status().await;
     let resident = relay.resident_bytes();

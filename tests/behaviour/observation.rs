@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::fake_http::{Received, Reply};
 use crate::relay::{Setup, TOKEN};
-use crate::siem::{SECRETS, Siem, four, never};
+use crate::siem::{Four, NAMES, SECRETS, Siem};
 
 /// `promtool`, where `tests/run` found or unpacked it, or on the path.
 fn promtool() -> Option<Command> {
@@ -16,14 +16,8 @@ fn promtool() -> Option<Command> {
 
 #[tokio::test]
 async fn the_live_metrics_are_clean_and_the_accounting_holds_across_a_restart() {
-    let (hec, elastic, http) = (
-        Siem::hec(never).await,
-        Siem::elastic(never).await,
-        Siem::http(never).await,
-    );
-    let setup = Setup::new("", &four(&hec.url(), &elastic.url(), &http.url()))
-        .env(SECRETS[0].0, SECRETS[0].1)
-        .env(SECRETS[1].0, SECRETS[1].1);
+    let siems = Four::willing().await;
+    let setup = &siems.setup;
     let relay = setup.start();
     for number in 0..20 {
         relay.accepted(format!("{{\"n\":{number}}}")).await;
@@ -55,7 +49,7 @@ async fn the_live_metrics_are_clean_and_the_accounting_holds_across_a_restart() 
     }
     assert!(relay.stop().await.success());
     let relay = setup.start();
-    for name in ["splunk", "elastic", "soar", "archive"] {
+    for name in NAMES {
         let status = relay.drained(name).await;
         assert_eq!(
             (&status["accepted"], &status["delivered"]),
@@ -98,10 +92,9 @@ async fn no_secret_is_in_log_metrics_status_or_dead_letters() {
     );
     let capability = "capability-that-nobody-may-see";
     let open = "[sources.hidden]\nauth = { capability_env = \"CAPABILITY\" }\n";
-    let setup = Setup::new(open, &four(&hec.url(), &elastic.url(), &http.url()))
-        .env(SECRETS[0].0, SECRETS[0].1)
-        .env(SECRETS[1].0, SECRETS[1].1)
-        .env("CAPABILITY", capability);
+    let mut siems = Four::of(open, hec, elastic, http);
+    siems.setup = siems.setup.env("CAPABILITY", capability);
+    let setup = &siems.setup;
     setup.edit("[journal]", "[log]\nlevel = \"trace\"\n[journal]");
     let relay = setup.start();
     relay.accepted("{\"n\":1}").await;

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::fake_http::{Received, Reply};
-use crate::relay::{Relay, Setup};
-use crate::siem::{SECRETS, Siem, four, never};
+use crate::relay::Setup;
+use crate::siem::{Four, Siem, never};
 
 /// How long a destination refuses.
 const OUTAGE: Duration = Duration::from_secs(3);
@@ -22,19 +22,12 @@ fn outage(reply: Reply) -> impl Fn(&Received) -> Option<Reply> + Send + Sync + '
     }
 }
 
-async fn start(hec: &Siem, elastic: &Siem, http: &Siem) -> (Setup, Relay) {
-    let setup = Setup::new("", &four(&hec.url(), &elastic.url(), &http.url()))
-        .env(SECRETS[0].0, SECRETS[0].1)
-        .env(SECRETS[1].0, SECRETS[1].1);
-    let relay = setup.start();
-    (setup, relay)
-}
-
 async fn refuse_everywhere(reply: Reply, cause: &str) {
     let hec = Siem::hec(outage(reply.clone())).await;
     let elastic = Siem::elastic(outage(reply.clone())).await;
     let http = Siem::http(outage(reply)).await;
-    let (_setup, relay) = start(&hec, &elastic, &http).await;
+    let siems = Four::of("", hec, elastic, http);
+    let relay = siems.setup.start();
     let mut ids = Vec::new();
     for number in 0..40 {
         ids.push(relay.accepted(format!("{{\"n\":{number}}}")).await);
@@ -47,7 +40,11 @@ async fn refuse_everywhere(reply: Reply, cause: &str) {
         let status = relay.until(name, held).await;
         assert_eq!(status["dead_lettered"], 0);
     }
-    for (name, siem) in [("splunk", &hec), ("elastic", &elastic), ("soar", &http)] {
+    for (name, siem) in [
+        ("splunk", &siems.hec),
+        ("elastic", &siems.elastic),
+        ("soar", &siems.http),
+    ] {
         let status = relay.drained(name).await;
         assert_eq!(
             (&status["delivered"], &status["dead_lettered"]),
@@ -127,7 +124,8 @@ async fn a_bulk_with_one_refused_item_dead_letters_that_one_only() {
         Siem::elastic(refusal).await,
         Siem::http(never).await,
     );
-    let (setup, relay) = start(&hec, &elastic, &http).await;
+    let siems = Four::of("", hec, elastic, http);
+    let relay = siems.setup.start();
     for number in 0..9 {
         relay.accepted(format!("{{\"n\":{number}}}")).await;
     }
@@ -137,7 +135,7 @@ async fn a_bulk_with_one_refused_item_dead_letters_that_one_only() {
         (&status["delivered"], &status["dead_lettered"]),
         (&json!(9), &json!(1))
     );
-    let letters = setup.text("dead-letters/elastic.jsonl");
+    let letters = siems.setup.text("dead-letters/elastic.jsonl");
     assert_eq!(letters.lines().count(), 1);
     let letter: Value = serde_json::from_str(&letters).unwrap();
     assert_eq!(letter["id"], id);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::relay::{Relay, Setup};
-use crate::siem::{SECRETS, Siem, file_ids, four, never};
+use crate::siem::{Four, NAMES, Siem, file_ids, never, with_secrets};
 
 const EVENTS: usize = 1000;
 const CLIENTS: usize = 16;
@@ -50,14 +50,8 @@ async fn post_all(relay: &Relay, next: &Arc<AtomicUsize>) -> BTreeSet<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_answered_event_arrives_everywhere_through_a_kill_in_the_middle() {
-    let (hec, elastic, http) = (
-        Siem::hec(never).await,
-        Siem::elastic(never).await,
-        Siem::http(never).await,
-    );
-    let setup = Setup::new("", &four(&hec.url(), &elastic.url(), &http.url()))
-        .env(SECRETS[0].0, SECRETS[0].1)
-        .env(SECRETS[1].0, SECRETS[1].1);
+    let siems = Four::willing().await;
+    let setup = &siems.setup;
     let next = Arc::new(AtomicUsize::new(0));
 
     let relay = setup.start();
@@ -86,14 +80,14 @@ async fn every_answered_event_arrives_everywhere_through_a_kill_in_the_middle() 
 
     let relay = setup.start();
     answered.extend(post_all(&relay, &next).await);
-    for name in ["splunk", "elastic", "soar", "archive"] {
+    for name in NAMES {
         relay.drained(name).await;
     }
     let archive = file_ids(&setup.text("archive/events.jsonl"));
     for (name, taken) in [
-        ("splunk", hec.taken()),
-        ("elastic", elastic.taken()),
-        ("soar", http.taken()),
+        ("splunk", siems.hec.taken()),
+        ("elastic", siems.elastic.taken()),
+        ("soar", siems.http.taken()),
         ("archive", archive),
     ] {
         let lost: Vec<_> = answered
@@ -119,7 +113,7 @@ async fn a_graceful_stop_settles_and_repeats_nothing() {
         "[destinations.splunk]\nkind = \"splunk_hec\"\nurl = \"{}\"\ntoken_env = \"HEC_TOKEN\"",
         hec.url()
     );
-    let setup = Setup::new("", &destinations).env(SECRETS[0].0, SECRETS[0].1);
+    let setup = with_secrets(Setup::new("", &destinations));
     for round in 1..=3_usize {
         let relay = setup.start();
         for number in 0..20 {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use crate::fake_http::{FakeHttp, Received, Reply};
+use crate::relay::Setup;
 
 /// What a fake answers instead of taking the events, for as long as it says so.
 type Refusal = dyn Fn(&Received) -> Option<Reply> + Send + Sync;
@@ -159,6 +160,48 @@ path = "archive/events.jsonl"
 envelope = true
 "#
     )
+}
+
+/// The three SIEMs that speak HTTP, and a relay's set-up that delivers to them and to a file.
+pub(crate) struct Four {
+    pub(crate) hec: Siem,
+    pub(crate) elastic: Siem,
+    pub(crate) http: Siem,
+    pub(crate) setup: Setup,
+}
+
+/// Names of the destinations in [`four`].
+pub(crate) const NAMES: [&str; 4] = ["splunk", "elastic", "soar", "archive"];
+
+impl Four {
+    /// SIEMs that take everything.
+    pub(crate) async fn willing() -> Self {
+        Self::of(
+            "",
+            Siem::hec(never).await,
+            Siem::elastic(never).await,
+            Siem::http(never).await,
+        )
+    }
+
+    /// These SIEMs; `extra` is more configuration.
+    pub(crate) fn of(extra: &str, hec: Siem, elastic: Siem, http: Siem) -> Self {
+        let destinations = four(&hec.url(), &elastic.url(), &http.url());
+        let setup = with_secrets(Setup::new(extra, &destinations));
+        Self {
+            hec,
+            elastic,
+            http,
+            setup,
+        }
+    }
+}
+
+/// Adds the secrets that [`four`] names.
+pub(crate) fn with_secrets(setup: Setup) -> Setup {
+    SECRETS
+        .iter()
+        .fold(setup, |setup, (name, value)| setup.env(name, value))
 }
 
 /// The secrets that [`four`] names.
