@@ -66,7 +66,11 @@ impl<L: Log, S: Sink> Worker<L, S> {
             State::Stopping => self.status.enter("stopping", None, None),
             State::BackingOff { wait, detail } => {
                 let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-                tracing::warn!(destination, wait_ms, %detail, "delivery failed, backing off");
+                if self.trouble.as_ref() == Some(detail) {
+                    tracing::debug!(destination, wait_ms, %detail, "still backing off");
+                } else {
+                    tracing::warn!(destination, wait_ms, %detail, "delivery failed, backing off");
+                }
                 self.trouble = Some(Arc::clone(detail));
                 self.status.failed(Arc::clone(detail));
                 self.status
