@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -292,19 +293,12 @@ impl Committer {
             created_ms: now_ms(),
             salt: salt(),
         };
-        let spare = self.shared.directory.join(super::spare::FILE_NAME);
         let path = segment::path(&self.shared.directory, header.base);
         let length = self.shared.options.segment_bytes;
-        // The header is durable before the name is: a file with a segment's name has one.
-        let renamed = write_full(&*file, &header.encode(), 0)
-            .and_then(|()| file.sync_data())
-            .and_then(|()| self.shared.files.rename(&spare, &path))
-            // Without this sync a power cut could take the name, and with it acknowledged events.
-            .and_then(|()| self.shared.files.sync_directory(&self.shared.directory));
-        if let Err(error) = renamed {
+        if let Err(error) = self.begin(&*file, &header, &path) {
             self.shared.spare.renamed();
             self.shared.metrics.error("create");
-            return Err(self.refuse(&error, "begin a segment after"));
+            return Err(error);
         }
         self.shared.segments().push(Segment {
             base: header.base,
@@ -321,6 +315,30 @@ impl Committer {
         self.segment_bytes = length;
         self.offset = HEADER_BYTES;
         Ok(())
+    }
+
+    /// Makes a spare file a segment: header, then name.
+    fn begin(
+        &self,
+        file: &dyn JournalFile,
+        header: &SegmentHeader,
+        path: &Path,
+    ) -> Result<(), AppendError> {
+        let spare = self.shared.directory.join(super::spare::FILE_NAME);
+        let files = &self.shared.files;
+        let action = "begin a segment after";
+        write_full(file, &header.encode(), 0).map_err(|error| self.refuse(&error, action))?;
+        // The header is durable before the name is: a file with a segment's name has one.
+        file.sync_data()
+            .map_err(|error| self.poison(&error, action))?;
+        files
+            .rename(&spare, path)
+            .map_err(|error| self.refuse(&error, action))?;
+        // Without this sync a power cut could take the name, and with it acknowledged events. If
+        // it fails, nobody knows whether the name is there; going on in the old segment would
+        // leave two segments that claim the same positions.
+        let synced = files.sync_directory(&self.shared.directory);
+        synced.map_err(|error| self.poison(&error, action))
     }
 
     /// Looks whether a full journal has space again, so that it is ready before anybody asks.

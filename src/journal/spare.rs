@@ -207,7 +207,7 @@ fn fill(shared: &Shared) -> io::Result<Arc<dyn JournalFile>> {
             .min(CHUNK_BYTES);
         write_full(&*file, zeros.get(..count).unwrap_or_default(), written)?;
         written += count as u64;
-        if !shared.spare.is_urgent() {
+        if written < length && !shared.spare.is_urgent() {
             // Dirty pages go out in small portions, so that no commit waits behind all of them.
             file.sync_data()?;
             std::thread::sleep(PAUSE);

@@ -14,7 +14,9 @@ use crate::telemetry::metrics::Metrics;
 mod cursor_tests;
 mod fault_tests;
 mod log_tests;
+mod model_tests;
 mod recovery_tests;
+mod sim;
 
 const SEGMENT_BYTES: u64 = 64 * 1024;
 

@@ -1,0 +1,242 @@
+//! Proves, against a plain model: whatever is appended, read, completed, rotated, cut off from
+//! power and opened again, in any order, what was answered and is still wanted is there, in
+//! order and unchanged, and nothing is that was never written.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::sim::{Chance, FAULTS, Fault, SimDisk};
+use super::*;
+
+/// Small, so that a few records fill a segment.
+const SEGMENT: u64 = 16 * 1024;
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Appends sets of these payload sizes, one after the other.
+    Append(Vec<usize>),
+    /// The destination settles this share of what it has not settled.
+    Complete(u8),
+    /// Segments that nobody needs go.
+    Retain,
+    /// Everything readable is read.
+    Read,
+    /// Closed and opened again.
+    Reopen,
+    /// The power goes, and what was not synced with it, in part.
+    PowerCut(u64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        6 => prop::collection::vec(prop_oneof![0..200_usize, 0..6000_usize], 1..6)
+            .prop_map(Step::Append),
+        2 => any::<u8>().prop_map(Step::Complete),
+        1 => Just(Step::Retain),
+        2 => Just(Step::Read),
+        1 => Just(Step::Reopen),
+        3 => any::<u64>().prop_map(Step::PowerCut),
+    ];
+    prop::collection::vec(step, 1..16)
+}
+
+/// The journal under test and what is known of it.
+struct Model {
+    directory: tempfile::TempDir,
+    disk: SimDisk,
+    journal: Option<Journal>,
+    /// Every payload that was handed over, by its id.
+    written: BTreeMap<[u8; 16], Vec<u8>>,
+    /// What was answered: position to id.
+    answered: BTreeMap<u64, [u8; 16]>,
+    /// The cursor as this process stored it last.
+    low_water: u64,
+    position_max: u64,
+}
+
+fn model_options(directory: &Path) -> Options {
+    Options {
+        segment_bytes: SEGMENT,
+        max_size_bytes: 64 * SEGMENT,
+        resend_window: 0,
+        ..options(directory)
+    }
+}
+
+impl Model {
+    fn new() -> Self {
+        let mut model = Self {
+            directory: tempfile::tempdir().unwrap(),
+            disk: SimDisk::default(),
+            journal: None,
+            written: BTreeMap::new(),
+            answered: BTreeMap::new(),
+            low_water: 0,
+            position_max: 0,
+        };
+        model.open();
+        model.journal().register("d", StartAt::Earliest).unwrap();
+        model
+    }
+
+    fn journal(&self) -> &Journal {
+        self.journal.as_ref().unwrap()
+    }
+
+    fn open(&mut self) {
+        let options = model_options(self.directory.path());
+        self.journal = Some(open_with(options, Arc::new(self.disk.clone())).unwrap());
+        if let Ok(cursor) = self.journal().load_cursor("d") {
+            assert!(cursor.low_water <= self.low_water.max(cursor.low_water));
+            self.low_water = cursor.low_water;
+        }
+    }
+
+    fn append(&mut self, size: usize) -> Result<(), AppendError> {
+        let text: String = (0..size)
+            .map(|index| char::from(b'a' + (index % 26) as u8))
+            .collect();
+        let record = record(&text);
+        self.written.insert(record.id, text.into_bytes());
+        let id = record.id;
+        let position = position(append(self.journal(), record)?);
+        assert!(
+            position > self.position_max,
+            "position {position} was used before"
+        );
+        self.position_max = position;
+        self.answered.insert(position, id);
+        Ok(())
+    }
+
+    fn complete(&mut self, share: u8) {
+        let journal = self.journal.as_ref().unwrap();
+        let mut cursor = journal.load_cursor("d").unwrap();
+        let head = journal.head().borrow().position;
+        let left = head.saturating_sub(cursor.low_water);
+        cursor.low_water += left * u64::from(share) / 255;
+        journal.store_cursor("d", &cursor).unwrap();
+        self.low_water = cursor.low_water;
+    }
+
+    /// Reads all above the cursor and compares.
+    fn check(&mut self) {
+        let journal = self.journal.as_ref().unwrap();
+        let mut reader = journal.reader(self.low_water);
+        let mut last = (self.low_water, 0);
+        let mut found = BTreeMap::new();
+        loop {
+            let records = reader
+                .read(5, 3000)
+                .unwrap_or_else(|error| panic!("{error}"));
+            if records.is_empty() {
+                break;
+            }
+            for read in records {
+                let record = read.record;
+                assert!(record.position > last.0 && read.ordinal > last.1, "order");
+                last = (record.position, read.ordinal);
+                let payload = self.written.get(&record.id).expect("nobody wrote this");
+                assert_eq!(&record.payload[..], &payload[..]);
+                found.insert(record.position, record.id);
+            }
+        }
+        assert_eq!(journal.head().borrow().position, last.0.max(self.low_water));
+        for (position, id) in self.answered.range(self.low_water + 1..) {
+            assert_eq!(
+                found.get(position),
+                Some(id),
+                "answered and gone: position {position}"
+            );
+        }
+        self.position_max = self.position_max.max(last.0);
+    }
+
+    fn power_cut(&mut self, seed: u64) {
+        self.disk.cut_power();
+        self.journal = None;
+        self.disk = self.disk.after_power_cut(&mut Chance(seed));
+        self.open();
+        self.check();
+    }
+
+    fn apply(&mut self, step: &Step) {
+        match step {
+            Step::Append(sizes) => {
+                for size in sizes {
+                    match self.append(*size) {
+                        // Nothing settles: a full journal is a right answer.
+                        Ok(()) | Err(AppendError::Full(_)) => {}
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            }
+            Step::Complete(share) => self.complete(*share),
+            Step::Retain => {
+                retention::run(&self.journal().shared, retention::Pressure::SpaceShort);
+            }
+            Step::Read => self.check(),
+            Step::Reopen => {
+                self.journal = None;
+                self.open();
+                self.check();
+            }
+            Step::PowerCut(seed) => self.power_cut(*seed),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #[test]
+    fn what_was_answered_survives_any_history(steps in steps()) {
+        let mut model = Model::new();
+        for step in &steps {
+            model.apply(step);
+        }
+        model.check();
+    }
+}
+
+/// Appends, settles, rotates and drops segments; stops where the journal refuses for good.
+fn script(model: &mut Model) {
+    for round in 0..8 {
+        for size in [100, 3000, 10, 5000] {
+            let _refused = model.append(size);
+        }
+        if round % 3 == 2 {
+            let settled = std::panic::AssertUnwindSafe(|| model.complete(200));
+            settled();
+            retention::run(&model.journal().shared, retention::Pressure::SpaceShort);
+        }
+    }
+}
+
+#[test]
+fn each_fault_at_each_operation_of_a_scripted_run_loses_nothing_that_was_answered() {
+    let mut model = Model::new();
+    let before = model.disk.operations();
+    script(&mut model);
+    let operations = model.disk.operations() - before;
+    assert!(operations > 100, "{operations}");
+    let mut refused = 0;
+    for fault in FAULTS {
+        for at in 0..operations {
+            println!("{fault:?} at operation {at}");
+            let mut model = Model::new();
+            model.disk.fault_at(at, fault);
+            script(&mut model);
+            refused += usize::from(model.answered.len() < 32);
+            model.disk.heal();
+            if fault != Fault::PowerCut {
+                // The journal that met the fault still reads what it answered.
+                model.check();
+            }
+            model.power_cut(at as u64);
+            model.append(10).unwrap();
+            model.check();
+        }
+    }
+    assert!(refused > 0, "no fault was ever felt");
+}
