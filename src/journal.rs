@@ -51,6 +51,7 @@ mod record;
 mod recovery;
 mod resend;
 mod retention;
+mod scan;
 mod segment;
 mod spare;
 #[cfg(test)]
@@ -166,6 +167,8 @@ struct Shared {
     cursor_file: Mutex<CursorFile>,
     /// The highest position handed out, durable or not.
     position_max: std::sync::atomic::AtomicU64,
+    /// Readers that need a position below this one are held: its segment is gone.
+    lost_below: u64,
     spare: SpareSlot,
     metrics: StorageMetrics,
 }
@@ -179,7 +182,8 @@ impl Journal {
         metrics: StorageMetrics,
     ) -> Result<Self, OpenError> {
         let directory = options.directory.clone();
-        std::fs::create_dir_all(&directory).map_err(OpenError::io("create", &directory))?;
+        files::create_directory(&*files, &directory)
+            .map_err(OpenError::io("create", &directory))?;
         if !options.allow_ephemeral {
             lock::refuse_ephemeral(&directory)?;
         }
@@ -201,6 +205,7 @@ impl Journal {
             cursors: Mutex::new(recovered.cursors),
             cursor_file: Mutex::new(recovered.cursor_file),
             position_max: (recovered.next_position - 1).into(),
+            lost_below: recovered.lost_below,
             spare: SpareSlot::new(),
             metrics,
         });
@@ -252,6 +257,8 @@ impl Journal {
 
     /// Makes a cursor known, durably; a known one keeps its place.
     pub fn register(&self, name: &str, start: StartAt) -> Result<Cursor, CursorError> {
+        // The oldest segment must not go between being chosen and being needed.
+        let _kept = retention::pause();
         {
             let mut table = self.shared.cursors();
             if let Some(cursor) = table.cursors.get(name) {
@@ -272,9 +279,16 @@ impl Journal {
 
     /// Drops a cursor, durably, and returns it.
     pub fn forget(&self, name: &str) -> Result<Cursor, CursorError> {
+        // What it needs must still be there if it has to be put back.
+        let _kept = retention::pause();
         let removed = self.shared.cursors().cursors.remove(name);
         let cursor = removed.ok_or_else(|| CursorError::Unknown(name.to_owned()))?;
-        self.shared.sync_cursors()?;
+        if let Err(error) = self.shared.sync_cursors() {
+            let mut table = self.shared.cursors();
+            table.cursors.insert(name.to_owned(), cursor);
+            table.dirty = true;
+            return Err(error);
+        }
         Ok(cursor)
     }
 
@@ -365,6 +379,13 @@ impl Shared {
 
     fn cursors(&self) -> MutexGuard<'_, CursorTable> {
         self.cursors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Base of the first segment that begins above `position`.
+    fn next_base(&self, position: u64) -> Option<u64> {
+        let segments = self.segments();
+        let mut bases = segments.iter().map(|segment| segment.base);
+        bases.find(|base| *base > position)
     }
 
     fn used_bytes(&self) -> u64 {

@@ -9,7 +9,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -18,7 +18,7 @@ use super::files::{JournalFile, is_full, write_full};
 use super::record::{NewRecord, Placement, RECORD_BYTES_MAX};
 use super::recovery::Tail;
 use super::resend::ResendWindow;
-use super::segment::{self, HEADER_BYTES, Segment, SegmentHeader};
+use super::segment::{self, HEADER_BYTES, Segment, SegmentHeader, now_ms};
 use super::{Health, Shared, Stored};
 
 /// Bytes after which a group is closed; a larger set of records goes alone.
@@ -28,10 +28,12 @@ const BUFFER_KEPT_BYTES: usize = 2 * GROUP_BYTES_MAX;
 /// How often a full journal looks for space while nobody appends.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
+type Reply = oneshot::Sender<Result<Vec<Stored>, AppendError>>;
+
 /// One call of `append`.
 pub(super) struct Request {
     pub(super) records: Vec<NewRecord>,
-    pub(super) reply: oneshot::Sender<Result<Vec<Stored>, AppendError>>,
+    pub(super) reply: Reply,
 }
 
 /// The writer's state.
@@ -45,6 +47,8 @@ pub(super) struct Committer {
     next_position: u64,
     /// Events stored so far.
     events: u64,
+    /// A refused group may have left whole records behind the end.
+    stale: bool,
     window: ResendWindow,
     buffer: Vec<u8>,
 }
@@ -52,10 +56,7 @@ pub(super) struct Committer {
 /// Requests whose records are in the buffer, and what they will be told.
 #[derive(Default)]
 struct Group {
-    waiting: Vec<(
-        oneshot::Sender<Result<Vec<Stored>, AppendError>>,
-        Vec<Stored>,
-    )>,
+    waiting: Vec<(Reply, Vec<Stored>)>,
     /// Keys of this group's records, not yet in the window.
     keys: HashMap<[u8; 16], [u8; 16]>,
     events: u64,
@@ -77,6 +78,7 @@ impl Committer {
             offset: tail.offset,
             next_position: shared.position_max.load(Ordering::Acquire) + 1,
             events,
+            stale: false,
             window: ResendWindow::rebuild(shared),
             buffer: Vec::new(),
         };
@@ -208,6 +210,8 @@ impl Committer {
             .observe(as_f64(group.events));
         if group.events > 0 {
             self.offset += self.buffer.len() as u64;
+            // What a refused group left has lower positions, and is no record behind these.
+            self.stale = false;
             self.events += group.events;
             if let Some(active) = self.shared.segments().last_mut() {
                 active.end = self.offset;
@@ -217,6 +221,7 @@ impl Committer {
                 position: last,
                 events: self.events,
             });
+            self.probe();
         }
         for (key, id) in group.keys {
             self.window.insert(key, id);
@@ -233,6 +238,7 @@ impl Committer {
     fn write_and_sync(&mut self) -> Result<(), AppendError> {
         if let Err(error) = write_full(&*self.file, &self.buffer, self.offset) {
             self.shared.metrics.error("write");
+            self.stale = true;
             return Err(self.refuse(&error, "write"));
         }
         // The promise behind every 2xx: nothing is answered before this returns.
@@ -279,8 +285,20 @@ impl Committer {
         }
     }
 
+    /// Ends the segment where its last durable record does. Once another follows, a start no longer
+    /// looks for the end, and readers would take what a refused group left for events.
+    fn end_segment(&mut self) -> Result<(), AppendError> {
+        if self.stale {
+            write_full(&*self.file, &[0; 8], self.offset).map_err(|e| self.refuse(&e, "end"))?;
+            self.file.sync_data().map_err(|e| self.poison(&e, "sync"))?;
+            self.stale = false;
+        }
+        Ok(())
+    }
+
     /// Turns the spare into the segment to write to. The old one is complete and synced.
     fn rotate(&mut self) -> Result<(), AppendError> {
+        self.end_segment()?;
         let file = self.shared.spare.take().map_err(|reason| {
             self.shared.set_health(Health::Full(reason.clone()));
             AppendError::Full(reason)
@@ -290,21 +308,30 @@ impl Committer {
             base: self.next_position,
             events_before: self.events,
             created_ms: now_ms(),
-            salt: salt(),
+            salt: segment::salt(),
         };
         let spare = self.shared.directory.join(super::spare::FILE_NAME);
         let path = segment::path(&self.shared.directory, header.base);
         let length = self.shared.options.segment_bytes;
         // The header is durable before the name is: a file with a segment's name has one.
+        let action = "begin a segment after";
         let renamed = write_full(&*file, &header.encode(), 0)
-            .and_then(|()| file.sync_data())
-            .and_then(|()| self.shared.files.rename(&spare, &path))
+            .map_err(|error| self.refuse(&error, action))
+            .and_then(|()| file.sync_data().map_err(|e| self.poison(&e, action)))
+            .and_then(|()| {
+                let renamed = self.shared.files.rename(&spare, &path);
+                renamed.map_err(|error| self.refuse(&error, action))
+            })
             // Without this sync a power cut could take the name, and with it acknowledged events.
-            .and_then(|()| self.shared.files.sync_directory(&self.shared.directory));
+            // Nor may writing go on in the old segment, which a start takes for complete.
+            .and_then(|()| {
+                let synced = self.shared.files.sync_directory(&self.shared.directory);
+                synced.map_err(|error| self.poison(&error, action))
+            });
         if let Err(error) = renamed {
             self.shared.spare.renamed();
             self.shared.metrics.error("create");
-            return Err(self.refuse(&error, "begin a segment after"));
+            return Err(error);
         }
         self.shared.segments().push(Segment {
             base: header.base,
@@ -363,19 +390,6 @@ impl Group {
             let _gone = reply.send(Err(error.clone()));
         }
     }
-}
-
-/// The time for a segment's header; a clock before 1970 counts as 1970.
-pub(super) fn now_ms() -> u64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH);
-    elapsed.map_or(0, |elapsed| {
-        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
-    })
-}
-
-fn salt() -> u32 {
-    let random = uuid::Uuid::new_v4().into_bytes();
-    crc32fast::hash(&random)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a histogram's observation")]
