@@ -270,8 +270,8 @@ fn encode_slot(sequence: u64, stored: &Stored, out: &mut Vec<u8>) {
     }
 }
 
-/// Name length (u8) and name, low water, events in the ranges, skipped, the four totals, last success, number of
-/// ranges (u32), ranges; all numbers but the first and that one are u64.
+/// Name length (u8) and name, low water, events in the ranges, skipped, the four totals, last
+/// success, number of ranges (u32), ranges; all numbers but the first and that one are u64.
 fn encode_cursor(name: &str, cursor: &Cursor, out: &mut Vec<u8>) {
     let name = name.as_bytes().get(..255).unwrap_or(name.as_bytes());
     out.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
