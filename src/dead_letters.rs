@@ -5,8 +5,9 @@
 //! was sent, and the original. It is durable before the destination's cursor moves past the
 //! event. A full log is an error, on which the destination holds: nothing is dropped.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,6 +22,10 @@ mod tests;
 
 /// Version of a line's form, in its `v` key.
 const VERSION: u32 = 0;
+/// Mode of a new log: it holds events, and people who are let in read it.
+const FILE_MODE: u32 = 0o640;
+/// Mode of a new directory.
+const DIRECTORY_MODE: u32 = 0o750;
 /// Bytes looked at once for the end of the last whole line.
 const TAIL_BYTES: u64 = 64 * 1024;
 
@@ -82,15 +87,20 @@ impl DeadLetterLog {
         destination: &str,
         bytes_max: u64,
     ) -> Result<Self, DeadLetterError> {
-        let path = directory.join(format!("{destination}.jsonl"));
+        Self::open_path(directory.join(format!("{destination}.jsonl")), bytes_max)
+    }
+
+    fn open_path(path: PathBuf, bytes_max: u64) -> Result<Self, DeadLetterError> {
+        let directory = path.parent().unwrap_or(Path::new("."));
         let failed = |action, source| DeadLetterError::Io {
             action,
             path: path.clone(),
             source,
         };
-        std::fs::create_dir_all(directory).map_err(|error| failed("create", error))?;
+        create_directory(directory).map_err(|error| failed("create", error))?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
+        options.mode(FILE_MODE);
         let mut file = options.open(&path).map_err(|error| failed("open", error))?;
         let length = whole_lines(&mut file).map_err(|error| failed("read", error))?;
         let cut = file.set_len(length).and_then(|()| file.sync_all());
@@ -114,6 +124,12 @@ impl DeadLetterLog {
             lines.extend_from_slice(line.to_string().as_bytes());
             lines.push(b'\n');
         }
+        if self.was_replaced() {
+            // A letter must not go into a file that a person has taken away, perhaps for good.
+            let path = self.path.display();
+            tracing::info!(%path, "dead-letter log was moved or emptied, beginning again");
+            *self = Self::open_path(self.path.clone(), self.bytes_max)?;
+        }
         if self.length + lines.len() as u64 > self.bytes_max {
             let path = self.path.clone();
             return Err(DeadLetterError::Full {
@@ -128,7 +144,7 @@ impl DeadLetterLog {
             }
             Err(source) => {
                 // Half a line must not precede the next letter. If cutting fails as well, the
-                // next write begins at the same place and the next open cuts.
+                // next write or the next open cuts.
                 if let Err(error) = self.file.set_len(self.length) {
                     tracing::warn!(%error, path = %self.path.display(), "dead letters not cut");
                 }
@@ -141,7 +157,18 @@ impl DeadLetterLog {
         }
     }
 
+    /// Whether the name stands for another file than the open one, or that one lost lines.
+    fn was_replaced(&self) -> bool {
+        let (Ok(open), Ok(named)) = (self.file.metadata(), std::fs::metadata(&self.path)) else {
+            return true;
+        };
+        (open.dev(), open.ino()) != (named.dev(), named.ino()) || named.len() < self.length
+    }
+
     fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        if self.file.metadata()?.len() != self.length {
+            self.file.set_len(self.length)?;
+        }
         self.file.seek(SeekFrom::Start(self.length))?;
         self.file.write_all(lines)?;
         // The cursor moves past these events once this returned.
@@ -183,6 +210,18 @@ impl DeadLetter {
 fn timestamp(ms: u64) -> Option<String> {
     let ms = i64::try_from(ms).ok()?;
     Some(Timestamp::from_millisecond(ms).ok()?.to_string())
+}
+
+/// Creates a directory and those missing above it, durably.
+fn create_directory(path: &Path) -> io::Result<()> {
+    let path = std::path::absolute(path)?;
+    let missing = path.ancestors().take_while(|path| !path.exists());
+    let parents: Vec<_> = missing.filter_map(Path::parent).collect();
+    let mut builder = DirBuilder::new();
+    builder.recursive(true).mode(DIRECTORY_MODE).create(&path)?;
+    parents
+        .iter()
+        .try_for_each(|parent| File::open(parent)?.sync_all())
 }
 
 /// The length of the whole lines at the front of a file.

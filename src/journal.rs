@@ -32,7 +32,7 @@
 
 use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -44,6 +44,7 @@ mod committer;
 mod cursors;
 mod error;
 mod files;
+mod group;
 mod housekeeping;
 mod lock;
 mod reader;
@@ -51,7 +52,9 @@ mod record;
 mod recovery;
 mod resend;
 mod retention;
+mod scan;
 mod segment;
+mod shared;
 mod spare;
 #[cfg(test)]
 mod tests;
@@ -62,8 +65,8 @@ pub use files::{DiskFiles, Files, JournalFile};
 pub use reader::{ReadRecord, Reader};
 pub use record::{NewRecord, Record, Resend};
 
-use committer::Request;
-use cursors::{CursorFile, CursorTable, Stored as StoredCursors};
+use cursors::{CursorFile, CursorTable};
+use group::Request;
 use segment::Segment;
 use spare::SpareSlot;
 
@@ -166,6 +169,8 @@ struct Shared {
     cursor_file: Mutex<CursorFile>,
     /// The highest position handed out, durable or not.
     position_max: std::sync::atomic::AtomicU64,
+    /// Readers that need a position below this one are held: its segment is gone.
+    lost_below: u64,
     spare: SpareSlot,
     metrics: StorageMetrics,
 }
@@ -179,7 +184,8 @@ impl Journal {
         metrics: StorageMetrics,
     ) -> Result<Self, OpenError> {
         let directory = options.directory.clone();
-        std::fs::create_dir_all(&directory).map_err(OpenError::io("create", &directory))?;
+        files::create_directory(&*files, &directory)
+            .map_err(OpenError::io("create", &directory))?;
         if !options.allow_ephemeral {
             lock::refuse_ephemeral(&directory)?;
         }
@@ -201,6 +207,7 @@ impl Journal {
             cursors: Mutex::new(recovered.cursors),
             cursor_file: Mutex::new(recovered.cursor_file),
             position_max: (recovered.next_position - 1).into(),
+            lost_below: recovered.lost_below,
             spare: SpareSlot::new(),
             metrics,
         });
@@ -252,6 +259,8 @@ impl Journal {
 
     /// Makes a cursor known, durably; a known one keeps its place.
     pub fn register(&self, name: &str, start: StartAt) -> Result<Cursor, CursorError> {
+        // The oldest segment must not go between being chosen and being needed.
+        let _kept = retention::pause();
         {
             let mut table = self.shared.cursors();
             if let Some(cursor) = table.cursors.get(name) {
@@ -272,9 +281,16 @@ impl Journal {
 
     /// Drops a cursor, durably, and returns it.
     pub fn forget(&self, name: &str) -> Result<Cursor, CursorError> {
+        // What it needs must still be there if it has to be put back.
+        let _kept = retention::pause();
         let removed = self.shared.cursors().cursors.remove(name);
         let cursor = removed.ok_or_else(|| CursorError::Unknown(name.to_owned()))?;
-        self.shared.sync_cursors()?;
+        if let Err(error) = self.shared.sync_cursors() {
+            let mut table = self.shared.cursors();
+            table.cursors.insert(name.to_owned(), cursor);
+            table.dirty = true;
+            return Err(error);
+        }
         Ok(cursor)
     }
 
@@ -355,94 +371,5 @@ impl Drop for Journal {
         if let Err(error) = self.shared.sync_cursors() {
             tracing::error!(%error, "cursors not synced at close: deliveries may repeat");
         }
-    }
-}
-
-impl Shared {
-    fn segments(&self) -> MutexGuard<'_, Vec<Segment>> {
-        self.segments.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn cursors(&self) -> MutexGuard<'_, CursorTable> {
-        self.cursors.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn used_bytes(&self) -> u64 {
-        self.segments()
-            .iter()
-            .map(|segment| segment.file_bytes)
-            .sum()
-    }
-
-    /// Moves to a state; a poisoned journal stays poisoned.
-    fn set_health(&self, health: Health) {
-        if matches!(&*self.health.borrow(), Health::Poisoned(_)) {
-            return;
-        }
-        let state = match &health {
-            Health::Accepting => "accepting",
-            Health::Full(_) => "full",
-            Health::Poisoned(_) => "poisoned",
-        };
-        self.metrics.state(state);
-        let changed = self.health.send_if_modified(|known| {
-            let changed = *known != health;
-            known.clone_from(&health);
-            changed
-        });
-        if !changed {
-            return;
-        }
-        match health {
-            Health::Accepting => tracing::info!("journal accepts events again"),
-            Health::Full(reason) => tracing::error!(reason, "journal full: events are refused"),
-            Health::Poisoned(reason) => {
-                tracing::error!(
-                    reason,
-                    "journal poisoned: events are refused until a restart"
-                );
-            }
-        }
-    }
-
-    /// Where a new cursor begins.
-    fn new_cursor(&self, start: StartAt) -> Cursor {
-        let head = *self.head.borrow();
-        let segments = self.segments();
-        let (low_water, skipped_events) = match start {
-            StartAt::Latest => (head.position, head.events),
-            StartAt::Earliest => segments.first().map_or((0, 0), |first| {
-                let skipped = first.header.map_or(0, |header| header.events_before);
-                (first.base.saturating_sub(1), skipped)
-            }),
-        };
-        Cursor {
-            low_water,
-            skipped_events,
-            ..Cursor::default()
-        }
-    }
-
-    /// Writes all cursors and the durable head, and syncs.
-    fn sync_cursors(&self) -> Result<(), CursorError> {
-        let mut file = self
-            .cursor_file
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let stored = {
-            let mut table = self.cursors();
-            table.dirty = false;
-            StoredCursors {
-                head: *self.head.borrow(),
-                position_max: self.position_max.load(std::sync::atomic::Ordering::Acquire),
-                cursors: table.cursors.clone(),
-            }
-        };
-        let result = file.store(&stored);
-        if result.is_err() {
-            self.metrics.error("cursor");
-            self.cursors().dirty = true;
-        }
-        result
     }
 }

@@ -5,7 +5,9 @@
 //! has no printing form; places (`file ...`, `environment variable ...`) are safe to print.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -51,7 +53,7 @@ pub enum SecretError {
         /// The file.
         place: SecretPlace,
         /// What the system said.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The variable is not set, or not UTF-8.
     #[error("{0} is not set or not UTF-8; set it before the relay starts")]
@@ -145,11 +147,10 @@ fn read(place: &SecretPlace) -> Result<SecretString, SecretError> {
                 place: place.clone(),
                 source,
             };
-            let length = std::fs::metadata(path).map_err(unreadable)?.len();
-            if length > FILE_BYTES_MAX {
+            let bytes = read_file(path).map_err(unreadable)?;
+            if bytes.len() as u64 > FILE_BYTES_MAX {
                 return Err(SecretError::NotText(place.clone()));
             }
-            let bytes = std::fs::read(path).map_err(unreadable)?;
             String::from_utf8(bytes).map_err(|_| SecretError::NotText(place.clone()))?
         }
         SecretPlace::Env(name) => {
@@ -165,6 +166,21 @@ fn read(place: &SecretPlace) -> Result<SecretString, SecretError> {
         return Err(SecretError::NotText(place.clone()));
     }
     Ok(SecretString::from(trimmed))
+}
+
+/// The content of a regular file, or a little more than the limit of it. Opening a pipe would
+/// wait for a writer, and a device has no end; links are followed, since mounted secrets are some.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let regular = |is_file: bool| {
+        let refused = || io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
+        is_file.then_some(()).ok_or_else(refused)
+    };
+    regular(std::fs::metadata(path)?.is_file())?;
+    let file = File::open(path)?;
+    regular(file.metadata()?.is_file())?;
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -200,6 +216,27 @@ mod tests {
         std::fs::write(&path, "").unwrap();
         secret.reread();
         assert_eq!(secret.value().expose_secret(), "second");
+    }
+
+    #[test]
+    fn a_link_to_a_file_is_read_and_what_is_no_file_or_too_long_is_refused_at_once() {
+        let (directory, SecretPlace::File(path)) = file("through a link") else {
+            panic!()
+        };
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(path, &link).unwrap();
+        let secret = Secret::load(SecretPlace::File(link)).unwrap();
+        assert_eq!(secret.value().expose_secret(), "through a link");
+        let pipe = directory.path().join("pipe");
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        for other in ["/dev/zero".into(), pipe, directory.path().to_owned()] {
+            let refused = Secret::load(SecretPlace::File(other));
+            assert!(matches!(refused, Err(SecretError::Unreadable { .. })));
+        }
+        let (_directory, place) = file(&"x".repeat(65_537));
+        let refused = Secret::load(place);
+        assert!(matches!(refused, Err(SecretError::NotText(_))));
     }
 
     #[test]

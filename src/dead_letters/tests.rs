@@ -81,3 +81,45 @@ fn a_log_at_its_limit_refuses_and_keeps_what_it_has() {
     ));
     assert_eq!(lines(directory.path()).len(), 1);
 }
+
+#[test]
+fn what_a_failed_write_left_behind_does_not_follow_the_next_letter() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut log = DeadLetterLog::open(directory.path(), "splunk", 1 << 20).unwrap();
+    log.append(&[letter("one")]).unwrap();
+    // As if a write had failed, and then cutting what it left.
+    let path = directory.path().join("splunk.jsonl");
+    let mut other = OpenOptions::new().append(true).open(&path).unwrap();
+    other.write_all(&[b'x'; 5000]).unwrap();
+    other.write_all(b"\n").unwrap();
+    log.append(&[letter("two")]).unwrap();
+    drop(log);
+    DeadLetterLog::open(directory.path(), "splunk", 1 << 20).unwrap();
+    assert_eq!(lines(directory.path()).len(), 2);
+}
+
+#[test]
+fn a_log_that_was_moved_away_or_emptied_is_begun_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("splunk.jsonl");
+    let mut log = DeadLetterLog::open(directory.path(), "splunk", 700).unwrap();
+    log.append(&[letter("one")]).unwrap();
+    assert!(log.append(&[letter("two")]).is_err());
+    std::fs::rename(&path, directory.path().join("kept")).unwrap();
+    log.append(&[letter("two")]).unwrap();
+    assert_eq!(lines(directory.path()).remove(0)["detail"], "two");
+    std::fs::write(&path, "").unwrap();
+    log.append(&[letter("three")]).unwrap();
+    assert_eq!(lines(directory.path()).remove(0)["detail"], "three");
+}
+
+#[test]
+fn only_the_relays_user_and_group_read_letters() {
+    use std::os::unix::fs::PermissionsExt;
+    let outer = tempfile::tempdir().unwrap();
+    let directory = outer.path().join("letters");
+    DeadLetterLog::open(&directory, "splunk", 700).unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode(&directory) & 0o027, 0);
+    assert_eq!(mode(&directory.join("splunk.jsonl")) & 0o137, 0);
+}

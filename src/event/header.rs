@@ -1,7 +1,8 @@
 //! The record header's bytes: a list of (tag u8, length u16 LE, value). Unknown tags are skipped.
 //!
 //! A value longer than 65,535 bytes cannot be stored; encoding cuts text values to
-//! `TEXT_BYTES_MAX` at a character boundary, since provenance must never refuse an event.
+//! `TEXT_BYTES_MAX` at a character boundary and leaves out request headers that find no room,
+//! since provenance must never refuse an event.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,6 +10,9 @@ use super::{AuthMethod, Provenance};
 
 /// Longest text value kept, in bytes; more is cut. Ingest's own limits are far below.
 const TEXT_BYTES_MAX: usize = 8 * 1024;
+
+/// Longest stored form, in bytes: what the length field of a record holds.
+const BYTES_MAX: usize = 65_535;
 
 const SOURCE: u8 = 1;
 const PEER: u8 = 2;
@@ -37,6 +41,7 @@ pub enum HeaderError {
 impl Provenance {
     /// Appends the stored form to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
+        let start = out.len();
         put_text(out, SOURCE, &self.source);
         if let Some(peer) = self.peer {
             put_text(out, PEER, &peer.to_string());
@@ -58,8 +63,14 @@ impl Provenance {
             put_text(out, CONTENT_ENCODING, encoding);
         }
         for (name, value) in &self.headers {
+            let before = out.len();
             // A header name holds no NUL, so the first one ends it.
             put_text(out, HEADER, &format!("{name}\0{value}"));
+            if out.len() - start > BYTES_MAX {
+                // Better without the last headers than refused.
+                out.truncate(before);
+                break;
+            }
         }
     }
 

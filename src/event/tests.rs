@@ -55,3 +55,17 @@ fn a_cut_or_garbled_header_is_an_error_and_never_a_panic() {
         Err(HeaderError::Malformed(4))
     );
 }
+
+#[test]
+fn many_large_headers_never_make_a_record_header_that_cannot_be_stored() {
+    let mut large = provenance();
+    large.headers = (0..64)
+        .map(|number| (format!("x-{number}"), "v".repeat(7000)))
+        .collect();
+    let mut bytes = Vec::new();
+    large.encode(&mut bytes);
+    assert!(bytes.len() <= usize::from(u16::MAX), "{}", bytes.len());
+    let decoded = Provenance::decode(&bytes).unwrap();
+    assert!(!decoded.headers.is_empty());
+    assert!(large.headers.starts_with(&decoded.headers));
+}

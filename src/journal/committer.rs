@@ -4,22 +4,20 @@
 //! exactly when load does. Resend keys are looked up here, in commit order; a repeat of a record
 //! in the same group waits for that group and shares its outcome.
 
-use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-use tokio::sync::oneshot;
+use std::time::{Duration, Instant};
 
 use super::error::{AppendError, OpenError};
 use super::files::{JournalFile, is_full, write_full};
+use super::group::{Group, Request};
 use super::record::{NewRecord, Placement, RECORD_BYTES_MAX};
 use super::recovery::Tail;
 use super::resend::ResendWindow;
-use super::segment::{self, HEADER_BYTES, Segment, SegmentHeader};
+use super::segment::{self, HEADER_BYTES, Segment, SegmentHeader, now_ms};
 use super::{Health, Shared, Stored};
 
 /// Bytes after which a group is closed; a larger set of records goes alone.
@@ -28,15 +26,6 @@ const GROUP_BYTES_MAX: usize = 1024 * 1024;
 const BUFFER_KEPT_BYTES: usize = 2 * GROUP_BYTES_MAX;
 /// How often a full journal looks for space while nobody appends.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Tells a caller what became of its records.
-type Reply = oneshot::Sender<Result<Vec<Stored>, AppendError>>;
-
-/// One call of `append`.
-pub(super) struct Request {
-    pub(super) records: Vec<NewRecord>,
-    pub(super) reply: Reply,
-}
 
 /// The writer's state.
 pub(super) struct Committer {
@@ -49,17 +38,10 @@ pub(super) struct Committer {
     next_position: u64,
     /// Events stored so far.
     events: u64,
+    /// A refused group may have left whole records behind the end.
+    stale: bool,
     window: ResendWindow,
     buffer: Vec<u8>,
-}
-
-/// Requests whose records are in the buffer, and what they will be told.
-#[derive(Default)]
-struct Group {
-    waiting: Vec<(Reply, Vec<Stored>)>,
-    /// Keys of this group's records, not yet in the window.
-    keys: HashMap<[u8; 16], [u8; 16]>,
-    events: u64,
 }
 
 impl Committer {
@@ -78,6 +60,7 @@ impl Committer {
             offset: tail.offset,
             next_position: shared.position_max.load(Ordering::Acquire) + 1,
             events,
+            stale: false,
             window: ResendWindow::rebuild(shared),
             buffer: Vec::new(),
         };
@@ -209,6 +192,8 @@ impl Committer {
             .observe(as_f64(group.events));
         if group.events > 0 {
             self.offset += self.buffer.len() as u64;
+            // What a refused group left has lower positions, and is no record behind these.
+            self.stale = false;
             self.events += group.events;
             if let Some(active) = self.shared.segments().last_mut() {
                 active.end = self.offset;
@@ -218,6 +203,7 @@ impl Committer {
                 position: last,
                 events: self.events,
             });
+            self.probe();
         }
         for (key, id) in group.keys {
             self.window.insert(key, id);
@@ -234,6 +220,7 @@ impl Committer {
     fn write_and_sync(&mut self) -> Result<(), AppendError> {
         if let Err(error) = write_full(&*self.file, &self.buffer, self.offset) {
             self.shared.metrics.error("write");
+            self.stale = true;
             return Err(self.refuse(&error, "write"));
         }
         // The promise behind every 2xx: nothing is answered before this returns.
@@ -280,8 +267,20 @@ impl Committer {
         }
     }
 
+    /// Ends the segment where its last durable record does. Once another follows, a start no longer
+    /// looks for the end, and readers would take what a refused group left for events.
+    fn end_segment(&mut self) -> Result<(), AppendError> {
+        if self.stale {
+            write_full(&*self.file, &[0; 8], self.offset).map_err(|e| self.refuse(&e, "end"))?;
+            self.file.sync_data().map_err(|e| self.poison(&e, "sync"))?;
+            self.stale = false;
+        }
+        Ok(())
+    }
+
     /// Turns the spare into the segment to write to. The old one is complete and synced.
     fn rotate(&mut self) -> Result<(), AppendError> {
+        self.end_segment()?;
         let file = self.shared.spare.take().map_err(|reason| {
             self.shared.set_health(Health::Full(reason.clone()));
             AppendError::Full(reason)
@@ -291,7 +290,7 @@ impl Committer {
             base: self.next_position,
             events_before: self.events,
             created_ms: now_ms(),
-            salt: salt(),
+            salt: segment::salt(),
         };
         let path = segment::path(&self.shared.directory, header.base);
         let length = self.shared.options.segment_bytes;
@@ -365,35 +364,6 @@ enum Placed {
     Taken,
     /// The segment has no room for it.
     NoRoom(Request),
-}
-
-impl Request {
-    fn answer(self, result: Result<Vec<Stored>, AppendError>) {
-        // A caller that went away has no use for the answer.
-        let _gone = self.reply.send(result);
-    }
-}
-
-impl Group {
-    fn fail(self, error: &AppendError) {
-        for (reply, _) in self.waiting {
-            // A caller that went away has no use for the answer.
-            let _gone = reply.send(Err(error.clone()));
-        }
-    }
-}
-
-/// The time for a segment's header; a clock before 1970 counts as 1970.
-pub(super) fn now_ms() -> u64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH);
-    elapsed.map_or(0, |elapsed| {
-        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
-    })
-}
-
-fn salt() -> u32 {
-    let random = uuid::Uuid::new_v4().into_bytes();
-    crc32fast::hash(&random)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a histogram's observation")]

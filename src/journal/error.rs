@@ -104,7 +104,7 @@ pub enum OpenError {
     /// Neither slot of the cursor file can be used.
     #[error(
         "cursor file {0} is damaged: nobody knows what was delivered; restore it from a copy, \
-         or move it away to deliver everything kept again"
+         or move the whole directory away to begin an empty journal"
     )]
     Cursors(PathBuf),
     /// A file was made by another version.

@@ -4,11 +4,16 @@
 //! to fail syncs or to run out of space at any operation. Positions of reads and writes are
 //! always explicit, so no file has a cursor of its own that a failure could leave behind.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
+
+/// Mode of new files: they hold what vendors sent.
+pub(super) const FILE_MODE: u32 = 0o600;
+/// Mode of new directories.
+const DIRECTORY_MODE: u32 = 0o750;
 
 /// What the journal does with directories.
 pub trait Files: Send + Sync + 'static {
@@ -52,6 +57,7 @@ impl Files for DiskFiles {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn JournalFile>> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(true);
+        options.mode(FILE_MODE);
         Ok(Arc::new(options.open(path)?))
     }
 
@@ -94,6 +100,19 @@ impl JournalFile for File {
     fn length(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
     }
+}
+
+/// Creates a directory and those missing above it. Their names are durable when this returns:
+/// otherwise a power cut could take the directory with all that was acknowledged in it.
+pub(super) fn create_directory(files: &dyn Files, path: &Path) -> io::Result<()> {
+    let path = std::path::absolute(path)?;
+    let missing = path.ancestors().take_while(|path| !path.exists());
+    let parents: Vec<_> = missing.filter_map(Path::parent).collect();
+    let mut builder = DirBuilder::new();
+    builder.recursive(true).mode(DIRECTORY_MODE).create(&path)?;
+    parents
+        .iter()
+        .try_for_each(|parent| files.sync_directory(parent))
 }
 
 /// Reads until `buffer` is full or the file ends; returns the bytes read.

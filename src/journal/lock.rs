@@ -4,9 +4,11 @@
 //! that ends. File systems are told apart by the magic numbers of `statfs(2)`.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::error::OpenError;
+use super::files::FILE_MODE;
 
 /// File systems that forget at a restart, or whose sync does not reach a disk of this machine.
 const EPHEMERAL: [(u64, &str); 8] = [
@@ -28,6 +30,7 @@ pub(super) fn lock(directory: &Path) -> Result<File, OpenError> {
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(FILE_MODE)
         .open(&path)
         .map_err(OpenError::io("open", &path))?;
     match file.try_lock() {

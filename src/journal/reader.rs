@@ -92,6 +92,13 @@ impl Reader {
             return Ok(false);
         };
         drop(segments);
+        if self.after + 1 < segment.base && self.after + 1 < self.shared.lost_below {
+            return Err(ReadError::Damaged {
+                file: segment.name(),
+                offset: 0,
+                after: self.after,
+            });
+        }
         self.place = Some(Place::at_start(segment, self.after)?);
         Ok(true)
     }
@@ -102,6 +109,7 @@ impl Reader {
             return Ok(Step::SegmentEnd);
         };
         place.refresh_end(&self.shared);
+        let records_max = records_max.max(1);
         let wanted = bytes_max.saturating_add(SLACK_BYTES).min(FETCH_BYTES_MAX);
         let bytes = place.fetch(wanted)?;
         let mut records = Vec::new();
@@ -181,6 +189,12 @@ impl Reader {
             .and_then(|next| next.header)
             .is_some_and(|header| header.events_before == place.ordinal);
         match next {
+            Some(next) if next.header.is_none() => {
+                // Whether the present one is complete nobody can say; that one surely is damaged.
+                let after = next.base.saturating_sub(1);
+                self.place = Some(Place::at_start(next, after)?);
+                Ok(())
+            }
             Some(next) if complete => {
                 self.after = self.after.max(next.base.saturating_sub(1));
                 *place = Place::at_start(next, self.after)?;

@@ -7,17 +7,13 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::cursors::{CursorFile, CursorTable, Stored};
 use super::error::OpenError;
 use super::files::{Files, JournalFile, read_full, write_full};
-use super::record::{ALIGNMENT, MAGIC, Record, Unreadable, decode};
-use super::segment::{self, HEADER_BYTES, HeaderFault, Segment, SegmentHeader, VERSION};
+use super::record::FIXED_BYTES;
+use super::scan::{SCAN_BYTES, Scan, scan};
+use super::segment::{self, HeaderFault, Segment, SegmentHeader, VERSION};
 use super::{Head, Options};
-
-/// Bytes read at once while scanning.
-const SCAN_BYTES: usize = 4 * 1024 * 1024;
 
 /// A journal as it was found, made ready to go on.
 pub(super) struct Recovered {
@@ -28,6 +24,8 @@ pub(super) struct Recovered {
     pub(super) cursors: CursorTable,
     pub(super) cursor_file: CursorFile,
     pub(super) tail: Tail,
+    /// Readers that need a position below this one are held: its segment is gone. 0 for none.
+    pub(super) lost_below: u64,
 }
 
 /// Where the committer goes on.
@@ -38,22 +36,6 @@ pub(super) struct Tail {
     pub(super) offset: u64,
     /// There is no segment to go on in: the committer begins one.
     pub(super) closed: bool,
-}
-
-/// What the last segment holds.
-#[derive(Default)]
-struct Scan {
-    /// End of the last good record.
-    end: u64,
-    /// Its position; 0 for none.
-    last: u64,
-    events: u64,
-    /// The highest `synced_through` of a good record.
-    synced_through: u64,
-    /// Offset and position of each record above that, in order: the last group.
-    tail: Vec<(u64, u64)>,
-    /// The highest position and `synced_through` of valid records behind the end.
-    later: Option<(u64, u64)>,
 }
 
 /// Opens or creates the files and decides where writing goes on.
@@ -77,6 +59,11 @@ pub(super) fn recover(files: &dyn Files, options: &Options) -> Result<Recovered,
         let file = CursorFile::create(files, directory, journal_id)?;
         (file, journal_id, Stored::default())
     };
+    // A kill between a rename and its sync leaves a name that a power cut could still take, and
+    // with it what is stored under that name from now on.
+    files
+        .sync_directory(directory)
+        .map_err(OpenError::io("sync", directory))?;
     let mut segments = Vec::with_capacity(bases.len());
     for base in bases {
         segments.push(open_segment(files, directory, base, journal_id)?);
@@ -130,7 +117,9 @@ fn finish(
                 head = Head {
                     position: scan.last.max(claimed),
                     events: if damaged {
-                        events.max(stored.head.events)
+                        // Always more than can be read: a reader compares, and would take the
+                        // damage for a true end.
+                        stored.head.events.max(events + scan.later_events.max(1))
                     } else {
                         events
                     },
@@ -138,6 +127,10 @@ fn finish(
                 last.end = if damaged { last.file_bytes } else { scan.end };
             }
             None => {
+                // Nobody knows how many it holds, and none of their positions, nor the file's
+                // name, may be used again.
+                let records_max = last.file_bytes / FIXED_BYTES as u64;
+                position_max = position_max.max(last.base + records_max);
                 head = Head {
                     position: position_max,
                     events: stored.head.events,
@@ -164,11 +157,19 @@ fn finish(
             closed: true,
         },
     };
+    let next_position = position_max.max(head.position) + 1;
+    let first = segments
+        .first()
+        .map_or((next_position, head.events), |first| {
+            let events_before = first.header.map_or(0, |header| header.events_before);
+            (first.base, events_before)
+        });
     Ok(Recovered {
         journal_id,
+        lost_below: lost_below(&stored, first),
         segments,
         head,
-        next_position: position_max.max(head.position) + 1,
+        next_position,
         cursors: CursorTable {
             cursors: stored.cursors,
             dirty: true,
@@ -176,6 +177,24 @@ fn finish(
         cursor_file,
         tail,
     })
+}
+
+/// The log's first position, if events before it are gone that a cursor has not passed.
+fn lost_below(stored: &Stored, (base, events_before): (u64, u64)) -> u64 {
+    let mut lost = 0;
+    for (destination, cursor) in &stored.cursors {
+        if cursor.low_water + 1 < base && cursor.events_passed() < events_before {
+            let after = cursor.low_water;
+            tracing::error!(
+                destination,
+                after,
+                first = base,
+                "journal segments are missing: the destination is held"
+            );
+            lost = base;
+        }
+    }
+    lost
 }
 
 fn open_segment(
@@ -217,46 +236,6 @@ fn open_segment(
     })
 }
 
-/// Reads records up to the first unreadable place, then looks for valid ones behind it.
-fn scan(segment: &Segment, header: SegmentHeader) -> io::Result<Scan> {
-    let mut scan = Scan {
-        end: HEADER_BYTES,
-        ..Scan::default()
-    };
-    let mut source = Source::new(&*segment.file);
-    loop {
-        let (record, length) = match source.decode(scan.end, header.salt)? {
-            Some((record, length)) if record.position > scan.last => (record, length),
-            _ => break,
-        };
-        note(&mut scan, &record);
-        scan.end += length as u64;
-    }
-    let mut offset = scan.end + ALIGNMENT as u64;
-    while let Some(candidate) = source.find_magic(offset)? {
-        if let Some((record, _)) = source.decode(candidate, header.salt)?
-            && record.position > scan.last
-        {
-            let (position, synced) = scan.later.unwrap_or_default();
-            scan.later = Some((
-                position.max(record.position),
-                synced.max(record.synced_through),
-            ));
-        }
-        offset = candidate + ALIGNMENT as u64;
-    }
-    Ok(scan)
-}
-
-fn note(scan: &mut Scan, record: &Record) {
-    scan.last = record.position;
-    scan.events += u64::from(!record.gap);
-    scan.synced_through = scan.synced_through.max(record.synced_through);
-    let synced_through = scan.synced_through;
-    scan.tail.retain(|(_, position)| *position > synced_through);
-    scan.tail.push((scan.end, record.position));
-}
-
 /// Cuts what is torn, and writes the last group again: after a failed sync the kernel may have
 /// shown bytes that are not on disk. The sync at the end is also the proof that the directory
 /// takes writes, before anything is answered.
@@ -288,70 +267,6 @@ fn make_durable(segment: &Segment, scan: &Scan, durable: u64) -> io::Result<()> 
         offset += count as u64;
     }
     segment.file.sync_data()
-}
-
-/// A file read in large pieces.
-struct Source<'a> {
-    file: &'a dyn JournalFile,
-    start: u64,
-    bytes: Bytes,
-}
-
-impl<'a> Source<'a> {
-    fn new(file: &'a dyn JournalFile) -> Self {
-        Self {
-            file,
-            start: 0,
-            bytes: Bytes::new(),
-        }
-    }
-
-    /// At least `wanted` bytes from `offset`, fewer at the end of the file.
-    fn at(&mut self, offset: u64, wanted: usize) -> io::Result<Bytes> {
-        let known = offset
-            .checked_sub(self.start)
-            .and_then(|skip| usize::try_from(skip).ok())
-            .filter(|skip| skip.saturating_add(wanted) <= self.bytes.len());
-        if let Some(skip) = known {
-            return Ok(self.bytes.slice(skip..));
-        }
-        let mut buffer = vec![0; wanted.max(SCAN_BYTES)];
-        let count = read_full(self.file, &mut buffer, offset)?;
-        buffer.truncate(count);
-        self.start = offset;
-        self.bytes = Bytes::from(buffer);
-        Ok(self.bytes.clone())
-    }
-
-    /// The record at `offset`, if there is one.
-    fn decode(&mut self, offset: u64, salt: u32) -> io::Result<Option<(Record, usize)>> {
-        let mut wanted = super::record::FIXED_BYTES;
-        loop {
-            let bytes = self.at(offset, wanted)?;
-            match decode(&bytes, salt) {
-                Ok(found) => return Ok(Some(found)),
-                Err(Unreadable::Incomplete(length)) if bytes.len() >= wanted => wanted = length,
-                Err(_) => return Ok(None),
-            }
-        }
-    }
-
-    /// The next aligned place from `offset` on where a record might begin.
-    fn find_magic(&mut self, mut offset: u64) -> io::Result<Option<u64>> {
-        loop {
-            let bytes = self.at(offset, ALIGNMENT)?;
-            if bytes.len() < ALIGNMENT {
-                return Ok(None);
-            }
-            let found = bytes
-                .chunks_exact(ALIGNMENT)
-                .position(|word| word.starts_with(&MAGIC));
-            match found {
-                Some(index) => return Ok(Some(offset + (index * ALIGNMENT) as u64)),
-                None => offset += (bytes.len() - bytes.len() % ALIGNMENT) as u64,
-            }
-        }
-    }
 }
 
 /// Stands for the file of a tail that is closed; never used before a rotation replaces it.

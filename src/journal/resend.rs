@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::error::ReadError;
 use super::reader::Reader;
 use super::record::Record;
 use super::{Shared, segment::Segment};
@@ -38,6 +39,9 @@ impl ResendWindow {
     pub(super) fn rebuild(shared: &Arc<Shared>) -> Self {
         let limit = shared.options.resend_window;
         let mut window = Self::new(limit);
+        if limit == 0 {
+            return window;
+        }
         let head = *shared.head.borrow();
         let oldest = head.events.saturating_sub(limit as u64);
         let recent = |segment: &Segment| {
@@ -57,7 +61,14 @@ impl ResendWindow {
                 Ok(records) => records.iter().for_each(|read| window.note(&read.record)),
                 Err(error) => {
                     tracing::warn!(%error, "some resends will not be recognised");
-                    return window;
+                    // The newest keys are wanted most, and they are behind the damage.
+                    let ReadError::Damaged { after, .. } = error else {
+                        return window;
+                    };
+                    let Some(base) = shared.next_base(after + 1) else {
+                        return window;
+                    };
+                    reader = Reader::new(Arc::clone(shared), base - 1);
                 }
             }
         }

@@ -4,13 +4,12 @@
 //! time for replay is over; the last two give way when space is short. The one being written
 //! never goes. A journal without cursors keeps everything for the time for replay.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Shared;
-use super::committer::now_ms;
-use super::segment::Segment;
+use super::segment::{Segment, now_ms};
 
-/// One run at a time: the keeper and the spare's thread both call.
+/// One run at a time: the keeper and the spare's thread both call. Locked before all others.
 static RUNNING: Mutex<()> = Mutex::new(());
 
 /// Whether space is short.
@@ -22,11 +21,14 @@ pub(super) enum Pressure {
     SpaceShort,
 }
 
+/// While this is held no segment goes: for who adds a cursor, or may have to put one back.
+pub(super) fn pause() -> MutexGuard<'static, ()> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Unlinks what may go.
 pub(super) fn run(shared: &Shared, pressure: Pressure) {
-    let _one = RUNNING
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _one = pause();
     let count = removable(shared, pressure);
     if count == 0 {
         return;

@@ -19,6 +19,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::files::{JournalFile, read_full};
 use super::record::Fields;
@@ -132,5 +133,20 @@ pub(super) fn path(directory: &Path, base: u64) -> PathBuf {
 /// The base in a segment's file name; none for other files.
 pub(super) fn base_of(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".seg")?;
-    (digits.len() == 20).then(|| digits.parse().ok())?
+    let base = (digits.len() == 20).then(|| digits.parse().ok())?;
+    base.filter(|base| *base > 0)
+}
+
+/// The time for a segment's header; a clock before 1970 counts as 1970.
+pub(super) fn now_ms() -> u64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH);
+    elapsed.map_or(0, |elapsed| {
+        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+    })
+}
+
+/// A new segment's salt.
+pub(super) fn salt() -> u32 {
+    let random = uuid::Uuid::new_v4().into_bytes();
+    crc32fast::hash(&random)
 }

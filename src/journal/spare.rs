@@ -195,7 +195,9 @@ fn fill(shared: &Shared) -> io::Result<Arc<dyn JournalFile>> {
     if let Ok(file) = shared.files.open(&path)
         && file.length()? == length
     {
-        // Left from an earlier run. Whatever it holds is not a record: the salt will be new.
+        // Left from an earlier run. Whatever it holds is not a record: the salt will be new. That
+        // run may have ended before its sync.
+        file.sync_data()?;
         return Ok(file);
     }
     let file = shared.files.create(&path)?;

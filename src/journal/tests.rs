@@ -103,6 +103,11 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 struct FaultyFiles {
     full: Arc<AtomicBool>,
     broken_sync: Arc<AtomicBool>,
+    /// Lets syncs of directories fail for lack of space.
+    full_directory: Arc<AtomicBool>,
+    synced_directories: Arc<Mutex<Vec<PathBuf>>>,
+    /// Told when a file is about to be removed, which then takes a while.
+    removing: Mutex<Option<SyncSender<()>>>,
 }
 
 struct FaultyFile {
@@ -136,10 +141,21 @@ impl Files for FaultyFiles {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
+        if let Some(removing) = self.removing.lock().unwrap().take() {
+            removing.send(()).unwrap();
+            std::thread::sleep(Duration::from_millis(300));
+        }
         DiskFiles.remove(path)
     }
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        if self.full_directory.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.synced_directories
+            .lock()
+            .unwrap()
+            .push(path.to_owned());
         DiskFiles.sync_directory(path)
     }
 

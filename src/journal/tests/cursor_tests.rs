@@ -72,7 +72,7 @@ fn a_torn_slot_leaves_the_state_before_it() {
             low_water,
             ..Cursor::default()
         };
-        StoredCursors {
+        cursors::Stored {
             cursors: [("splunk".to_owned(), cursor)].into(),
             ..Default::default()
         }
@@ -109,4 +109,72 @@ fn segments_without_a_cursor_file_stop_the_start() {
     std::fs::remove_file(directory.path().join("cursors")).unwrap();
     let refused = open_with(options(directory.path()), Arc::new(DiskFiles));
     assert!(matches!(refused, Err(OpenError::Cursors(_))));
+}
+
+#[test]
+fn a_destination_that_could_not_be_forgotten_durably_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = FaultyFiles::default();
+    let broken_sync = Arc::clone(&files.broken_sync);
+    let journal = open_with(options(directory.path()), Arc::new(files)).unwrap();
+    journal.register("splunk", StartAt::Earliest).unwrap();
+    broken_sync.store(true, Ordering::SeqCst);
+    assert!(matches!(
+        journal.forget("splunk"),
+        Err(CursorError::Storage(_))
+    ));
+    assert!(journal.register("new", StartAt::Earliest).is_err());
+    broken_sync.store(false, Ordering::SeqCst);
+    assert_eq!(journal.cursor_names(), ["splunk"]);
+    drop(journal);
+    assert_eq!(open(directory.path()).cursor_names(), ["splunk"]);
+}
+
+#[test]
+fn segments_missing_in_front_of_a_cursor_hold_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open(directory.path());
+    journal.register("splunk", StartAt::Earliest).unwrap();
+    while journal.usage().segments < 3 {
+        append(&journal, record(&"x".repeat(1000))).unwrap();
+    }
+    let last = journal.shared.segments().last().unwrap().base - 1;
+    drop(journal);
+    std::fs::remove_file(segment_files(directory.path()).remove(0)).unwrap();
+    let journal = open(directory.path());
+    let low_water = journal.load_cursor("splunk").unwrap().low_water;
+    let (texts, damage) = read_all(&journal, low_water);
+    assert!(texts.is_empty());
+    assert!(
+        matches!(damage, Some(ReadError::Damaged { .. })),
+        "{damage:?}"
+    );
+    assert_eq!(read_all(&journal, last).1, None);
+    let late = journal.register("late", StartAt::Earliest).unwrap();
+    assert_eq!(read_all(&journal, late.low_water).1, None);
+}
+
+#[test]
+fn a_destination_registered_while_segments_go_begins_with_one_that_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = FaultyFiles::default();
+    let (removing, about_to_remove) = sync_channel(1);
+    *files.removing.lock().unwrap() = Some(removing);
+    let keep_nothing = Options {
+        resend_window: 0,
+        ..options(directory.path())
+    };
+    let journal = open_with(keep_nothing, Arc::new(files)).unwrap();
+    let mut cursor = journal.register("splunk", StartAt::Earliest).unwrap();
+    while journal.usage().segments < 3 {
+        append(&journal, record(&"x".repeat(1000))).unwrap();
+    }
+    cursor.low_water = journal.head().borrow().position;
+    journal.store_cursor("splunk", &cursor).unwrap();
+    about_to_remove
+        .recv_timeout(Duration::from_secs(20))
+        .unwrap();
+    let late = journal.register("late", StartAt::Earliest).unwrap();
+    eventually("nothing more goes", || journal.usage().segments == 1);
+    assert_eq!(late.low_water + 1, journal.shared.segments()[0].base);
 }

@@ -80,3 +80,89 @@ fn a_start_without_a_working_sync_is_refused() {
     files.broken_sync.store(true, Ordering::SeqCst);
     assert!(open_with(options(directory.path()), Arc::new(files)).is_err());
 }
+
+/// Text of a record that fits only into an empty segment.
+fn large() -> String {
+    "x".repeat(usize::try_from(SEGMENT_BYTES).unwrap() - 4096 - 96 - 16)
+}
+
+#[test]
+fn what_a_refused_group_left_behind_is_no_part_of_a_segment_that_others_follow() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, full, _) = faulty(directory.path());
+    append(&journal, record("before")).unwrap();
+    full.store(true, Ordering::SeqCst);
+    let set = vec![record("lost 1"), record("lost 2"), record("lost 3")];
+    let refused = journal.append(set).unwrap().blocking_recv().unwrap();
+    assert!(matches!(refused, Err(AppendError::Full(_))), "{refused:?}");
+    full.store(false, Ordering::SeqCst);
+    append(&journal, record(&large())).unwrap();
+    let expected = vec!["before".to_owned(), large()];
+    assert_eq!(read_all(&journal, 0), (expected.clone(), None));
+    drop(journal);
+    assert_eq!(read_all(&open(directory.path()), 0), (expected, None));
+}
+
+#[test]
+fn a_full_journal_that_is_never_idle_accepts_again_as_soon_as_a_group_is_stored() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, full, _) = faulty(directory.path());
+    full.store(true, Ordering::SeqCst);
+    assert!(append(&journal, record(&"lost".repeat(100))).is_err());
+    full.store(false, Ordering::SeqCst);
+    append(&journal, record("after")).unwrap();
+    assert_eq!(*journal.health().borrow(), Health::Accepting);
+}
+
+#[test]
+fn a_segment_whose_name_may_not_be_durable_poisons_instead_of_being_begun_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = FaultyFiles::default();
+    let full_directory = Arc::clone(&files.full_directory);
+    let journal = open_with(options(directory.path()), Arc::new(files)).unwrap();
+    append(&journal, record("before")).unwrap();
+    full_directory.store(true, Ordering::SeqCst);
+    let refused = append(&journal, record(&large()));
+    assert!(
+        matches!(refused, Err(AppendError::Poisoned(_))),
+        "{refused:?}"
+    );
+    drop(journal);
+    let journal = open(directory.path());
+    append(&journal, record("after")).unwrap();
+    assert_eq!(read_all(&journal, 0).0, ["before", "after"]);
+}
+
+#[test]
+fn a_start_makes_the_names_it_finds_and_the_directories_it_creates_durable() {
+    let outer = tempfile::tempdir().unwrap();
+    let directory = outer.path().join("data/journal");
+    let synced = |directory: &Path| {
+        let files = FaultyFiles::default();
+        let synced = Arc::clone(&files.synced_directories);
+        drop(open_with(options(directory), Arc::new(files)).unwrap());
+        std::mem::take(&mut *synced.lock().unwrap())
+    };
+    let first = synced(&directory);
+    for created in [outer.path(), &outer.path().join("data"), &directory] {
+        assert!(first.iter().any(|path| path == created), "{first:?}");
+    }
+    // A kill between the rename and the sync leaves a name that only the memory knows.
+    assert!(synced(&directory).contains(&directory));
+}
+
+#[test]
+fn only_the_relays_user_reads_what_is_stored() {
+    use std::os::unix::fs::PermissionsExt;
+    let outer = tempfile::tempdir().unwrap();
+    let directory = outer.path().join("journal");
+    let journal = open(&directory);
+    append(&journal, record("one")).unwrap();
+    eventually("a spare is ready", || journal.shared.spare.is_ready());
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&directory) & 0o027, 0);
+    for entry in std::fs::read_dir(&directory).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+    }
+}

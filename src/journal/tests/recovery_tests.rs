@@ -162,3 +162,97 @@ fn a_segment_without_a_valid_first_block_holds_its_readers_only() {
     assert!(next > 1);
     assert_eq!(read_all(&journal, next - 1).0, ["two"]);
 }
+
+#[test]
+fn damage_that_only_later_records_vouch_for_is_not_passed_over_silently() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open(directory.path());
+    let cursors = std::fs::read(directory.path().join("cursors")).unwrap();
+    for number in 1..=5 {
+        append(&journal, record(&format!("record {number}"))).unwrap();
+    }
+    drop(journal);
+    // The cursor file is from before the first record, as after a kill within a second.
+    std::fs::write(directory.path().join("cursors"), cursors).unwrap();
+    let path = segment_files(directory.path()).remove(0);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[4096 + 2 * record("record 1").stored_bytes() + 100] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    for round in 0..2 {
+        let journal = open(directory.path());
+        append(&journal, record("new")).unwrap();
+        let (texts, damage) = read_all(&journal, 0);
+        assert_eq!(texts, ["record 1", "record 2"], "round {round}");
+        assert!(
+            matches!(damage, Some(ReadError::Damaged { after: 2, .. })),
+            "{damage:?}"
+        );
+    }
+}
+
+#[test]
+fn a_segment_without_a_valid_first_block_is_never_replaced_and_its_positions_not_used_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open(directory.path());
+    let cursors = std::fs::read(directory.path().join("cursors")).unwrap();
+    append(&journal, record("one")).unwrap();
+    append(&journal, record("two")).unwrap();
+    drop(journal);
+    std::fs::write(directory.path().join("cursors"), cursors).unwrap();
+    let path = segment_files(directory.path()).remove(0);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[40] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let journal = open(directory.path());
+    assert!(position(append(&journal, record("three")).unwrap()) > 2);
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    let (texts, damage) = read_all(&journal, 0);
+    assert!(texts.is_empty());
+    assert!(
+        matches!(damage, Some(ReadError::Damaged { .. })),
+        "{damage:?}"
+    );
+}
+
+#[test]
+fn a_resend_of_a_record_behind_damage_is_recognised_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open(directory.path());
+    append(&journal, record("one")).unwrap();
+    drop(journal);
+    let path = segment_files(directory.path()).remove(0);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[4096 + 100] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let keyed = NewRecord {
+        resend: Some(Resend {
+            key: [7; 16],
+            drop_repeats: true,
+        }),
+        ..record("two")
+    };
+    let journal = open(directory.path());
+    append(&journal, keyed.clone()).unwrap();
+    drop(journal);
+    let journal = open(directory.path());
+    let repeated = append(&journal, keyed.clone()).unwrap();
+    assert_eq!(repeated, Stored::Repeat { first: keyed.id });
+}
+
+#[test]
+fn damage_of_a_first_block_is_reported_for_its_own_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open(directory.path());
+    while journal.usage().segments < 3 {
+        append(&journal, record(&"x".repeat(1000))).unwrap();
+    }
+    drop(journal);
+    let path = segment_files(directory.path()).remove(1);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[40] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let Some(ReadError::Damaged { file, .. }) = read_all(&open(directory.path()), 0).1 else {
+        panic!()
+    };
+    assert_eq!(file, path.file_name().unwrap().to_str().unwrap());
+}

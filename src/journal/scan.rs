@@ -1,0 +1,137 @@
+//! Looks through the last segment: what it holds, and what lies behind its end.
+//!
+//! It only reads, and judges nothing: recovery decides between a tear and damage.
+
+use std::io;
+
+use bytes::Bytes;
+
+use super::files::{JournalFile, read_full};
+use super::record::{ALIGNMENT, FIXED_BYTES, MAGIC, Record, Unreadable, decode};
+use super::segment::{HEADER_BYTES, Segment, SegmentHeader};
+
+/// Bytes read at once while scanning.
+pub(super) const SCAN_BYTES: usize = 4 * 1024 * 1024;
+
+/// What the last segment holds.
+#[derive(Default)]
+pub(super) struct Scan {
+    /// End of the last good record.
+    pub(super) end: u64,
+    /// Its position; 0 for none.
+    pub(super) last: u64,
+    pub(super) events: u64,
+    /// The highest `synced_through` of a good record.
+    pub(super) synced_through: u64,
+    /// Offset and position of each record above that, in order: the last group.
+    pub(super) tail: Vec<(u64, u64)>,
+    /// The highest position and `synced_through` of valid records behind the end.
+    pub(super) later: Option<(u64, u64)>,
+    /// How many of them there are.
+    pub(super) later_events: u64,
+}
+
+/// A file read in large pieces.
+struct Source<'a> {
+    file: &'a dyn JournalFile,
+    start: u64,
+    bytes: Bytes,
+}
+
+impl<'a> Source<'a> {
+    fn new(file: &'a dyn JournalFile) -> Self {
+        Self {
+            file,
+            start: 0,
+            bytes: Bytes::new(),
+        }
+    }
+
+    /// At least `wanted` bytes from `offset`, fewer at the end of the file.
+    fn at(&mut self, offset: u64, wanted: usize) -> io::Result<Bytes> {
+        let known = offset
+            .checked_sub(self.start)
+            .and_then(|skip| usize::try_from(skip).ok())
+            .filter(|skip| skip.saturating_add(wanted) <= self.bytes.len());
+        if let Some(skip) = known {
+            return Ok(self.bytes.slice(skip..));
+        }
+        let mut buffer = vec![0; wanted.max(SCAN_BYTES)];
+        let count = read_full(self.file, &mut buffer, offset)?;
+        buffer.truncate(count);
+        self.start = offset;
+        self.bytes = Bytes::from(buffer);
+        Ok(self.bytes.clone())
+    }
+
+    /// The record at `offset`, if there is one.
+    fn decode(&mut self, offset: u64, salt: u32) -> io::Result<Option<(Record, usize)>> {
+        let mut wanted = FIXED_BYTES;
+        loop {
+            let bytes = self.at(offset, wanted)?;
+            match decode(&bytes, salt) {
+                Ok(found) => return Ok(Some(found)),
+                Err(Unreadable::Incomplete(length)) if bytes.len() >= wanted => wanted = length,
+                Err(_) => return Ok(None),
+            }
+        }
+    }
+
+    /// The next aligned place from `offset` on where a record might begin.
+    fn find_magic(&mut self, mut offset: u64) -> io::Result<Option<u64>> {
+        loop {
+            let bytes = self.at(offset, ALIGNMENT)?;
+            if bytes.len() < ALIGNMENT {
+                return Ok(None);
+            }
+            let found = bytes
+                .chunks_exact(ALIGNMENT)
+                .position(|word| word.starts_with(&MAGIC));
+            match found {
+                Some(index) => return Ok(Some(offset + (index * ALIGNMENT) as u64)),
+                None => offset += (bytes.len() - bytes.len() % ALIGNMENT) as u64,
+            }
+        }
+    }
+}
+
+/// Reads records up to the first unreadable place, then looks for valid ones behind it.
+pub(super) fn scan(segment: &Segment, header: SegmentHeader) -> io::Result<Scan> {
+    let mut scan = Scan {
+        end: HEADER_BYTES,
+        ..Scan::default()
+    };
+    let mut source = Source::new(&*segment.file);
+    loop {
+        let (record, length) = match source.decode(scan.end, header.salt)? {
+            Some((record, length)) if record.position > scan.last => (record, length),
+            _ => break,
+        };
+        note(&mut scan, &record);
+        scan.end += length as u64;
+    }
+    let mut offset = scan.end + ALIGNMENT as u64;
+    while let Some(candidate) = source.find_magic(offset)? {
+        if let Some((record, _)) = source.decode(candidate, header.salt)?
+            && record.position > scan.last
+        {
+            let (position, synced) = scan.later.unwrap_or_default();
+            scan.later_events += u64::from(record.position > position && !record.gap);
+            scan.later = Some((
+                position.max(record.position),
+                synced.max(record.synced_through),
+            ));
+        }
+        offset = candidate + ALIGNMENT as u64;
+    }
+    Ok(scan)
+}
+
+fn note(scan: &mut Scan, record: &Record) {
+    scan.last = record.position;
+    scan.events += u64::from(!record.gap);
+    scan.synced_through = scan.synced_through.max(record.synced_through);
+    let synced_through = scan.synced_through;
+    scan.tail.retain(|(_, position)| *position > synced_through);
+    scan.tail.push((scan.end, record.position));
+}

@@ -1,0 +1,108 @@
+//! What the journal's threads and readers do with what they share: look, change state, store.
+//!
+//! Locks are taken in one order only: removal of segments (`retention`), cursor file, cursors,
+//! segments.
+
+use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
+
+use super::cursors::{Cursor, CursorTable, Stored};
+use super::error::CursorError;
+use super::segment::Segment;
+use super::{Health, Shared, StartAt};
+
+impl Shared {
+    pub(super) fn segments(&self) -> MutexGuard<'_, Vec<Segment>> {
+        self.segments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn cursors(&self) -> MutexGuard<'_, CursorTable> {
+        self.cursors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Base of the first segment that begins above `position`.
+    pub(super) fn next_base(&self, position: u64) -> Option<u64> {
+        let segments = self.segments();
+        let mut bases = segments.iter().map(|segment| segment.base);
+        bases.find(|base| *base > position)
+    }
+
+    pub(super) fn used_bytes(&self) -> u64 {
+        self.segments()
+            .iter()
+            .map(|segment| segment.file_bytes)
+            .sum()
+    }
+
+    /// Moves to a state; a poisoned journal stays poisoned.
+    pub(super) fn set_health(&self, health: Health) {
+        if matches!(&*self.health.borrow(), Health::Poisoned(_)) {
+            return;
+        }
+        let state = match &health {
+            Health::Accepting => "accepting",
+            Health::Full(_) => "full",
+            Health::Poisoned(_) => "poisoned",
+        };
+        self.metrics.state(state);
+        let changed = self.health.send_if_modified(|known| {
+            let changed = *known != health;
+            known.clone_from(&health);
+            changed
+        });
+        if !changed {
+            return;
+        }
+        match health {
+            Health::Accepting => tracing::info!("journal accepts events again"),
+            Health::Full(reason) => tracing::error!(reason, "journal full: events are refused"),
+            Health::Poisoned(reason) => {
+                tracing::error!(
+                    reason,
+                    "journal poisoned: events are refused until a restart"
+                );
+            }
+        }
+    }
+
+    /// Where a new cursor begins.
+    pub(super) fn new_cursor(&self, start: StartAt) -> Cursor {
+        let head = *self.head.borrow();
+        let segments = self.segments();
+        let (low_water, skipped_events) = match start {
+            StartAt::Latest => (head.position, head.events),
+            StartAt::Earliest => segments.first().map_or((0, 0), |first| {
+                let skipped = first.header.map_or(0, |header| header.events_before);
+                (first.base.saturating_sub(1), skipped)
+            }),
+        };
+        Cursor {
+            low_water,
+            skipped_events,
+            ..Cursor::default()
+        }
+    }
+
+    /// Writes all cursors and the durable head, and syncs.
+    pub(super) fn sync_cursors(&self) -> Result<(), CursorError> {
+        let mut file = self
+            .cursor_file
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let stored = {
+            let mut table = self.cursors();
+            table.dirty = false;
+            Stored {
+                head: *self.head.borrow(),
+                position_max: self.position_max.load(Ordering::Acquire),
+                cursors: table.cursors.clone(),
+            }
+        };
+        let result = file.store(&stored);
+        if result.is_err() {
+            self.metrics.error("cursor");
+            self.cursors().dirty = true;
+        }
+        result
+    }
+}
