@@ -128,6 +128,19 @@ impl Review {
         }
     }
 
+    /// Whether the transfer broke for every event, as it does where it is too much at once.
+    pub(super) fn is_broken_off(&self) -> bool {
+        let broken = |why: &Option<(RetryCause, Sent)>| {
+            matches!(
+                why,
+                Some((RetryCause::Connect | RetryCause::Timeout, Sent::Unknown))
+            )
+        };
+        self.delivered.is_empty()
+            && self.rejected.is_empty()
+            && self.kept.iter().all(|(_, why)| broken(why))
+    }
+
     fn escalate(&mut self, next: Next) {
         let rank = |next: &Next| match next {
             Next::Go => (0, Duration::ZERO),

@@ -72,6 +72,8 @@ pub struct Worker<L: Log, S: Sink> {
     unsaved: Vec<(DeadLetter, RejectCause)>,
     /// When the log became unreadable here; Unix milliseconds.
     blocked_ms: Option<u64>,
+    /// Attempts in a row whose transfer broke off for every event.
+    broken_off: u32,
     /// What was last logged as wrong, until a delivery works again.
     trouble: Option<Arc<str>>,
     _lease: L::Lease,
@@ -103,6 +105,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             destination: options.destination,
             unsaved: Vec::new(),
             blocked_ms: None,
+            broken_off: 0,
             trouble: None,
             _lease: lease,
             log,
@@ -159,6 +162,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
             return State::Delivering;
         }
         let items = self.outbox.take(events_max);
+        // What was read is pending from here on, and an attempt can take minutes.
+        self.show();
         self.attempt(items).await
     }
 
@@ -228,8 +233,13 @@ impl<L: Log, S: Sink> Worker<L, S> {
             })?;
             self.window.stored(revision);
         }
+        self.show();
+        Ok(())
+    }
+
+    /// Makes the counts visible.
+    fn show(&self) {
         let head = *self.head.borrow();
         self.status.update(&self.window, head, self.blocked_ms);
-        Ok(())
     }
 }

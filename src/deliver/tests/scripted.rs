@@ -33,6 +33,8 @@ pub(super) struct Script {
     answers: Arc<Mutex<VecDeque<Answer>>>,
     pub(super) attempts: Arc<Mutex<Vec<Attempt>>>,
     pub(super) refreshed: Arc<Mutex<usize>>,
+    /// How long each attempt takes.
+    pub(super) takes: Arc<Mutex<Duration>>,
 }
 
 /// A running worker.
@@ -78,6 +80,8 @@ impl Sink for Script {
             at: Instant::now(),
             ids,
         });
+        let takes = *self.takes.lock().unwrap();
+        tokio::time::sleep(takes).await;
         let answer = self.answers.lock().unwrap().pop_front();
         match answer {
             Some(answer) => answer(batch.len()),

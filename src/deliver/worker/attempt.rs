@@ -1,20 +1,24 @@
 //! One attempt: send a portion, apply one verdict per event, keep refused events.
 
+use std::pin::pin;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::Worker;
-use super::state::{State, now_ms};
+use super::state::{HEARTBEAT, State, now_ms};
 use crate::dead_letters::DeadLetter;
 use crate::deliver::outbox::Item;
 use crate::deliver::verdicts::{Next, Review, review};
 use crate::deliver::window::Settled;
 use crate::event::Event;
-use crate::sink::{HoldCause, Note, RejectCause, Sent, Sink};
+use crate::sink::{HoldCause, Note, Outcome, RejectCause, Rendered, Sent, Sink};
 use crate::spool::Log;
+
+/// Attempts in a row that broke off, from which on each one halves the portion.
+const BROKEN_OFF_MAX: u32 = 3;
 
 impl<L: Log, S: Sink> Worker<L, S> {
     /// Sends one portion and applies its verdicts.
@@ -30,9 +34,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
         let batch: Vec<_> = items.iter().map(|item| item.rendered.clone()).collect();
         let started = Instant::now();
         self.status.attempted(now_ms());
-        let outcome = tokio::select! {
-            outcome = self.sink.send(&batch) => outcome,
-            () = self.force.cancelled() => return State::Stopping,
+        let Some(outcome) = self.send(&batch).await else {
+            return State::Stopping;
         };
         let reviewed = review(batch.len(), &outcome);
         self.metrics.attempt(reviewed.result);
@@ -49,8 +52,25 @@ impl<L: Log, S: Sink> Worker<L, S> {
         self.apply(items, reviewed)
     }
 
+    /// Sends with signs of life, since an attempt may take as long as `request_timeout` allows;
+    /// none when it was ended by force.
+    async fn send(&self, batch: &[Rendered]) -> Option<Outcome> {
+        let mut sending = pin!(self.sink.send(batch));
+        loop {
+            tokio::select! {
+                outcome = &mut sending => return Some(outcome),
+                () = self.force.cancelled() => return None,
+                () = sleep(HEARTBEAT) => self.beat(),
+            }
+        }
+    }
+
     fn apply(&mut self, items: Vec<Item>, reviewed: Review) -> State {
         let sent = items.len();
+        self.broken_off = match reviewed.is_broken_off() {
+            true => self.broken_off.saturating_add(1),
+            false => 0,
+        };
         let mut items: Vec<Option<Item>> = items.into_iter().map(Some).collect();
         let mut take = |index: usize| items.get_mut(index).and_then(Option::take);
         if !reviewed.delivered.is_empty() {
@@ -96,10 +116,16 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 self.outbox.halve(sent);
                 State::Delivering
             }
-            Next::Wait { asked, detail } => State::BackingOff {
-                wait: self.schedule.next(asked),
-                detail,
-            },
+            Next::Wait { asked, detail } => {
+                if self.broken_off >= BROKEN_OFF_MAX {
+                    // A server that resets while it is being sent too much cannot answer 413.
+                    self.outbox.halve(sent);
+                }
+                State::BackingOff {
+                    wait: self.schedule.next(asked),
+                    detail,
+                }
+            }
             Next::Hold { cause, detail } => State::Held { cause, detail },
         }
     }

@@ -11,7 +11,7 @@ use crate::sink::{HoldCause, Sink};
 use crate::spool::Log;
 
 /// Longest wait without a sign of life.
-const HEARTBEAT: Duration = Duration::from_secs(10);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// What the worker does.
 pub(super) enum State {
@@ -25,8 +25,7 @@ pub(super) enum State {
 impl<L: Log, S: Sink> Worker<L, S> {
     /// Waits for new events.
     pub(super) async fn idle(&mut self) -> State {
-        self.status
-            .update(&self.window, *self.head.borrow(), self.blocked_ms);
+        self.show();
         tokio::select! {
             changed = self.head.changed() => match changed {
                 Ok(()) => State::Delivering,
