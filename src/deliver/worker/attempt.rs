@@ -156,8 +156,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
         rendered: Option<Bytes>,
     ) {
         let destination = &self.name;
-        tracing::warn!(destination, id = %event.id, reason = cause.as_str(), %detail, "event refused");
         let reason = cause.as_str();
+        tracing::warn!(destination, id = %event.id, reason, %detail, "event refused");
         let letter = DeadLetter {
             event,
             reason,
