@@ -1,5 +1,6 @@
 //! The worker of one destination: one state, one loop.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
@@ -10,16 +11,18 @@ use super::retry::Schedule;
 use super::status::DestinationStatus;
 use super::window::{Settled, Window};
 use crate::dead_letters::{DeadLetter, DeadLetterLog};
+use crate::event::Event;
 use crate::normalize::Renderer;
 use crate::route;
 use crate::settings::Destination;
-use crate::sink::{HoldCause, RejectCause, Sent, Sink};
+use crate::sink::{HoldCause, RejectCause, Rendered, Sent, Sink};
 use crate::spool::{CursorError, Head, Log, LogReader, ReadEvent};
 use crate::telemetry::metrics::DestinationMetrics;
 
 mod attempt;
 mod state;
 
+use attempt::PANICKED;
 use state::{State, now_ms};
 
 /// Events for which storing the cursor is put off while they only pass by.
@@ -206,9 +209,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
             return;
         }
         let event = Arc::new(event);
-        match self.renderer.render(&event) {
-            Ok(rendered) => {
-                let encoded_bytes = self.sink.encoded_bytes(&rendered);
+        match self.render(&event) {
+            Ok((rendered, encoded_bytes)) => {
                 self.outbox.push(Item {
                     rendered,
                     encoded_bytes,
@@ -216,10 +218,25 @@ impl<L: Log, S: Sink> Worker<L, S> {
                     sent: Sent::No,
                 });
             }
-            Err(error) => {
-                let detail = error.to_string().into();
-                self.refuse(event, RejectCause::RenderFailed, detail, 0, None);
-            }
+            Err(detail) => self.refuse(event, RejectCause::RenderFailed, detail, 0, None),
+        }
+    }
+
+    /// The event as the destination wants it, and the bytes it adds to a request; or why not.
+    fn render(&self, event: &Arc<Event>) -> Result<(Rendered, usize), Arc<str>> {
+        // Pure, and made of a stranger's bytes: an event that meets a fault here would meet it at
+        // each start, so it is put aside like any other that cannot be rendered.
+        let rendered = catch_unwind(AssertUnwindSafe(|| {
+            let rendered = self.renderer.render(event);
+            rendered.map(|rendered| {
+                let encoded_bytes = self.sink.encoded_bytes(&rendered);
+                (rendered, encoded_bytes)
+            })
+        }));
+        match rendered {
+            Ok(Ok(rendered)) => Ok(rendered),
+            Ok(Err(error)) => Err(error.to_string().into()),
+            Err(_) => Err(PANICKED.into()),
         }
     }
 

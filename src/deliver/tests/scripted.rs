@@ -21,6 +21,9 @@ use crate::telemetry::metrics::Metrics;
 /// What the sink answers to one attempt; given the ids sent.
 pub(super) type Answer = Box<dyn FnOnce(usize) -> Outcome + Send>;
 
+/// An event that no sink survives.
+pub(super) const POISON: &str = "\"poison\"";
+
 /// One attempt as the sink saw it.
 #[derive(Clone, Debug)]
 pub(super) struct Attempt {
@@ -71,6 +74,7 @@ impl Sink for Script {
     }
 
     fn encoded_bytes(&self, event: &Rendered) -> usize {
+        assert_ne!(event.body, POISON, "a fault of the relay");
         event.body.len()
     }
 

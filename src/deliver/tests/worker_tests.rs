@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::memory::MemoryLog;
-use super::scripted::{Rig, Script, destination};
+use super::scripted::{POISON, Rig, Script, destination};
 use crate::settings::{BatchLimits, Destination};
 use crate::sink::{HoldCause, Note, Outcome, Pace, RejectCause, RetryCause, Scope, Sent, Verdict};
 
@@ -328,4 +328,28 @@ async fn a_destination_that_breaks_off_large_requests_gets_smaller_ones() {
         .await;
     let sizes: Vec<_> = rig.attempts().iter().map(|a| a.ids.len()).collect();
     assert_eq!(sizes[..5], [16, 16, 16, 8, 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_over_one_event_costs_that_event_a_dead_letter_and_nothing_else() {
+    let rig = rig(0).await;
+    let poison = rig.log.push("s", POISON);
+    rig.log.push("s", "1");
+    let snapshot = rig.drained().await;
+    assert_eq!(snapshot.totals.delivered, 1);
+    let letters = rig.dead_letters();
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0]["id"], poison.to_string());
+    assert_eq!(letters[0]["original"], POISON);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_an_attempt_holds_the_destination_and_drops_nothing() {
+    let rig = rig(0).await;
+    rig.script.then(|_| panic!("a fault of the relay"));
+    rig.log.push("s", "1");
+    let held = rig.until("held", |snapshot| snapshot.state == "held").await;
+    assert!(held.reason.unwrap().starts_with("unexpected: "));
+    assert_eq!(held.backlog, 1);
+    assert_eq!(rig.drained().await.totals.delivered, 1);
 }

@@ -1,7 +1,10 @@
 //! One attempt: send a portion, apply one verdict per event, keep refused events.
 
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,9 +17,12 @@ use crate::deliver::outbox::Item;
 use crate::deliver::verdicts::{Next, Review, review};
 use crate::deliver::window::Settled;
 use crate::event::Event;
-use crate::sink::{HoldCause, Note, Outcome, RejectCause, Rendered, Sent, Sink};
+use crate::sink::{HoldCause, Note, Outcome, RejectCause, Rendered, Scope, Sent, Sink, Verdict};
 use crate::spool::Log;
 
+/// What people are told where a panic was caught.
+pub(super) const PANICKED: &str =
+    "this is a fault of the relay; please report it with the panic in the log";
 /// Attempts in a row that broke off, from which on each one halves the portion.
 const BROKEN_OFF_MAX: u32 = 3;
 
@@ -56,6 +62,12 @@ impl<L: Log, S: Sink> Worker<L, S> {
     /// none when it was ended by force.
     async fn send(&self, batch: &[Rendered]) -> Option<Outcome> {
         let mut sending = pin!(self.sink.send(batch));
+        // Encoding and judging read what strangers wrote. A panic there must not end the worker,
+        // and with it the relay, again at each start: the events wait, and the log says where.
+        let mut sending = poll_fn(|context| {
+            let polled = catch_unwind(AssertUnwindSafe(|| sending.as_mut().poll(context)));
+            polled.unwrap_or_else(|_| Poll::Ready(panicked(batch.len())))
+        });
         loop {
             tokio::select! {
                 outcome = &mut sending => return Some(outcome),
@@ -203,6 +215,16 @@ impl<L: Log, S: Sink> Worker<L, S> {
         }
         None
     }
+}
+
+/// What an attempt comes to that met a fault of the relay.
+fn panicked(events: usize) -> Outcome {
+    let verdict = Verdict::Hold {
+        cause: HoldCause::Unexpected,
+        detail: PANICKED.into(),
+        scope: Scope::Destination,
+    };
+    Outcome::all(events, verdict, None, 0)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a histogram's observation")]
