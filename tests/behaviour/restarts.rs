@@ -157,3 +157,22 @@ async fn events_wait_in_the_journal_for_a_destination_that_comes_later() {
     assert_eq!(setup.text("second.jsonl"), setup.text("first.jsonl"));
     assert_eq!(relay.destination("first").await["delivered"], 10);
 }
+
+#[tokio::test]
+async fn a_delivery_that_never_ends_does_not_keep_the_relay_from_stopping() {
+    let file = "[destinations.stuck]\nkind = \"file\"\npath = \"stuck.jsonl\"\n";
+    let setup = Setup::new("", file).env("SIEM_RELAY_SERVER__STOP_TIMEOUT", "1s");
+    // Opening it waits for a reader that never comes, as a disk that hangs would.
+    let lock = setup.path(".stuck.jsonl.lock");
+    let made = std::process::Command::new("mkfifo").arg(&lock).status();
+    assert!(made.unwrap().success());
+    let relay = setup.start();
+    relay.accepted("{\"n\":1}").await;
+    relay
+        .until("stuck", |status| status["last_attempt"].is_string())
+        .await;
+    assert!(relay.stop().await.success());
+    std::fs::remove_file(&lock).unwrap();
+    let relay = setup.start();
+    assert_eq!(relay.drained("stuck").await["delivered"], 1);
+}
