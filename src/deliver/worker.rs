@@ -128,7 +128,9 @@ impl<L: Log, S: Sink> Worker<L, S> {
             state = match state {
                 State::Delivering => self.deliver(self.destination.batch.max_events).await,
                 State::Probing => self.deliver(1).await,
-                State::BackingOff { wait, .. } => self.pause(wait, State::Delivering).await,
+                State::Easing { wait } | State::BackingOff { wait, .. } => {
+                    self.pause(wait, State::Delivering).await
+                }
                 State::Held { .. } => {
                     let next = self
                         .pause(self.destination.probe_interval, State::Probing)

@@ -353,3 +353,25 @@ async fn a_panic_in_an_attempt_holds_the_destination_and_drops_nothing() {
     assert_eq!(held.backlog, 1);
     assert_eq!(rig.drained().await.totals.delivered, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_slower_pace_is_waited_for_and_told_as_no_error() {
+    let rig = rig(0).await;
+    let slower = |events| Outcome {
+        pace: Pace::Slower { after: None },
+        ..Outcome::all(
+            events,
+            Verdict::Delivered { note: Note::Plain },
+            Some(200),
+            0,
+        )
+    };
+    rig.script.then(slower);
+    rig.log.push("s", "1");
+    let snapshot = rig
+        .until("slower", |snapshot| snapshot.state == "backing_off")
+        .await;
+    assert!(snapshot.reason.unwrap().contains("slower"));
+    assert_eq!(snapshot.totals.delivered, 1);
+    assert!(snapshot.last_error.is_none(), "nothing failed");
+}

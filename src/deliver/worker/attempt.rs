@@ -122,6 +122,9 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 self.outbox.grow();
                 State::Delivering
             }
+            Next::Ease { asked } => State::Easing {
+                wait: self.schedule.next(asked),
+            },
             Next::Split { detail } => {
                 let destination = &self.name;
                 tracing::info!(destination, events = sent, %detail, "batch split");

@@ -16,8 +16,18 @@ pub(super) const HEARTBEAT: Duration = Duration::from_secs(10);
 /// What the worker does.
 pub(super) enum State {
     Delivering,
-    BackingOff { wait: Duration, detail: Arc<str> },
-    Held { cause: HoldCause, detail: Arc<str> },
+    /// Nothing failed: the destination asked for a slower pace.
+    Easing {
+        wait: Duration,
+    },
+    BackingOff {
+        wait: Duration,
+        detail: Arc<str>,
+    },
+    Held {
+        cause: HoldCause,
+        detail: Arc<str>,
+    },
     Probing,
     Stopping,
 }
@@ -63,6 +73,11 @@ impl<L: Log, S: Sink> Worker<L, S> {
             State::Delivering => self.status.enter("delivering", None, None),
             State::Probing => self.status.enter("probing", None, None),
             State::Stopping => self.status.enter("stopping", None, None),
+            State::Easing { wait } => {
+                let reason = "the destination asks for a slower pace".into();
+                let next = after(*wait);
+                self.status.enter("backing_off", Some(reason), next);
+            }
             State::BackingOff { wait, detail } => {
                 let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
                 tracing::warn!(destination, wait_ms, %detail, "delivery failed, backing off");
