@@ -1,8 +1,9 @@
 //! Builds the stages in order, runs them, and stops them in reverse: the only place that sees all.
 //!
 //! Order of the start: journal (opened, recovered, proven writable), registration of every
-//! destination (durable before the first 2xx that it must see), sinks and workers, and only then
-//! the listeners. Order of the stop: not ready, ingest, workers, cursors, admin, journal.
+//! destination (durable before the first 2xx that it must see), sinks, listeners bound, and only
+//! then workers and listeners run. Order of the stop: not ready, ingest, workers, cursors, admin,
+//! journal.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -79,18 +80,12 @@ impl Relay {
         let log = open_log(&settings.journal, &metrics).await?;
         warnings.extend(forgotten(&log, &settings));
         let tokens = Tokens::default();
-        let mut workers = JoinSet::new();
+        let mut workers = Vec::new();
         let mut destinations = Vec::new();
         for destination in &settings.destinations {
-            let view = start_worker(
-                destination,
-                &settings,
-                &log,
-                &metrics,
-                &tokens,
-                &mut workers,
-            )
-            .await?;
+            let (worker, view) =
+                make_worker(destination, &settings, &log, &metrics, &tokens).await?;
+            workers.push(worker);
             destinations.push(view);
         }
         let server = &settings.server;
@@ -133,7 +128,7 @@ impl Relay {
         let mut relay = Self {
             log,
             view,
-            workers,
+            workers: JoinSet::new(),
             ingest: JoinSet::new(),
             admin: JoinSet::new(),
             tokens,
@@ -145,6 +140,11 @@ impl Relay {
             force,
             ..
         } = relay.tokens.clone();
+        // Nothing can fail any more: a start that does must not break a delivery off, since a
+        // supervisor repeats it for ever.
+        for worker in workers {
+            relay.workers.spawn(worker.run());
+        }
         relay
             .ingest
             .spawn(ingest.serve(listener, ingest_stop, force.clone()));
@@ -282,21 +282,19 @@ fn unrouted(settings: &Settings) -> impl Iterator<Item = &settings::Source> {
         .filter(move |source| !wanted(source))
 }
 
-async fn start_worker(
+/// A destination's worker, and what people see of it. Registers the destination once nothing of
+/// its own can fail: the journal keeps events for a registered one until it is forgotten.
+async fn make_worker(
     destination: &settings::Destination,
     settings: &Settings,
     log: &LocalLog,
     metrics: &Arc<Metrics>,
     tokens: &Tokens,
-    workers: &mut JoinSet<Result<(), WorkerError>>,
-) -> Result<DestinationView, RunError> {
+) -> Result<(Worker<LocalLog, AnySink>, DestinationView), RunError> {
     let start = match destination.start {
         settings::Start::Earliest => StartAt::Earliest,
         settings::Start::Latest => StartAt::Latest,
     };
-    log.register(&destination.name, start)
-        .await
-        .map_err(RunError::Cursors)?;
     let sink = AnySink::build(destination)?;
     let letters = &settings.dead_letters;
     let dead_letters = DeadLetterLog::open(
@@ -304,6 +302,9 @@ async fn start_worker(
         &destination.name,
         letters.max_size_bytes,
     )?;
+    log.register(&destination.name, start)
+        .await
+        .map_err(RunError::Cursors)?;
     let plaintext = view::url(&destination.kind).is_some_and(|url| url.starts_with("http://"));
     let handles = metrics.destination(&destination.name, plaintext);
     let status = DestinationStatus::new(handles.clone());
@@ -317,9 +318,9 @@ async fn start_worker(
         force: tokens.force.clone(),
     };
     let worker = Worker::start(Arc::new(log.clone()), sink, options).await?;
-    workers.spawn(worker.run());
-    Ok(DestinationView {
+    let view = DestinationView {
         settings: destination.clone(),
         status,
-    })
+    };
+    Ok((worker, view))
 }

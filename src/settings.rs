@@ -4,10 +4,12 @@
 //! loaded. No logic lives here, and nothing reads files or the environment. Units are in the
 //! names or types; defaults are documented once, in `config.toml.example`.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::Uri;
 use ipnet::IpNet;
 
 use crate::secret::Secret;
@@ -238,7 +240,7 @@ pub enum Kind {
 }
 
 /// What every HTTP destination has.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Endpoint {
     /// Base or full URL, without credentials.
     pub url: String,
@@ -375,3 +377,24 @@ impl Kind {
         }
     }
 }
+
+/// Without the path and query of the URL, which may be a capability.
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let uri: Option<Uri> = self.url.parse().ok();
+        let origin = uri.as_ref().and_then(|uri| {
+            let host = uri.authority()?.as_str().rsplit('@').next()?;
+            Some(format!("{}://{host}", uri.scheme_str()?))
+        });
+        f.debug_struct("Endpoint")
+            .field("url", &origin.as_deref().unwrap_or("***"))
+            .field("connect_timeout", &self.connect_timeout)
+            .field("request_timeout", &self.request_timeout)
+            .field("ca_file", &self.ca_file)
+            .field("gzip", &self.gzip)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

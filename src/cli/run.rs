@@ -1,6 +1,7 @@
 //! `siem-relay run`: sets up logs and signals, then runs the app.
 
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -15,6 +16,8 @@ use crate::telemetry::{logs, metrics::Metrics};
 const WORKER_THREADS_MAX: usize = 4;
 /// Threads for file operations of destinations and readers.
 const BLOCKING_THREADS_MAX: usize = 40;
+/// Time that file operations may take after everything else has stopped.
+const FILES_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Runs until a signal asks to stop, or a stage fails.
 pub(super) fn run(file: &Path) -> Result<(), Failure> {
@@ -31,7 +34,7 @@ pub(super) fn run(file: &Path) -> Result<(), Failure> {
         .map_err(|error| Failure::new(RUNTIME_FAILED, error))?;
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!(version, config = %file.display(), "relay starts");
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let stop = CancellationToken::new();
         watch_signals(stop.clone()).map_err(|error| Failure::new(RUNTIME_FAILED, error))?;
         app::run(settings, warnings, metrics, stop)
@@ -40,7 +43,10 @@ pub(super) fn run(file: &Path) -> Result<(), Failure> {
                 tracing::error!(%error, "relay failed");
                 Failure::new(error.exit_code(), error)
             })
-    })
+    });
+    // Dropping the runtime would wait for a file operation that never ends, deaf to signals.
+    runtime.shutdown_timeout(FILES_TIMEOUT);
+    ended
 }
 
 /// The first SIGTERM or SIGINT stops gracefully; a second one ends the process at once.

@@ -173,14 +173,19 @@ impl DestinationStatus {
     pub(super) fn update(&self, window: &Window, head: Head, blocked_ms: Option<u64>) {
         let mut shared = self.lock();
         shared.head = head;
-        shared.backlog = window.backlog(head);
+        let backlog = window.backlog(head);
+        shared.backlog = backlog;
         let snapshot = &mut shared.snapshot;
         snapshot.accepted = window.accepted(head);
         snapshot.totals = window.totals();
         snapshot.mismatch = window.mismatch(head);
         snapshot.low_water = window.low_water();
         snapshot.last_success_ms = window.last_success_ms();
-        snapshot.oldest_ms = window.oldest_ms().or(blocked_ms);
+        snapshot.oldest_ms = match window.oldest_ms().or(blocked_ms) {
+            // What waits was not read yet: it is about as old as what was settled just now.
+            None if backlog > 0 => snapshot.oldest_ms,
+            oldest => oldest,
+        };
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {

@@ -35,6 +35,8 @@ pub(super) enum Next {
         asked: Option<Duration>,
         detail: Arc<str>,
     },
+    /// Nothing failed; wait because the destination asks for a slower pace.
+    Ease { asked: Option<Duration> },
     /// Wait for a person.
     Hold { cause: HoldCause, detail: Arc<str> },
 }
@@ -71,11 +73,7 @@ pub(super) fn review(sent: usize, outcome: &Outcome) -> Review {
         };
     }
     if let (Next::Go, Pace::Slower { after }) = (&review.next, outcome.pace) {
-        let detail = "the destination asks for a slower pace".into();
-        review.next = Next::Wait {
-            asked: after,
-            detail,
-        };
+        review.next = Next::Ease { asked: after };
     }
     review
 }
@@ -128,9 +126,22 @@ impl Review {
         }
     }
 
+    /// Whether the transfer broke for every event, as it does where it is too much at once.
+    pub(super) fn is_broken_off(&self) -> bool {
+        let broken = |why: &Option<(RetryCause, Sent)>| {
+            matches!(
+                why,
+                Some((RetryCause::Connect | RetryCause::Timeout, Sent::Unknown))
+            )
+        };
+        self.delivered.is_empty()
+            && self.rejected.is_empty()
+            && self.kept.iter().all(|(_, why)| broken(why))
+    }
+
     fn escalate(&mut self, next: Next) {
         let rank = |next: &Next| match next {
-            Next::Go => (0, Duration::ZERO),
+            Next::Go | Next::Ease { .. } => (0, Duration::ZERO),
             Next::Wait { asked, .. } => (1, asked.unwrap_or(Duration::from_nanos(1))),
             Next::Split { .. } => (2, Duration::ZERO),
             Next::Hold { .. } => (3, Duration::ZERO),
@@ -151,7 +162,7 @@ impl Review {
             Next::Hold { .. } => "hold",
             Next::Split { .. } => "split",
             Next::Wait { .. } => "retry",
-            Next::Go => "permanent",
+            Next::Go | Next::Ease { .. } => "permanent",
         }
     }
 }

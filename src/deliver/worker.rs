@@ -1,5 +1,6 @@
 //! The worker of one destination: one state, one loop.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
@@ -10,16 +11,18 @@ use super::retry::Schedule;
 use super::status::DestinationStatus;
 use super::window::{Settled, Window};
 use crate::dead_letters::{DeadLetter, DeadLetterLog};
+use crate::event::Event;
 use crate::normalize::Renderer;
 use crate::route;
 use crate::settings::Destination;
-use crate::sink::{HoldCause, RejectCause, Sent, Sink};
+use crate::sink::{HoldCause, RejectCause, Rendered, Sent, Sink};
 use crate::spool::{CursorError, Head, Log, LogReader, ReadEvent};
 use crate::telemetry::metrics::DestinationMetrics;
 
 mod attempt;
 mod state;
 
+use attempt::PANICKED;
 use state::{State, now_ms};
 
 /// Events for which storing the cursor is put off while they only pass by.
@@ -72,6 +75,8 @@ pub struct Worker<L: Log, S: Sink> {
     unsaved: Vec<(DeadLetter, RejectCause)>,
     /// When the log became unreadable here; Unix milliseconds.
     blocked_ms: Option<u64>,
+    /// Attempts in a row whose transfer broke off for every event.
+    broken_off: u32,
     /// What was last logged as wrong, until a delivery works again.
     trouble: Option<Arc<str>>,
     _lease: L::Lease,
@@ -103,6 +108,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             destination: options.destination,
             unsaved: Vec::new(),
             blocked_ms: None,
+            broken_off: 0,
             trouble: None,
             _lease: lease,
             log,
@@ -122,7 +128,9 @@ impl<L: Log, S: Sink> Worker<L, S> {
             state = match state {
                 State::Delivering => self.deliver(self.destination.batch.max_events).await,
                 State::Probing => self.deliver(1).await,
-                State::BackingOff { wait, .. } => self.pause(wait, State::Delivering).await,
+                State::Easing { wait } | State::BackingOff { wait, .. } => {
+                    self.pause(wait, State::Delivering).await
+                }
                 State::Held { .. } => {
                     let next = self
                         .pause(self.destination.probe_interval, State::Probing)
@@ -159,6 +167,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
             return State::Delivering;
         }
         let items = self.outbox.take(events_max);
+        // What was read is pending from here on, and an attempt can take minutes.
+        self.show();
         self.attempt(items).await
     }
 
@@ -201,9 +211,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
             return;
         }
         let event = Arc::new(event);
-        match self.renderer.render(&event) {
-            Ok(rendered) => {
-                let encoded_bytes = self.sink.encoded_bytes(&rendered);
+        match self.render(&event) {
+            Ok((rendered, encoded_bytes)) => {
                 self.outbox.push(Item {
                     rendered,
                     encoded_bytes,
@@ -211,10 +220,25 @@ impl<L: Log, S: Sink> Worker<L, S> {
                     sent: Sent::No,
                 });
             }
-            Err(error) => {
-                let detail = error.to_string().into();
-                self.refuse(event, RejectCause::RenderFailed, detail, 0, None);
-            }
+            Err(detail) => self.refuse(event, RejectCause::RenderFailed, detail, 0, None),
+        }
+    }
+
+    /// The event as the destination wants it, and the bytes it adds to a request; or why not.
+    fn render(&self, event: &Arc<Event>) -> Result<(Rendered, usize), Arc<str>> {
+        // Pure, and made of a stranger's bytes: an event that meets a fault here would meet it at
+        // each start, so it is put aside like any other that cannot be rendered.
+        let rendered = catch_unwind(AssertUnwindSafe(|| {
+            let rendered = self.renderer.render(event);
+            rendered.map(|rendered| {
+                let encoded_bytes = self.sink.encoded_bytes(&rendered);
+                (rendered, encoded_bytes)
+            })
+        }));
+        match rendered {
+            Ok(Ok(rendered)) => Ok(rendered),
+            Ok(Err(error)) => Err(error.to_string().into()),
+            Err(_) => Err(PANICKED.into()),
         }
     }
 
@@ -228,8 +252,13 @@ impl<L: Log, S: Sink> Worker<L, S> {
             })?;
             self.window.stored(revision);
         }
+        self.show();
+        Ok(())
+    }
+
+    /// Makes the counts visible.
+    fn show(&self) {
         let head = *self.head.borrow();
         self.status.update(&self.window, head, self.blocked_ms);
-        Ok(())
     }
 }

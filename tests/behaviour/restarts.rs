@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::fake_http::Reply;
 use crate::relay::{Relay, Setup};
 use crate::siem::{Four, NAMES, Siem, file_ids, never, with_secrets};
 
@@ -150,4 +151,60 @@ async fn events_wait_in_the_journal_for_a_destination_that_comes_later() {
     assert_eq!(relay.drained("second").await["delivered"], 10);
     assert_eq!(setup.text("second.jsonl"), setup.text("first.jsonl"));
     assert_eq!(relay.destination("first").await["delivered"], 10);
+}
+
+#[tokio::test]
+async fn a_delivery_that_never_ends_does_not_keep_the_relay_from_stopping() {
+    let file = "[destinations.stuck]\nkind = \"file\"\npath = \"stuck.jsonl\"\n";
+    let setup = Setup::new("", file).env("SIEM_RELAY_SERVER__STOP_TIMEOUT", "1s");
+    // Opening it waits for a reader that never comes, as a disk that hangs would.
+    let lock = setup.path(".stuck.jsonl.lock");
+    let made = std::process::Command::new("mkfifo").arg(&lock).status();
+    assert!(made.unwrap().success());
+    let relay = setup.start();
+    relay.accepted("{\"n\":1}").await;
+    relay
+        .until("stuck", |status| status["last_attempt"].is_string())
+        .await;
+    assert!(relay.stop().await.success());
+    std::fs::remove_file(&lock).unwrap();
+    let relay = setup.start();
+    assert_eq!(relay.drained("stuck").await["delivered"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_fails_delivers_nothing() {
+    // Each such start would break an attempt off, and a supervisor starts again for ever.
+    let requests = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&requests);
+    let hec = Siem::hec(move |_| {
+        seen.fetch_add(1, Ordering::SeqCst);
+        Some(Reply::status(503, ""))
+    })
+    .await;
+    let destination = format!(
+        "[destinations.splunk]\nkind = \"splunk_hec\"\nurl = \"{}\"\n\
+         token_env = \"HEC_TOKEN\"\nretry_initial = \"60s\"\nretry_max = \"60s\"\n\
+         gzip = false\nbatch_max_events = 1\n",
+        hec.url()
+    );
+    let setup = Setup::new("", &destination).env(SECRETS[0].0, SECRETS[0].1);
+    let relay = setup.start();
+    // Enough that the start takes a moment.
+    for number in 0..1500 {
+        relay.accepted(format!("{{\"n\":{number}}}")).await;
+    }
+    relay
+        .until("splunk", |status| status["state"] == "backing_off")
+        .await;
+    assert!(relay.stop().await.success());
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap().to_string();
+    let before = requests.load(Ordering::SeqCst);
+    let setup = setup.env("SIEM_RELAY_ADMIN__LISTEN", &address);
+    for _ in 0..5 {
+        let (code, _, stderr) = setup.output(&["run", "--config", "config.toml"]);
+        assert_eq!(code, 5, "{stderr}");
+    }
+    assert_eq!(requests.load(Ordering::SeqCst), before);
 }

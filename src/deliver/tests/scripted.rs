@@ -21,6 +21,9 @@ use crate::telemetry::metrics::Metrics;
 /// What the sink answers to one attempt; given the ids sent.
 pub(super) type Answer = Box<dyn FnOnce(usize) -> Outcome + Send>;
 
+/// An event that no sink survives.
+pub(super) const POISON: &str = "\"poison\"";
+
 /// One attempt as the sink saw it.
 #[derive(Clone, Debug)]
 pub(super) struct Attempt {
@@ -33,6 +36,8 @@ pub(super) struct Script {
     answers: Arc<Mutex<VecDeque<Answer>>>,
     pub(super) attempts: Arc<Mutex<Vec<Attempt>>>,
     pub(super) refreshed: Arc<Mutex<usize>>,
+    /// How long each attempt takes.
+    pub(super) takes: Arc<Mutex<Duration>>,
 }
 
 /// A running worker.
@@ -69,6 +74,7 @@ impl Sink for Script {
     }
 
     fn encoded_bytes(&self, event: &Rendered) -> usize {
+        assert_ne!(event.body, POISON, "a fault of the relay");
         event.body.len()
     }
 
@@ -78,6 +84,8 @@ impl Sink for Script {
             at: Instant::now(),
             ids,
         });
+        let takes = *self.takes.lock().unwrap();
+        tokio::time::sleep(takes).await;
         let answer = self.answers.lock().unwrap().pop_front();
         match answer {
             Some(answer) => answer(batch.len()),

@@ -119,7 +119,7 @@ fn a_slower_pace_waits_though_all_was_delivered() {
         ..outcome(vec![delivered()])
     };
     let reviewed = review(1, &slower);
-    assert!(matches!(reviewed.next, Next::Wait { asked, .. } if asked == after));
+    assert!(matches!(reviewed.next, Next::Ease { asked } if asked == after));
     assert_eq!(reviewed.result, "success");
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::memory::MemoryLog;
-use super::scripted::{Rig, Script, destination};
+use super::scripted::{POISON, Rig, Script, destination};
 use crate::settings::{BatchLimits, Destination};
 use crate::sink::{HoldCause, Note, Outcome, Pace, RejectCause, RetryCause, Scope, Sent, Verdict};
 
@@ -266,4 +266,112 @@ async fn a_restart_goes_on_where_the_cursor_is_and_repeats_nothing_that_it_names
     let snapshot = rig.drained().await;
     assert_eq!(snapshot.totals.delivered, 4);
     assert_eq!(rig.attempts()[0].ids, [ids[1], ids[3]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_attempt_gives_signs_of_life() {
+    let rig = rig(0).await;
+    *rig.script.takes.lock().unwrap() = Duration::from_secs(600);
+    rig.log.push("s", "1");
+    rig.until("sending", |_| !rig.attempts().is_empty()).await;
+    let heartbeat = rig.metrics.destination("splunk", false).heartbeat;
+    for _ in 0..9 {
+        heartbeat.set(0.0);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(heartbeat.get() > 0.0, "a minute without a heartbeat");
+    }
+    assert_eq!(rig.drained().await.totals.delivered, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_oldest_event_is_told_while_an_attempt_is_under_way_and_between_two() {
+    let log = MemoryLog::new(&["splunk"]);
+    let first = log.push("s", "1").received_ms();
+    for number in 0..300 {
+        log.push("s", &number.to_string());
+    }
+    let script = Script::default();
+    *script.takes.lock().unwrap() = Duration::from_secs(1);
+    let rig = Rig::start(log, script, destination(), 1 << 20).await;
+    // The log's events are from 2025: one that looks as if it had just arrived is a lie.
+    let snapshot = rig.until("sending", |_| !rig.attempts().is_empty()).await;
+    assert_eq!(snapshot.oldest_ms, Some(first));
+    let last = first + 300;
+    rig.until("drained", |snapshot| {
+        assert!(snapshot.oldest_ms.is_none_or(|oldest| oldest <= last));
+        snapshot.backlog == 0
+    })
+    .await;
+    assert_eq!(rig.snapshot().oldest_ms, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destination_that_breaks_off_large_requests_gets_smaller_ones() {
+    let rig = rig(0).await;
+    let broken = || Verdict::Retry {
+        after: None,
+        sent: Sent::Unknown,
+        cause: RetryCause::Connect,
+        detail: "the connection broke before an answer".into(),
+    };
+    for _ in 0..20 {
+        let largest = 4;
+        rig.script.then(move |events| match events > largest {
+            true => Outcome::all(events, broken(), None, 0),
+            false => Outcome::all(events, Verdict::Delivered { note: Note::Plain }, None, 0),
+        });
+    }
+    for number in 0..16 {
+        rig.log.push("s", &number.to_string());
+    }
+    rig.until("taken", |snapshot| snapshot.totals.delivered > 0)
+        .await;
+    let sizes: Vec<_> = rig.attempts().iter().map(|a| a.ids.len()).collect();
+    assert_eq!(sizes[..5], [16, 16, 16, 8, 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_over_one_event_costs_that_event_a_dead_letter_and_nothing_else() {
+    let rig = rig(0).await;
+    let poison = rig.log.push("s", POISON);
+    rig.log.push("s", "1");
+    let snapshot = rig.drained().await;
+    assert_eq!(snapshot.totals.delivered, 1);
+    let letters = rig.dead_letters();
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0]["id"], poison.to_string());
+    assert_eq!(letters[0]["original"], POISON);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_an_attempt_holds_the_destination_and_drops_nothing() {
+    let rig = rig(0).await;
+    rig.script.then(|_| panic!("a fault of the relay"));
+    rig.log.push("s", "1");
+    let held = rig.until("held", |snapshot| snapshot.state == "held").await;
+    assert!(held.reason.unwrap().starts_with("unexpected: "));
+    assert_eq!(held.backlog, 1);
+    assert_eq!(rig.drained().await.totals.delivered, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slower_pace_is_waited_for_and_told_as_no_error() {
+    let rig = rig(0).await;
+    let slower = |events| Outcome {
+        pace: Pace::Slower { after: None },
+        ..Outcome::all(
+            events,
+            Verdict::Delivered { note: Note::Plain },
+            Some(200),
+            0,
+        )
+    };
+    rig.script.then(slower);
+    rig.log.push("s", "1");
+    let snapshot = rig
+        .until("slower", |snapshot| snapshot.state == "backing_off")
+        .await;
+    assert!(snapshot.reason.unwrap().contains("slower"));
+    assert_eq!(snapshot.totals.delivered, 1);
+    assert!(snapshot.last_error.is_none(), "nothing failed");
 }

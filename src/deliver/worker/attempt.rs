@@ -1,20 +1,30 @@
 //! One attempt: send a portion, apply one verdict per event, keep refused events.
 
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::{Arc, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::Worker;
-use super::state::{State, now_ms};
+use super::state::{HEARTBEAT, State, now_ms};
 use crate::dead_letters::DeadLetter;
 use crate::deliver::outbox::Item;
 use crate::deliver::verdicts::{Next, Review, review};
 use crate::deliver::window::Settled;
 use crate::event::Event;
-use crate::sink::{HoldCause, Note, RejectCause, Sent, Sink};
+use crate::sink::{HoldCause, Note, Outcome, RejectCause, Rendered, Scope, Sent, Sink, Verdict};
 use crate::spool::Log;
+
+/// What people are told where a panic was caught.
+pub(super) const PANICKED: &str =
+    "this is a fault of the relay; please report it with the panic in the log";
+/// Attempts in a row that broke off, from which on each one halves the portion.
+const BROKEN_OFF_MAX: u32 = 3;
 
 impl<L: Log, S: Sink> Worker<L, S> {
     /// Sends one portion and applies its verdicts.
@@ -30,9 +40,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
         let batch: Vec<_> = items.iter().map(|item| item.rendered.clone()).collect();
         let started = Instant::now();
         self.status.attempted(now_ms());
-        let outcome = tokio::select! {
-            outcome = self.sink.send(&batch) => outcome,
-            () = self.force.cancelled() => return State::Stopping,
+        let Some(outcome) = self.send(&batch).await else {
+            return State::Stopping;
         };
         let reviewed = review(batch.len(), &outcome);
         self.metrics.attempt(reviewed.result);
@@ -49,8 +58,31 @@ impl<L: Log, S: Sink> Worker<L, S> {
         self.apply(items, reviewed)
     }
 
+    /// Sends with signs of life, since an attempt may take as long as `request_timeout` allows;
+    /// none when it was ended by force.
+    async fn send(&self, batch: &[Rendered]) -> Option<Outcome> {
+        let mut sending = pin!(self.sink.send(batch));
+        // Encoding and judging read what strangers wrote. A panic there must not end the worker,
+        // and with it the relay, again at each start: the events wait, and the log says where.
+        let mut sending = poll_fn(|context| {
+            let polled = catch_unwind(AssertUnwindSafe(|| sending.as_mut().poll(context)));
+            polled.unwrap_or_else(|_| Poll::Ready(panicked(batch.len())))
+        });
+        loop {
+            tokio::select! {
+                outcome = &mut sending => return Some(outcome),
+                () = self.force.cancelled() => return None,
+                () = sleep(HEARTBEAT) => self.beat(),
+            }
+        }
+    }
+
     fn apply(&mut self, items: Vec<Item>, reviewed: Review) -> State {
         let sent = items.len();
+        self.broken_off = match reviewed.is_broken_off() {
+            true => self.broken_off.saturating_add(1),
+            false => 0,
+        };
         let mut items: Vec<Option<Item>> = items.into_iter().map(Some).collect();
         let mut take = |index: usize| items.get_mut(index).and_then(Option::take);
         if !reviewed.delivered.is_empty() {
@@ -90,16 +122,25 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 self.outbox.grow();
                 State::Delivering
             }
+            Next::Ease { asked } => State::Easing {
+                wait: self.schedule.next(asked),
+            },
             Next::Split { detail } => {
                 let destination = &self.name;
                 tracing::info!(destination, events = sent, %detail, "batch split");
                 self.outbox.halve(sent);
                 State::Delivering
             }
-            Next::Wait { asked, detail } => State::BackingOff {
-                wait: self.schedule.next(asked),
-                detail,
-            },
+            Next::Wait { asked, detail } => {
+                if self.broken_off >= BROKEN_OFF_MAX {
+                    // A server that resets while it is being sent too much cannot answer 413.
+                    self.outbox.halve(sent);
+                }
+                State::BackingOff {
+                    wait: self.schedule.next(asked),
+                    detail,
+                }
+            }
             Next::Hold { cause, detail } => State::Held { cause, detail },
         }
     }
@@ -177,6 +218,16 @@ impl<L: Log, S: Sink> Worker<L, S> {
         }
         None
     }
+}
+
+/// What an attempt comes to that met a fault of the relay.
+fn panicked(events: usize) -> Outcome {
+    let verdict = Verdict::Hold {
+        cause: HoldCause::Unexpected,
+        detail: PANICKED.into(),
+        scope: Scope::Destination,
+    };
+    Outcome::all(events, verdict, None, 0)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a histogram's observation")]

@@ -11,13 +11,23 @@ use crate::sink::{HoldCause, Sink};
 use crate::spool::Log;
 
 /// Longest wait without a sign of life.
-const HEARTBEAT: Duration = Duration::from_secs(10);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// What the worker does.
 pub(super) enum State {
     Delivering,
-    BackingOff { wait: Duration, detail: Arc<str> },
-    Held { cause: HoldCause, detail: Arc<str> },
+    /// Nothing failed: the destination asked for a slower pace.
+    Easing {
+        wait: Duration,
+    },
+    BackingOff {
+        wait: Duration,
+        detail: Arc<str>,
+    },
+    Held {
+        cause: HoldCause,
+        detail: Arc<str>,
+    },
     Probing,
     Stopping,
 }
@@ -25,8 +35,7 @@ pub(super) enum State {
 impl<L: Log, S: Sink> Worker<L, S> {
     /// Waits for new events.
     pub(super) async fn idle(&mut self) -> State {
-        self.status
-            .update(&self.window, *self.head.borrow(), self.blocked_ms);
+        self.show();
         tokio::select! {
             changed = self.head.changed() => match changed {
                 Ok(()) => State::Delivering,
@@ -64,6 +73,11 @@ impl<L: Log, S: Sink> Worker<L, S> {
             State::Delivering => self.status.enter("delivering", None, None),
             State::Probing => self.status.enter("probing", None, None),
             State::Stopping => self.status.enter("stopping", None, None),
+            State::Easing { wait } => {
+                let reason = "the destination asks for a slower pace".into();
+                let next = after(*wait);
+                self.status.enter("backing_off", Some(reason), next);
+            }
             State::BackingOff { wait, detail } => {
                 let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
                 if self.trouble.as_ref() == Some(detail) {

@@ -130,14 +130,22 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// Parts of a URL that may be a capability: long path segments, and values of a query.
+/// Parts of a URL that may be a capability: long path segments, and values of a query, with or
+/// without a key, as they are written and as a server reads them.
 pub(super) fn url_secrets(url: &Url) -> Vec<Hidden> {
+    let is_long = |text: &&str| text.len() >= URL_SECRET_BYTES_MIN;
     let segments = url.path_segments().into_iter().flatten();
-    let segments = segments.filter(|segment| segment.len() >= URL_SECRET_BYTES_MIN);
-    let values = url.query_pairs().map(|(_, value)| value.into_owned());
+    let parts = url.query().into_iter().flat_map(|query| query.split('&'));
+    let written = parts.filter_map(|part| match part.split_once('=') {
+        Some((_, value)) => Some(value),
+        None => Some(part).filter(is_long),
+    });
+    let read = url.query_pairs().map(|(_, value)| value);
     segments
+        .filter(is_long)
+        .chain(written)
         .map(Hidden::new)
-        .chain(values.map(|value| Hidden::new(&value)))
+        .chain(read.map(|value| Hidden::new(&value)))
         .collect()
 }
 
@@ -183,5 +191,24 @@ mod tests {
             answer.quote("no /receiver/v1/ZaVnC4dhaV3-Zbn8Kq?key=s3cret"),
             "no /receiver/v1/***?key=***"
         );
+    }
+
+    #[test]
+    fn capabilities_in_a_query_are_blanked_as_written_and_as_read() {
+        let url = Url::parse("https://h/hook?sig=a%2Fb%2Bs3cret&ZaVnC4dhaV3-Zbn8Kq").unwrap();
+        let answer = Answer {
+            secrets: url_secrets(&url),
+            ..Answer::default()
+        };
+        for text in [
+            "POST /hook?sig=a%2Fb%2Bs3cret&ZaVnC4dhaV3-Zbn8Kq HTTP/1.1",
+            "sig a/b+s3cret, ZaVnC4dhaV3-Zbn8Kq",
+        ] {
+            let quote = answer.quote(text);
+            assert!(
+                !quote.contains("s3cret") && !quote.contains("Zbn"),
+                "{quote}"
+            );
+        }
     }
 }

@@ -268,3 +268,31 @@ async fn a_path_that_is_no_regular_file_holds() {
         &Expected::Hold(HoldCause::Url),
     );
 }
+
+#[test]
+fn half_a_line_that_somebody_else_appended_does_not_tear_ours() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("events.jsonl");
+    let mut writer = writer(&path);
+    writer.append(b"one\n", SystemTime::now()).unwrap();
+    let mut file = File::options().append(true).open(&path).unwrap();
+    std::io::Write::write_all(&mut file, b"another's\nhal").unwrap();
+    writer.append(b"two\n", SystemTime::now()).unwrap();
+    assert_eq!(text(&path), "one\nanother's\ntwo\n");
+}
+
+#[test]
+fn what_a_failed_sync_left_is_cut_off_and_written_again_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("events.jsonl");
+    let mut writer = writer(&path);
+    writer.append(b"one\n", SystemTime::now()).unwrap();
+    // Written whole, but a device that cannot be synced: EINVAL.
+    writer.replace_file(File::options().write(true).open("/dev/null").unwrap());
+    let fault = writer.append(b"two\n", SystemTime::now()).unwrap_err();
+    assert!(fault.to_string().contains("sync"), "{fault}");
+    let mut file = File::options().append(true).open(&path).unwrap();
+    std::io::Write::write_all(&mut file, b"two\n").unwrap();
+    writer.append(b"two\n", SystemTime::now()).unwrap();
+    assert_eq!(text(&path), "one\ntwo\n");
+}

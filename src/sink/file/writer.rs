@@ -125,14 +125,15 @@ impl Writer {
         }
     }
 
-    /// The open file if the path still leads to it, else a newly opened one: somebody may have
-    /// moved or deleted it, and must not go on receiving events.
+    /// The open file if the path still leads to it and it is as it was left, else a newly opened
+    /// one: somebody may have moved or deleted it, and must not go on receiving events, or may
+    /// have appended half a line, which ours must not continue.
     fn current(&mut self) -> Result<Open, Fault> {
-        if let Some(mut open) = self.open.take()
+        if let Some(open) = self.open.take()
             && let Ok(metadata) = fs::metadata(&self.names.path)
             && Identity::of(&metadata) == open.identity
+            && metadata.len() == open.good_bytes
         {
-            open.good_bytes = metadata.len();
             return Ok(open);
         }
         self.open_file()
