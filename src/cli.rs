@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{self, Loaded};
 
 mod forget;
+mod open_files;
 mod run;
 pub mod sample;
 mod send_sample;
