@@ -19,6 +19,8 @@ pub mod sample;
 mod send_sample;
 
 const RUNTIME_FAILED: u8 = 1;
+/// As the parser of the command line has it.
+const USAGE_WRONG: u8 = 2;
 const CONFIG_INVALID: u8 = 3;
 
 /// Durable webhook relay for SIEMs.
