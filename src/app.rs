@@ -258,7 +258,7 @@ fn forgotten(log: &LocalLog, settings: &Settings) -> Vec<String> {
         let warning = format!(
             "destination {name} is registered in the journal but not configured: events are kept \
              for it until the journal is full; configure it, or run `siem-relay journal forget \
-             {name}` while the relay is stopped"
+             --config FILE {name}` while the relay is stopped"
         );
         tracing::warn!("{warning}");
         warning

@@ -13,11 +13,14 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{self, Loaded};
 
 mod forget;
+mod open_files;
 mod run;
 pub mod sample;
 mod send_sample;
 
 const RUNTIME_FAILED: u8 = 1;
+/// As the parser of the command line has it.
+const USAGE_WRONG: u8 = 2;
 const CONFIG_INVALID: u8 = 3;
 
 /// Durable webhook relay for SIEMs.

@@ -32,6 +32,8 @@ use tree::Tree;
 
 /// Most sources, and most destinations: each has a worker, a log and a set of metrics.
 const ENTRIES_MAX: usize = 32;
+/// No source may be called that: metrics would take it for requests that reach no source.
+const UNCLAIMED: &str = "none";
 
 /// A configuration without problems.
 #[derive(Clone, Debug)]
@@ -75,6 +77,10 @@ fn settings(root: &Table<'_>) -> Option<Settings> {
     let mut names = Vec::new();
     let sources = root.entries("sources", |name, table| {
         check_name(name, table);
+        if name == UNCLAIMED {
+            let what = "the name is the metric label of requests without a source";
+            table.problem("", what, "rename the table");
+        }
         names.push(name.to_owned());
         source::source(name, table, &server)
     });

@@ -1,8 +1,10 @@
 //! Secrets: read from a file or a named environment variable, never from the configuration text.
 //!
 //! A `Secret` remembers where it comes from and re-reads its file when that changed, so that a
-//! rotated token is used without a restart. Its value reaches code only as `SecretString`, which
-//! has no printing form; places (`file ...`, `environment variable ...`) are safe to print.
+//! rotated token is used without a restart. What a new value must be like is the same as at the
+//! start: a file that is half written must not become a secret that is easily guessed. Its value
+//! reaches code only as `SecretString`, which has no printing form; places (`file ...`,
+//! `environment variable ...`) are safe to print.
 
 use std::fmt;
 use std::fs::File;
@@ -11,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 /// How long a read file is trusted before its modification time is looked at again.
 const RECHECK_AFTER: Duration = Duration::from_secs(2);
@@ -31,8 +33,13 @@ pub enum SecretPlace {
 #[derive(Clone)]
 pub struct Secret {
     place: SecretPlace,
+    /// Asked before a changed value replaces the last good one.
+    fits: Fits,
     cached: Arc<Mutex<Cached>>,
 }
+
+/// Says why a value cannot be used, without repeating it.
+type Fits = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
 
 /// The value last read, and when it was last looked at.
 struct Cached {
@@ -78,8 +85,18 @@ impl Secret {
         };
         Ok(Self {
             place,
+            fits: Arc::new(|_| Ok(())),
             cached: Arc::new(Mutex::new(cached)),
         })
+    }
+
+    /// The same secret, whose values from here on are used only if they fit.
+    pub fn guarded(
+        mut self,
+        fits: impl Fn(&str) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        self.fits = Arc::new(fits);
+        self
     }
 
     /// The present value. A changed file is read again; if that fails the last good value stays.
@@ -108,12 +125,18 @@ impl Secret {
     }
 
     fn replace(&self, cached: &mut Cached, modified: Option<SystemTime>) {
-        match read(&self.place) {
+        let read = read(&self.place).map_err(|error| error.to_string());
+        let fitting = read.and_then(|value| {
+            (self.fits)(value.expose_secret())
+                .map_err(|reason| format!("{}: {reason}", self.place))?;
+            Ok(value)
+        });
+        match fitting {
             Ok(value) => {
                 cached.value = Arc::new(value);
                 cached.modified = modified;
             }
-            Err(error) => tracing::warn!(%error, "secret not re-read, the last good value stays"),
+            Err(error) => tracing::warn!(error, "secret not re-read, the last good value stays"),
         }
     }
 }
@@ -185,8 +208,6 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret;
-
     use super::*;
 
     fn file(text: &str) -> (tempfile::TempDir, SecretPlace) {

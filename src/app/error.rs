@@ -38,7 +38,9 @@ impl RunError {
         match self {
             Self::Sink(_) => 3,
             Self::Journal(_) | Self::Cursors(_) | Self::DeadLetters(_) => 4,
-            Self::Listen(_) => 5,
+            Self::Listen(ListenError::Bind { .. }) => 5,
+            // Certificate and key, which the configuration names.
+            Self::Listen(_) => 3,
             Self::Worker(_) | Self::Task(_) => 1,
         }
     }

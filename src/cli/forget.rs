@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{Failure, RUNTIME_FAILED, load, say};
+use super::{Failure, RUNTIME_FAILED, USAGE_WRONG, load, say};
 use crate::app::{RunError, journal_options};
-use crate::journal::{DiskFiles, Journal};
+use crate::journal::{CursorError, DiskFiles, Journal};
 use crate::telemetry::metrics::Metrics;
 
 #[derive(Args)]
@@ -29,16 +29,17 @@ pub(super) fn forget(arguments: &ForgetArguments) -> Result<(), Failure> {
         .any(|destination| destination.name == *name)
     {
         let text = format!("destination {name} is configured; remove it from the file first");
-        return Err(Failure::new(RUNTIME_FAILED, text));
+        return Err(Failure::new(USAGE_WRONG, text));
     }
     let metrics = Metrics::new().map_err(|error| Failure::new(RUNTIME_FAILED, error))?;
     let failed = |error: RunError| Failure::new(error.exit_code(), error);
     let options = journal_options(&settings.journal);
     let journal = Journal::open(options, Arc::new(DiskFiles), metrics.storage.clone())
         .map_err(|error| failed(error.into()))?;
-    let cursor = journal
-        .forget(name)
-        .map_err(|error| failed(RunError::Cursors(error)))?;
+    let cursor = journal.forget(name).map_err(|error| match error {
+        CursorError::Unknown(_) => Failure::new(USAGE_WRONG, error),
+        error => failed(RunError::Cursors(error)),
+    })?;
     let waiting = journal.head().borrow().events.saturating_sub(
         cursor.skipped_events
             + cursor.totals.delivered

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{CONFIG_INVALID, Failure, RUNTIME_FAILED, load};
+use super::{CONFIG_INVALID, Failure, RUNTIME_FAILED, load, open_files};
 use crate::app;
 use crate::config::Loaded;
 use crate::telemetry::{logs, metrics::Metrics};
@@ -21,7 +21,11 @@ const FILES_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Runs until a signal asks to stop, or a stage fails.
 pub(super) fn run(file: &Path) -> Result<(), Failure> {
-    let Loaded { settings, warnings } = load(file)?;
+    let Loaded {
+        mut settings,
+        mut warnings,
+    } = load(file)?;
+    open_files::fit(&mut settings, &mut warnings);
     let metrics = Metrics::new().map_err(|error| Failure::new(RUNTIME_FAILED, error))?;
     logs::init(settings.log.json, &settings.log.level, &metrics)
         .map_err(|error| Failure::new(CONFIG_INVALID, error))?;

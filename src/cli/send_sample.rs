@@ -10,8 +10,8 @@ use http::HeaderName;
 use secrecy::ExposeSecret;
 
 use super::sample::{SampleEvent, body};
-use super::{CONFIG_INVALID, Failure, RUNTIME_FAILED, load, say, small_runtime};
-use crate::settings::{Server, Settings, Source, SourceAuth};
+use super::{CONFIG_INVALID, Failure, RUNTIME_FAILED, USAGE_WRONG, load, say, small_runtime};
+use crate::settings::{Preset, Server, Settings, Source, SourceAuth};
 use crate::sink::client::{Login, post_once};
 
 #[derive(Args)]
@@ -79,7 +79,10 @@ pub(super) fn send(arguments: &SampleArguments) -> Result<(), Failure> {
 fn choose<'a>(settings: &'a Settings, name: Option<&str>) -> Result<&'a Source, Failure> {
     let found = match name {
         Some(name) => settings.sources.iter().find(|source| source.name == name),
-        None => settings.sources.first(),
+        None => settings
+            .sources
+            .iter()
+            .find(|source| source.preset == Preset::DataTheorem),
     };
     let known: Vec<_> = settings
         .sources
@@ -88,10 +91,10 @@ fn choose<'a>(settings: &'a Settings, name: Option<&str>) -> Result<&'a Source, 
         .collect();
     found.ok_or_else(|| {
         let text = format!(
-            "no such source; the configuration has: {}",
+            "no such source; name one with --source: {}",
             known.join(", ")
         );
-        Failure::new(CONFIG_INVALID, text)
+        Failure::new(USAGE_WRONG, text)
     })
 }
 

@@ -156,6 +156,10 @@ fn load(
                 if let Some((what, remedy)) = rule.broken(secret.value().expose_secret()) {
                     table.problem(key, what, remedy);
                 }
+                let secret = secret.guarded(move |text| match rule.broken(text) {
+                    Some((what, remedy)) => Err(format!("{what}; {remedy}")),
+                    None => Ok(()),
+                });
                 secrets.push((secret, key.to_owned()));
             }
             Err(error) => {

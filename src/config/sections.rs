@@ -25,6 +25,8 @@ const BODIES_PER_SEGMENT: u64 = 4;
 const SEGMENTS_MIN: u64 = 4;
 /// Characters of the path before the source's name.
 const PATH_CHARS_MAX: usize = 128;
+/// Bytes of a log level, as the log set-up takes them.
+const LEVEL_BYTES_MAX: usize = 1024;
 /// The words of a log level.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -53,7 +55,7 @@ pub(super) fn server(table: &Table<'_>) -> Server {
         header_timeout: table.duration("header_timeout", 30 * SECOND, TENTH..=10 * MINUTE),
         max_body_bytes: table.memory("max_body", 1024 * 1024, KIB..=BODY_BYTES_MAX),
         body_timeout: table.duration("body_timeout", 15 * SECOND, TENTH..=10 * MINUTE),
-        max_inflight_bytes: table.memory("max_inflight_bytes", 32 * 1024 * 1024, KIB..=16 * GIB),
+        max_inflight_bytes: table.memory("max_inflight_bytes", 32 * 1024 * 1024, KIB..=4 * GIB),
         drain_delay: table.duration("drain_delay", 5 * SECOND, Duration::ZERO..=10 * MINUTE),
         stop_timeout: table.duration("stop_timeout", 20 * SECOND, TENTH..=10 * MINUTE),
     };
@@ -155,10 +157,11 @@ pub(super) fn log(table: &Table<'_>) -> Log {
     let level = table.string("level", Some("info")).unwrap_or_default();
     let is_level = |part: &str| {
         let (target, level) = part.rsplit_once('=').unwrap_or(("siem_relay", part));
-        let path = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
-        LEVELS.contains(&level) && !target.is_empty() && target.chars().all(path)
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let is_word = |part: &str| !part.is_empty() && part.chars().all(word);
+        LEVELS.contains(&level) && target.split("::").all(is_word)
     };
-    if !level.split(',').all(is_level) {
+    if level.len() > LEVEL_BYTES_MAX || !level.split(',').all(is_level) {
         let remedy = format!(
             "write one of {}, or such as info,siem_relay=debug",
             LEVELS.join(", ")

@@ -149,7 +149,7 @@ impl Refused {
             Self::BodyTooLarge => (
                 S::PAYLOAD_TOO_LARGE,
                 "too_large",
-                "the body, sent or decoded, is over server.max_body_bytes; send less or raise it",
+                "the body, sent or decoded, is over server.max_body; send less or raise it",
             ),
             Self::RecordTooLarge => (
                 S::PAYLOAD_TOO_LARGE,

@@ -115,6 +115,37 @@ async fn exit_codes_tell_what_is_wrong() {
     );
     let (code, _, err) = other.output(&["run", "--config", "config.toml"]);
     assert_eq!(code, 5, "{err}");
+    // A certificate that is none is a problem of the configuration, not of the address.
+    let tls = Setup::new("", FILE);
+    std::fs::write(tls.path("cert.pem"), "none").unwrap();
+    let files = "certificate_file = \"cert.pem\"\nkey_file = \"cert.pem\"\n[admin]";
+    tls.edit("[admin]", files);
+    let (code, _, err) = tls.output(&["run", "--config", "config.toml"]);
+    assert_eq!(code, 3, "{err}");
+    assert!(err.contains("cert.pem holds no PEM certificate"), "{err}");
+    // A name that does not exist is a mistake in the command, not in the configuration or on disk.
+    let (code, _, err) = other.output(&["sample", "--config", "config.toml", "--source", "x"]);
+    assert_eq!(code, 2, "{err}");
+    let forget = ["journal", "forget", "--config", "config.toml", "x"];
+    let (code, _, err) = other.output(&forget);
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("destination x is not registered"), "{err}");
+}
+
+#[tokio::test]
+async fn a_sample_goes_to_the_first_data_theorem_source() {
+    let another = "[sources.another]\nauth = { bearer_token_env = \"TEST_TOKEN\" }\n";
+    let setup = Setup::new(another, FILE);
+    let relay = setup.start();
+    setup.edit(
+        "[server]\nlisten = \"127.0.0.1:0\"",
+        &format!("[server]\nlisten = \"{}\"", relay.address),
+    );
+    let (code, _, err) = setup.output(&["sample", "--config", "config.toml"]);
+    assert_eq!(code, 0, "{err}");
+    let events = |source| format!("siem_relay_ingest_events_total{{source=\"{source}\"}}");
+    assert_eq!(relay.metric(&events("datatheorem")).await, 1.0);
+    assert_eq!(relay.metric(&events("another")).await, 0.0);
 }
 
 #[tokio::test]

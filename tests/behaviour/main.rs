@@ -19,6 +19,7 @@ mod commands;
 mod front_door;
 mod memory;
 mod observation;
+mod open_files;
 mod outages;
 mod restarts;
 mod storage;

@@ -188,7 +188,7 @@ async fn a_start_that_fails_delivers_nothing() {
          gzip = false\nbatch_max_events = 1\n",
         hec.url()
     );
-    let setup = Setup::new("", &destination).env(SECRETS[0].0, SECRETS[0].1);
+    let setup = with_secrets(Setup::new("", &destination));
     let relay = setup.start();
     // Enough that the start takes a moment.
     for number in 0..1500 {

@@ -1,5 +1,7 @@
 //! Proves the rules of sources: each way to authenticate, every secret rule, open sources.
 
+use secrecy::ExposeSecret;
+
 use crate::settings::{Preset, SourceAuth};
 
 use super::*;
@@ -95,6 +97,34 @@ fn a_secret_that_cannot_work_is_refused() {
     ] {
         refused(&auth(inside), &format!("sources.a.auth.{expected}"));
     }
+}
+
+#[test]
+fn a_changed_secret_that_cannot_work_keeps_the_last_good_one() {
+    let fixture = Fixture::new(&auth("bearer_token_file = \"token\""));
+    let settings = fixture.load(&[]).unwrap().settings;
+    let SourceAuth::Bearer(secrets) = &settings.sources[0].auth else {
+        panic!("{:?}", settings.sources[0].auth);
+    };
+    let file = fixture.directory.path().join("token");
+    // As it is while somebody writes it: a beginning of the secret must let nobody in.
+    for bad in [
+        "another",
+        "Bearer another-horse-battery",
+        "another-h\u{f6}rse-battery",
+    ] {
+        std::fs::write(&file, bad).unwrap();
+        secrets[0].reread();
+        let value = secrets[0].value();
+        assert_eq!(
+            value.expose_secret(),
+            "correct-horse-battery-staple",
+            "{bad}"
+        );
+    }
+    std::fs::write(&file, "another-horse-battery").unwrap();
+    secrets[0].reread();
+    assert_eq!(secrets[0].value().expose_secret(), "another-horse-battery");
 }
 
 #[test]
@@ -290,6 +320,15 @@ fn names_fit_paths_labels_and_variables() {
             "{bad}: {found:?}"
         );
     }
+}
+
+#[test]
+fn no_source_has_the_label_of_requests_without_one() {
+    let text = format!("[sources.none]\nauth = {{ bearer_token_file = \"token\" }}\n{DESTINATION}");
+    refused(
+        &text,
+        "sources.none: the name is the metric label of requests without a source",
+    );
 }
 
 #[test]

@@ -113,6 +113,11 @@ async fn a_gzip_bomb_is_refused_at_the_limit() {
     assert!(bomb.len() < 16_000, "{}", bomb.len());
     let answer = relay.send(gzipped(&bomb)).await;
     assert_eq!(answer.status, 413);
+    // The key that the remedy names is the one of the configuration.
+    assert!(
+        answer.field("detail").contains("server.max_body;"),
+        "{answer:?}"
+    );
     assert_eq!(relay.requests("vendor", "too_large"), 1);
     let largest = gzip(&[b"\"", &vec![b'x'; 64 * 1024 - 2][..], b"\""].concat());
     assert_eq!(relay.send(gzipped(&largest)).await.status, 200);

@@ -94,9 +94,7 @@ impl Model {
     }
 
     fn append(&mut self, size: usize) -> Result<(), AppendError> {
-        let text: String = (0..size)
-            .map(|index| char::from(b'a' + (index % 26) as u8))
-            .collect();
+        let text: String = ('a'..='z').cycle().take(size).collect();
         let record = record(&text);
         self.written.insert(record.id, text.into_bytes());
         let id = record.id;
