@@ -61,11 +61,14 @@ impl Window {
         {
             self.restored.remove(0);
         }
-        if self
-            .restored
-            .first()
-            .is_some_and(|(start, _)| *start <= position)
+        if let Some(range) = self.restored.first_mut()
+            && range.0 <= position
         {
+            // What was read of it is told by what is pending from here on.
+            range.0 = position + 1;
+            if range.0 > range.1 {
+                self.restored.remove(0);
+            }
             self.restored_events = self.restored_events.saturating_sub(1);
             self.done_events.insert(position);
             return false;
@@ -113,7 +116,12 @@ impl Window {
         if after < self.read_to {
             self.cursor.done.push((after + 1, self.read_to));
         }
-        self.cursor.done.extend_from_slice(&self.restored);
+        for (start, end) in &self.restored {
+            match self.cursor.done.last_mut() {
+                Some(last) if last.1 + 1 >= *start => last.1 = *end,
+                _ => self.cursor.done.push((*start, *end)),
+            }
+        }
         self.cursor.done_events = self.done_events.len() as u64 + self.restored_events;
         &self.cursor
     }

@@ -34,7 +34,7 @@ pub enum ReadError {
     /// Bytes that were durable are not what was written.
     #[error(
         "journal file {file} is damaged at offset {offset}, after position {after}; \
-         restore it from a copy, or forget the events in it"
+         check the disk, and restore the file from a copy"
     )]
     Damaged {
         /// The segment file.

@@ -30,6 +30,8 @@ pub(super) fn judge(answer: &Answer) -> Verdict {
             ),
         ),
         408 => retry(answer, after, Sent::Unknown, RetryCause::Timeout),
+        // With a time it is a condition that passes (RFC 9110, section 15.5.14).
+        413 if after.is_some() => retry(answer, after, Sent::No, RetryCause::Blocked),
         413 => Verdict::Split {
             detail: describe(answer, ""),
         },

@@ -86,6 +86,11 @@ proptest! {
                 _ => {}
             }
             prop_assert_eq!(window.mismatch(head(total)), 0);
+            if let Some(cursor) = window.moved() {
+                let apart = cursor.done.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0)
+                    && cursor.done.first().is_none_or(|(start, _)| *start > cursor.low_water);
+                prop_assert!(apart, "ranges touch or overlap: {:?}", cursor);
+            }
         }
         prop_assert!(sent.values().all(|count| *count == 1), "sent twice: {:?}", sent);
     }

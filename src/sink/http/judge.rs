@@ -13,7 +13,6 @@ pub(super) fn judge(answer: &Answer, events: usize) -> Verdict {
         // With an idempotency key: the first attempt is still running there.
         409 => retry(Sent::Unknown, RetryCause::Blocked),
         // Too large only for now, when it names a time.
-        413 if answer.retry_after.is_some() => retry(Sent::No, RetryCause::Blocked),
         421 | 425 => retry(Sent::No, RetryCause::ServerError),
         414 | 426 | 431 => hold_request(answer, "check url and headers"),
         501 | 505 => hold_request(
