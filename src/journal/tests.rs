@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -106,8 +107,8 @@ struct FaultyFiles {
     /// Lets syncs of directories fail for lack of space.
     full_directory: Arc<AtomicBool>,
     synced_directories: Arc<Mutex<Vec<PathBuf>>>,
-    /// Told when a file is about to be removed, which then takes a while.
-    removing: Mutex<Option<SyncSender<()>>>,
+    /// Told when a file is about to be removed, which then waits for a word, but not for ever.
+    removing: Mutex<Option<(SyncSender<()>, Receiver<()>)>>,
 }
 
 struct FaultyFile {
@@ -141,9 +142,9 @@ impl Files for FaultyFiles {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        if let Some(removing) = self.removing.lock().unwrap().take() {
+        if let Some((removing, go_on)) = self.removing.lock().unwrap().take() {
             removing.send(()).unwrap();
-            std::thread::sleep(Duration::from_millis(300));
+            let _word = go_on.recv_timeout(Duration::from_millis(300));
         }
         DiskFiles.remove(path)
     }

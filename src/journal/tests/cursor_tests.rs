@@ -159,7 +159,8 @@ fn a_destination_registered_while_segments_go_begins_with_one_that_stays() {
     let directory = tempfile::tempdir().unwrap();
     let files = FaultyFiles::default();
     let (removing, about_to_remove) = sync_channel(1);
-    *files.removing.lock().unwrap() = Some(removing);
+    let (registered, go_on) = sync_channel(1);
+    *files.removing.lock().unwrap() = Some((removing, go_on));
     let keep_nothing = Options {
         resend_window: 0,
         ..options(directory.path())
@@ -174,7 +175,9 @@ fn a_destination_registered_while_segments_go_begins_with_one_that_stays() {
     about_to_remove
         .recv_timeout(Duration::from_secs(20))
         .unwrap();
+    // Were it not to wait for the removal, it would be done before the file is gone.
     let late = journal.register("late", StartAt::Earliest).unwrap();
+    let _removed_already = registered.send(());
     eventually("nothing more goes", || journal.usage().segments == 1);
     assert_eq!(late.low_water + 1, journal.shared.segments()[0].base);
 }
