@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Loaded};
 
-mod forget;
+mod journal;
 mod open_files;
 mod run;
 pub mod sample;
@@ -44,13 +44,7 @@ enum Command {
     Sample(send_sample::SampleArguments),
     /// Work on the journal of a relay that is stopped
     #[command(subcommand)]
-    Journal(JournalCommand),
-}
-
-#[derive(Subcommand)]
-enum JournalCommand {
-    /// Forget a destination that is no longer configured, so that events are not kept for it
-    Forget(forget::ForgetArguments),
+    Journal(journal::JournalCommand),
 }
 
 #[derive(Args)]
@@ -82,7 +76,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments.config),
         Command::Check(arguments) => check(&arguments.config),
         Command::Sample(arguments) => send_sample::send(&arguments),
-        Command::Journal(JournalCommand::Forget(arguments)) => forget::forget(&arguments),
+        Command::Journal(command) => journal::run(&command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

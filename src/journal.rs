@@ -56,6 +56,7 @@ mod scan;
 mod segment;
 mod shared;
 mod spare;
+mod survey;
 #[cfg(test)]
 mod tests;
 
@@ -64,6 +65,7 @@ pub use error::{AppendError, CursorError, OpenError, ReadError};
 pub use files::{DiskFiles, Files, JournalFile};
 pub use reader::{ReadRecord, Reader};
 pub use record::{NewRecord, Record, Resend};
+pub use survey::{SegmentSurvey, Survey, survey};
 
 use cursors::{CursorFile, CursorTable};
 use group::Request;
@@ -292,6 +294,21 @@ impl Journal {
             return Err(error);
         }
         Ok(cursor)
+    }
+
+    /// Gives a cursor another name, durably; its place stays.
+    pub fn rename(&self, from: &str, to: &str) -> Result<(), CursorError> {
+        let _kept = retention::pause();
+        {
+            let mut table = self.shared.cursors();
+            if table.cursors.contains_key(to) {
+                return Err(CursorError::Taken(to.to_owned()));
+            }
+            let cursor = table.cursors.remove(from);
+            let cursor = cursor.ok_or_else(|| CursorError::Unknown(from.to_owned()))?;
+            table.cursors.insert(to.to_owned(), cursor);
+        }
+        self.shared.sync_cursors()
     }
 
     /// The stored place of a cursor.

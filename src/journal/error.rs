@@ -66,6 +66,9 @@ pub enum CursorError {
     /// Another worker delivers for it.
     #[error("destination {0} is already delivered by another worker")]
     Leased(String),
+    /// The name is in use.
+    #[error("destination {0} is already registered in the journal")]
+    Taken(String),
     /// There are more than the cursor file holds.
     #[error("the cursor file holds no more destinations; forget old ones")]
     TooMany,

@@ -32,14 +32,14 @@ pub(super) struct Scan {
 }
 
 /// A file read in large pieces.
-struct Source<'a> {
+pub(super) struct Source<'a> {
     file: &'a dyn JournalFile,
     start: u64,
     bytes: Bytes,
 }
 
 impl<'a> Source<'a> {
-    fn new(file: &'a dyn JournalFile) -> Self {
+    pub(super) fn new(file: &'a dyn JournalFile) -> Self {
         Self {
             file,
             start: 0,
@@ -65,7 +65,7 @@ impl<'a> Source<'a> {
     }
 
     /// The record at `offset`, if there is one.
-    fn decode(&mut self, offset: u64, salt: u32) -> io::Result<Option<(Record, usize)>> {
+    pub(super) fn decode(&mut self, offset: u64, salt: u32) -> io::Result<Option<(Record, usize)>> {
         let mut wanted = FIXED_BYTES;
         loop {
             let bytes = self.at(offset, wanted)?;
@@ -78,7 +78,7 @@ impl<'a> Source<'a> {
     }
 
     /// The next aligned place from `offset` on where a record might begin.
-    fn find_magic(&mut self, mut offset: u64) -> io::Result<Option<u64>> {
+    pub(super) fn find_magic(&mut self, mut offset: u64) -> io::Result<Option<u64>> {
         loop {
             let bytes = self.at(offset, ALIGNMENT)?;
             if bytes.len() < ALIGNMENT {

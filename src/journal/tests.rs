@@ -18,6 +18,7 @@ mod log_tests;
 mod model_tests;
 mod recovery_tests;
 mod sim;
+mod survey_tests;
 
 const SEGMENT_BYTES: u64 = 64 * 1024;
 

@@ -17,6 +17,7 @@ mod siem;
 mod arrival;
 mod commands;
 mod front_door;
+mod journal_commands;
 mod memory;
 mod observation;
 mod open_files;

@@ -181,3 +181,19 @@ fn a_destination_registered_while_segments_go_begins_with_one_that_stays() {
     eventually("nothing more goes", || journal.usage().segments == 1);
     assert_eq!(late.low_water + 1, journal.shared.segments()[0].base);
 }
+
+#[test]
+fn a_renamed_cursor_keeps_its_place_and_takes_no_other_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open(directory.path());
+    append(&journal, record("one")).unwrap();
+    journal.register("old", StartAt::Latest).unwrap();
+    journal.register("other", StartAt::Earliest).unwrap();
+    let taken = journal.rename("old", "other");
+    assert_eq!(taken, Err(CursorError::Taken("other".to_owned())));
+    journal.rename("old", "new").unwrap();
+    drop(journal);
+    let journal = open(directory.path());
+    assert_eq!(journal.load_cursor("new").unwrap().low_water, 1);
+    assert_eq!(journal.cursor_names(), ["new", "other"]);
+}
