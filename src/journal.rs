@@ -179,7 +179,7 @@ impl Journal {
         metrics: StorageMetrics,
     ) -> Result<Self, OpenError> {
         let directory = options.directory.clone();
-        std::fs::create_dir_all(&directory).map_err(OpenError::io("create", &directory))?;
+        files::create_directories(&directory).map_err(OpenError::io("create", &directory))?;
         if !options.allow_ephemeral {
             lock::refuse_ephemeral(&directory)?;
         }

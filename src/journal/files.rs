@@ -96,6 +96,23 @@ impl JournalFile for File {
     }
 }
 
+/// Creates what is missing of a directory's path, durably: what is synced into a directory is lost
+/// all the same when a power cut takes the directory's own name.
+pub(super) fn create_directories(directory: &Path) -> io::Result<()> {
+    let missing = directory.ancestors().take_while(|path| !path.is_dir());
+    let missing: Vec<&Path> = missing.collect();
+    for path in missing.into_iter().rev() {
+        match std::fs::create_dir(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+        // A relative path of one part lies in the working directory.
+        let parent = path.parent().filter(|path| !path.as_os_str().is_empty());
+        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
+}
+
 /// Reads until `buffer` is full or the file ends; returns the bytes read.
 pub(super) fn read_full(file: &dyn JournalFile, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     let mut done = 0;
