@@ -195,7 +195,7 @@ impl<'a> Rules<'a> {
                     continue;
                 }
                 let delivered = archived.get(&record.id);
-                if !delivered.is_some_and(|durable| *durable < write.begin) {
+                if delivered.is_none_or(|durable| *durable >= write.begin) {
                     return Err(format!(
                         "line {}: a cursor passed position {} before it was delivered",
                         write.begin, record.position

@@ -30,6 +30,15 @@ pub(crate) struct Session {
     relay: Relay,
 }
 
+/// What became of one request.
+enum Posted {
+    Answered(Id),
+    /// The journal is full for a moment.
+    Refused,
+    /// The relay is gone.
+    Broken,
+}
+
 /// strace, where it may trace: the one that `tests/run` found or unpacked, or on the path.
 pub(crate) fn strace() -> Result<PathBuf, String> {
     let missing = || "strace is not installed (Debian package strace)".to_owned();
@@ -95,10 +104,13 @@ impl Session {
             clients.spawn(async move {
                 while answered.lock().unwrap().len() < count {
                     let request = request.try_clone().unwrap();
-                    let Some(id) = answered_id(request).await else {
-                        return;
-                    };
-                    answered.lock().unwrap().insert(id);
+                    match posted(request).await {
+                        Posted::Answered(id) => {
+                            answered.lock().unwrap().insert(id);
+                        }
+                        Posted::Refused => {}
+                        Posted::Broken => return,
+                    }
                 }
             });
         }
@@ -114,14 +126,21 @@ impl Session {
     }
 }
 
-/// None when the connection broke.
-async fn answered_id(request: reqwest::RequestBuilder) -> Option<Id> {
-    let response = request.send().await.ok()?;
-    assert_eq!(response.status(), 200);
-    let body = response.bytes().await.ok()?;
+async fn posted(request: reqwest::RequestBuilder) -> Posted {
+    let Ok(response) = request.send().await else {
+        return Posted::Broken;
+    };
+    let status = response.status();
+    let Ok(body) = response.bytes().await else {
+        return Posted::Broken;
+    };
+    if status == 503 {
+        return Posted::Refused;
+    }
+    assert_eq!(status, 200);
     let body: Value = serde_json::from_slice(&body).unwrap();
     let id = body["id"].as_str().unwrap().parse::<Uuid>().unwrap();
-    Some(id.into_bytes())
+    Posted::Answered(id.into_bytes())
 }
 
 fn segments(journal: &Path) -> usize {

@@ -27,7 +27,11 @@ pub(crate) fn calls(text: &str, first_line: usize) -> Vec<Call> {
     for (number, line) in (first_line..).zip(text.lines()) {
         let (thread, rest) = line.split_once(' ').expect("a line begins with a thread");
         let rest = rest.trim_start();
-        if rest.starts_with("+++") || rest.starts_with("---") {
+        // Ends, signals, and calls that a kill kept from beginning.
+        if ["+++", "---", "???"]
+            .iter()
+            .any(|mark| rest.starts_with(mark))
+        {
             continue;
         }
         if let Some(begun) = rest.strip_suffix("<unfinished ...>") {
@@ -60,8 +64,11 @@ impl Call {
             !arguments.contains("\"..."),
             "strace cut a string short: {name} on line {begin}"
         );
-        if result.starts_with('?') {
-            // The process was killed in the call.
+        // After a kill strace may be too late to read what a call returned: it writes `?`, or an
+        // error that has no name.
+        let mut result = result;
+        if result.starts_with('?') || result.starts_with("-1 (errno") {
+            result = "?";
             end = None;
         }
         Self {
@@ -144,6 +151,9 @@ fn a_call_that_is_interrupted_by_others_is_put_together_again() {
 8 fdatasync(4</b>) = 0
 7 <... pwrite64 resumed>)         = 2
 8 write(4</b>(deleted), \"x\", 1)     = -1 ENOSPC (No space left on device)
+9 fsync(4</b> <unfinished ...>
+9 <... fsync resumed>)              = -1 (errno 18446744073709551598)
+9 ???( <unfinished ...>
 8 fsync(4</b> <unfinished ...>
 8 +++ killed by SIGKILL +++
 ";
@@ -151,7 +161,13 @@ fn a_call_that_is_interrupted_by_others_is_put_together_again() {
     let lines: Vec<_> = calls.iter().map(|call| (call.begin, call.end)).collect();
     assert_eq!(
         lines,
-        [(10, Some(12)), (11, Some(11)), (13, Some(13)), (14, None)]
+        [
+            (10, Some(12)),
+            (11, Some(11)),
+            (13, Some(13)),
+            (14, None),
+            (17, None)
+        ]
     );
     assert_eq!(calls[0].file().unwrap(), "/a");
     assert_eq!(calls[0].strings(), [b"hi"]);
@@ -159,5 +175,8 @@ fn a_call_that_is_interrupted_by_others_is_put_together_again() {
     assert_eq!(calls[0].returned(), Some(2));
     assert!(calls[2].failed());
     assert_eq!(calls[2].file(), None);
-    assert_eq!(calls[3].returned(), None);
+    for killed in &calls[3..] {
+        assert!(!killed.failed());
+        assert_eq!(killed.returned(), None);
+    }
 }
