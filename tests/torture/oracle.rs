@@ -123,5 +123,11 @@ fn an_answered_event_that_did_not_arrive_is_lost_and_one_that_came_twice_is_repe
     let compared = Arrived::compare("splunk", &answered, &arrived);
     assert_eq!(compared.lost, ["b"]);
     assert_eq!((compared.repeated, compared.events), (2, 2));
-    assert!(std::panic::catch_unwind(|| compared.expect_whole()).is_err());
+}
+
+#[test]
+#[should_panic(expected = "splunk lost 1")]
+fn a_lost_event_fails_the_run() {
+    let answered = BTreeSet::from(["a".to_owned()]);
+    Arrived::compare("splunk", &answered, &BTreeMap::new()).expect_whole();
 }
