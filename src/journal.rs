@@ -33,7 +33,7 @@
 use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
@@ -152,6 +152,8 @@ pub struct Journal {
     shared: Arc<Shared>,
     queue: Option<SyncSender<Request>>,
     threads: Vec<JoinHandle<()>>,
+    /// Syncs cursors; woken when one moves.
+    keeper: Option<Thread>,
     /// Held for the life of the journal.
     _lock: std::fs::File,
 }
@@ -218,6 +220,7 @@ impl Journal {
             shared: Arc::clone(&shared),
             queue: Some(queue),
             threads: vec![],
+            keeper: None,
             _lock: lock,
         };
         journal.spawn("journal-spare", {
@@ -231,6 +234,7 @@ impl Journal {
         })?;
         journal.spawn("journal-writer", move || committer.run(&requests))?;
         journal.spawn("journal-keeper", move || housekeeping::run(&shared))?;
+        journal.keeper = journal.threads.last().map(|keeper| keeper.thread().clone());
         Ok(journal)
     }
 
@@ -321,9 +325,17 @@ impl Journal {
         self.shared.cursors().cursors.keys().cloned().collect()
     }
 
-    /// Stores a place; durable within 100 ms, and before any segment below it is unlinked.
+    /// Stores a place; durable within about 10 ms, and before any segment below it is unlinked.
     pub fn store_cursor(&self, name: &str, cursor: &Cursor) -> Result<u64, CursorError> {
-        self.shared.cursors().store(name, cursor)
+        let (revision, first) = {
+            let mut table = self.shared.cursors();
+            let first = !table.dirty;
+            (table.store(name, cursor)?, first)
+        };
+        if first && let Some(keeper) = &self.keeper {
+            keeper.unpark();
+        }
+        Ok(revision)
     }
 
     /// Makes every stored cursor durable now.

@@ -1,7 +1,7 @@
 //! The keeper thread: syncs cursors soon after they moved, and lets go of what nobody needs.
 //!
-//! Cursors are synced at most every 100 ms, so a kill repeats at most what was delivered in that
-//! time. The durable head goes to the cursor file once a second while it moves, which keeps the
+//! A cursor that moves wakes the thread, which lets 10 ms pass, so that one sync covers what else
+//! moves meanwhile. So a kill repeats at most what was delivered in that time. The durable head goes to the cursor file once a second while it moves, which keeps the
 //! rule that tells a tear from damage sharp.
 
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use super::{Health, Shared, retention};
 pub(super) const CLOSED: &str = "the journal is closed";
 
 /// How soon moved cursors are synced.
-const CURSORS_EVERY: Duration = Duration::from_millis(100);
+const CURSORS_EVERY: Duration = Duration::from_millis(10);
 /// How often segments are looked at, and a moved head is stored.
 const SEGMENTS_EVERY: Duration = Duration::from_secs(1);
 
@@ -22,7 +22,10 @@ pub(super) fn run(shared: &Shared) {
     let mut stored_head = *shared.head.borrow();
     let mut failing = false;
     while !is_closed(shared) {
-        std::thread::park_timeout(CURSORS_EVERY);
+        std::thread::park_timeout(SEGMENTS_EVERY);
+        if shared.cursors().dirty {
+            std::thread::sleep(CURSORS_EVERY);
+        }
         let second_passed = segments_at.elapsed() >= SEGMENTS_EVERY;
         let head = *shared.head.borrow();
         let due = shared.cursors().dirty || (second_passed && head != stored_head);

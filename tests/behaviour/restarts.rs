@@ -102,7 +102,7 @@ async fn every_answered_event_arrives_everywhere_through_a_kill_in_the_middle() 
             answered.len()
         );
         let repeated: usize = taken.values().map(|count| count - 1).sum();
-        // At most what was delivered in the 100 ms before the kill, and the batch under way.
+        // At most what was delivered in the 10 ms before the kill, and the batch under way.
         assert!(repeated < EVENTS / 2, "{name} got {repeated} events twice");
     }
 }

@@ -3,19 +3,25 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+#[path = "process.rs"]
+mod process;
+
+use process::Process;
 
 /// How long anything may take before a test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Pause between looks at something that another process does.
 pub(crate) const POLL_PAUSE: Duration = Duration::from_millis(10);
+
+/// Arguments of a relay in a [`Setup`].
+pub(crate) const RUN: &[&str] = &["run", "--config", "config.toml"];
 
 /// The token of the source `datatheorem` in [`Setup::config`].
 pub(crate) const TOKEN: &str = "a-token-for-tests-of-32-bytes-ok";
@@ -26,10 +32,15 @@ pub(crate) struct Setup {
     environment: Vec<(String, String)>,
 }
 
-/// A running relay.
+/// A relay that was started a moment ago and may not be ready.
+pub(crate) struct Starting {
+    process: Process,
+    pub(crate) started: Instant,
+}
+
+/// A relay that is ready.
 pub(crate) struct Relay {
-    child: Child,
-    log: Arc<Mutex<Vec<String>>>,
+    process: Process,
     pub(crate) address: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) client: reqwest::Client,
@@ -126,31 +137,40 @@ auth = {{ bearer_token_env = "TEST_TOKEN" }}
 
     /// The same with another build of the binary.
     pub(crate) fn start_binary(&self, binary: &Path) -> Relay {
-        let mut command = self.command(binary, &["run", "--config", "config.toml"]);
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let log = Arc::new(Mutex::new(Vec::new()));
-        collect(child.stdout.take().unwrap(), &log);
-        collect(child.stderr.take().unwrap(), &log);
+        Starting::of(self.command(binary, RUN)).ready()
+    }
+
+    /// Starts a relay and does not wait.
+    pub(crate) fn begin(&self) -> Starting {
+        Starting::of(self.command(&binary(), RUN))
+    }
+}
+
+impl Starting {
+    /// A relay started by this command, which may be one that starts it in turn and becomes it.
+    pub(crate) fn of(command: Command) -> Self {
+        Self {
+            started: Instant::now(),
+            process: Process::spawn(command),
+        }
+    }
+
+    /// The ingest listener's address, once the relay is ready; fails when it ended by itself.
+    pub(crate) fn address(&mut self) -> Option<SocketAddr> {
+        self.ready_line().map(|line| address_in(&line, "address"))
+    }
+
+    /// Waits until the relay is ready.
+    pub(crate) fn ready(mut self) -> Relay {
         let deadline = Instant::now() + PATIENCE;
         let ready = loop {
-            if let Some(line) = find(&log, "relay ready") {
+            if let Some(line) = self.ready_line() {
                 break line;
             }
-            if let Some(status) = child.try_wait().unwrap() {
-                panic!("the relay ended with {status}: {:#?}", log.lock().unwrap());
-            }
-            assert!(
-                Instant::now() < deadline,
-                "not ready: {:#?}",
-                log.lock().unwrap()
-            );
+            let log = self.process.log_text();
+            assert!(Instant::now() < deadline, "not ready: {log}");
             poll_pause();
         };
-        let address = |key: &str| ready[key].as_str().unwrap().parse().unwrap();
         let client = reqwest::Client::builder()
             .no_proxy()
             .danger_accept_invalid_certs(true)
@@ -158,18 +178,37 @@ auth = {{ bearer_token_env = "TEST_TOKEN" }}
             .build()
             .unwrap();
         Relay {
-            address: address("address"),
-            admin: address("admin"),
-            child,
-            log,
+            address: address_in(&ready, "address"),
+            admin: address_in(&ready, "admin"),
+            process: self.process,
             client,
+        }
+    }
+
+    /// SIGKILL; fails when the relay had ended by itself.
+    pub(crate) fn kill(mut self) {
+        self.expect_running();
+        self.process.kill();
+    }
+
+    fn ready_line(&mut self) -> Option<Value> {
+        let line = self.process.line("relay ready");
+        if line.is_none() {
+            self.expect_running();
+        }
+        line
+    }
+
+    fn expect_running(&mut self) {
+        if let Some(status) = self.process.ended() {
+            panic!("the relay ended with {status}: {}", self.process.log_text());
         }
     }
 }
 
 impl Relay {
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.pid()
     }
 
     /// Posts to the source `datatheorem` with its token; status and body.
@@ -247,7 +286,7 @@ impl Relay {
     }
 
     pub(crate) fn log_text(&self) -> String {
-        self.log.lock().unwrap().join("\n")
+        self.process.log_text()
     }
 
     /// Resident memory, in bytes.
@@ -267,8 +306,7 @@ impl Relay {
 
     /// SIGKILL.
     pub(crate) fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.process.kill();
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -287,19 +325,12 @@ impl Relay {
         self.signal("TERM");
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
+            if let Some(status) = self.process.ended() {
                 return status;
             }
             assert!(Instant::now() < deadline, "no end: {}", self.log_text());
             tokio::time::sleep(POLL_PAUSE).await; // poll
         }
-    }
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        let _ended = self.child.kill();
-        let _ended = self.child.wait();
     }
 }
 
@@ -332,19 +363,6 @@ fn poll_pause() {
     std::thread::sleep(POLL_PAUSE); // poll
 }
 
-fn collect(pipe: impl std::io::Read + Send + 'static, log: &Arc<Mutex<Vec<String>>>) {
-    let log = Arc::clone(log);
-    std::thread::spawn(move || {
-        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            log.lock().unwrap().push(line);
-        }
-    });
-}
-
-fn find(log: &Mutex<Vec<String>>, message: &str) -> Option<Value> {
-    let log = log.lock().unwrap();
-    let lines = log
-        .iter()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    lines.into_iter().find(|line| line["message"] == message)
+fn address_in(line: &Value, key: &str) -> SocketAddr {
+    line[key].as_str().unwrap().parse().unwrap()
 }

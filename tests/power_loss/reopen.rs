@@ -1,0 +1,104 @@
+//! Opens a journal after a power cut and looks whether it has what it must have.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use siem_relay::journal::{DiskFiles, Health, Journal, NewRecord, Options, Stored};
+use siem_relay::telemetry::metrics::Metrics;
+
+use crate::chance::Chance;
+use crate::format::Id;
+use crate::image::Image;
+use crate::rules::Rules;
+use crate::story::Story;
+
+/// The destination whose cursor says what is no longer needed.
+pub(crate) const DESTINATION: &str = "archive";
+
+/// Cuts the power before a line and opens what is left; the events that had to be there, and were.
+pub(crate) fn survives(
+    story: &Story,
+    rules: &Rules<'_>,
+    line: usize,
+    chance: &mut Chance,
+) -> Result<usize, String> {
+    let directory = tempfile::tempdir().unwrap();
+    Image::at_cut(story, line, chance).write_to(directory.path());
+    let positions: BTreeMap<Id, u64> = rules
+        .records
+        .iter()
+        .map(|record| (record.id, record.position))
+        .collect();
+    // The sender may have an answer that was only begun.
+    let answers = rules.answers().filter(|(_, begun)| *begun < line);
+    let answered: BTreeMap<u64, Id> = answers.map(|(id, _)| (positions[&id], id)).collect();
+    let failed = |what: String| format!("power cut before line {line}: {what}");
+    look(directory.path(), &answered).map_err(failed)
+}
+
+fn look(directory: &Path, answered: &BTreeMap<u64, Id>) -> Result<usize, String> {
+    let options = Options {
+        directory: directory.to_owned(),
+        max_size_bytes: 64 * 1024 * 1024,
+        segment_bytes: 1024 * 1024,
+        retain_delivered: Duration::from_secs(3600),
+        resend_window: 0,
+        allow_ephemeral: true,
+    };
+    let metrics = Metrics::new().unwrap();
+    let journal = Journal::open(options, Arc::new(DiskFiles), metrics.storage.clone())
+        .map_err(|error| format!("cannot be opened: {error}"))?;
+    let low_water = match journal.load_cursor(DESTINATION) {
+        Ok(cursor) => cursor.low_water,
+        Err(_) if answered.is_empty() => return Ok(0),
+        Err(error) => return Err(format!("the destination is lost: {error}")),
+    };
+    let mut reader = journal.reader(low_water);
+    let mut found = BTreeSet::new();
+    loop {
+        let records = reader.read(100, 1024 * 1024);
+        let records = records.map_err(|error| error.to_string())?;
+        if records.is_empty() {
+            break;
+        }
+        found.extend(records.iter().map(|read| read.record.id));
+    }
+    let needed = answered.range(low_water + 1..);
+    for (position, id) in needed.clone() {
+        if !found.contains(id) {
+            return Err(format!("position {position} was answered and is lost"));
+        }
+    }
+    let last = answered.keys().last().copied().unwrap_or(0);
+    goes_on(&journal, last)?;
+    Ok(needed.count())
+}
+
+/// The journal takes records, and gives them positions that nobody had.
+fn goes_on(journal: &Journal, last: u64) -> Result<(), String> {
+    let record = NewRecord {
+        id: [1; 16],
+        received_ms: 1,
+        resend: None,
+        header: Vec::new(),
+        payload: Bytes::from_static(b"{}"),
+    };
+    let appended = journal.append(vec![record]).map(|answer| {
+        let answer = tokio::task::block_in_place(|| answer.blocking_recv());
+        answer.unwrap()
+    });
+    match appended {
+        Ok(Ok(stored)) => match stored[..] {
+            [Stored::At { position, .. }] if position > last => Ok(()),
+            _ => Err(format!("after {last} came {stored:?}")),
+        },
+        Ok(Err(error)) | Err(error) => {
+            let health = journal.health();
+            let health: &Health = &health.borrow();
+            Err(format!("takes nothing: {error}; {health:?}"))
+        }
+    }
+}
