@@ -65,6 +65,7 @@ pub use error::{AppendError, CursorError, OpenError, ReadError};
 pub use files::{DiskFiles, Files, JournalFile};
 pub use reader::{ReadRecord, Reader};
 pub use record::{NewRecord, Record, Resend};
+pub use shared::{Head, Health};
 pub use survey::{SegmentSurvey, Survey, survey};
 
 use cursors::{CursorFile, CursorTable};
@@ -90,26 +91,6 @@ pub struct Options {
     pub resend_window: usize,
     /// Takes file systems that forget at a restart.
     pub allow_ephemeral: bool,
-}
-
-/// The end of what is durable.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Head {
-    /// The last durable position; 0 when nothing was ever stored.
-    pub position: u64,
-    /// Events ever stored: the ordinal of the last one.
-    pub events: u64,
-}
-
-/// Whether the journal takes records now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Health {
-    /// It does.
-    Accepting,
-    /// It has no space, and says why; it looks again by itself.
-    Full(String),
-    /// It takes none until a restart, and says why.
-    Poisoned(String),
 }
 
 /// Where a cursor begins that the journal does not know.

@@ -9,7 +9,27 @@ use std::sync::{MutexGuard, PoisonError};
 use super::cursors::{Cursor, CursorTable, Stored};
 use super::error::CursorError;
 use super::segment::Segment;
-use super::{Health, Shared, StartAt};
+use super::{Shared, StartAt};
+
+/// The end of what is durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The last durable position; 0 when nothing was ever stored.
+    pub position: u64,
+    /// Events ever stored: the ordinal of the last one.
+    pub events: u64,
+}
+
+/// Whether the journal takes records now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It does.
+    Accepting,
+    /// It has no space, and says why; it looks again by itself.
+    Full(String),
+    /// It takes none until a restart, and says why.
+    Poisoned(String),
+}
 
 impl Shared {
     pub(super) fn segments(&self) -> MutexGuard<'_, Vec<Segment>> {
