@@ -65,7 +65,12 @@ impl Committer {
             buffer: Vec::new(),
         };
         if tail.closed {
-            committer.rotate().map_err(no_space)?;
+            let fresh = shared.segments().is_empty();
+            match committer.rotate() {
+                // Delivery of what is stored may make the space that ingest then waits for.
+                Err(AppendError::Full(_)) if !fresh => {}
+                begun => begun.map_err(no_space)?,
+            }
         }
         Ok(committer)
     }

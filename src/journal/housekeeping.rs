@@ -1,8 +1,9 @@
 //! The keeper thread: syncs cursors soon after they moved, and lets go of what nobody needs.
 //!
 //! A cursor that moves wakes the thread, which lets 10 ms pass, so that one sync covers what else
-//! moves meanwhile. So a kill repeats at most what was delivered in that time. The durable head goes to the cursor file once a second while it moves, which keeps the
-//! rule that tells a tear from damage sharp.
+//! moves meanwhile. So a kill repeats at most what was delivered in that time. The durable head
+//! goes to the cursor file once a second while it moves, which keeps the rule that tells a tear
+//! from damage sharp.
 
 use std::time::{Duration, Instant};
 

@@ -38,6 +38,15 @@ pub(super) struct Tail {
     pub(super) closed: bool,
 }
 
+/// Where the journal ends, and whether its last segment can be gone on in.
+struct Ending {
+    head: Head,
+    /// The highest position that the segment holds or may hold.
+    position_max: u64,
+    /// Salt and offset.
+    writable: Option<(u32, u64)>,
+}
+
 /// Opens or creates the files and decides where writing goes on.
 pub(super) fn recover(files: &dyn Files, options: &Options) -> Result<Recovered, OpenError> {
     let directory = &options.directory;
@@ -85,61 +94,11 @@ fn finish(
     let mut position_max = stored.position_max.max(stored.head.position);
     position_max = position_max.max(cursors_max.unwrap_or(0));
     position_max = position_max.max(segments.last().map_or(0, |last| last.base - 1));
-    let mut head = Head::default();
-    let mut writable = None;
+    let (mut head, mut writable) = (stored.head, None);
     if let Some(last) = segments.last_mut() {
-        let path = last.path.clone();
-        let failed = || OpenError::io("recover", path.clone());
-        match last.header {
-            Some(header) => {
-                let mut scan = scan(last, header).map_err(failed())?;
-                scan.last = scan.last.max(header.base - 1);
-                position_max = position_max.max(scan.last);
-                position_max = position_max.max(scan.later.map_or(0, |(position, _)| position));
-                let claimed = stored
-                    .head
-                    .position
-                    .max(scan.later.map_or(0, |(_, sync)| sync));
-                let events = header.events_before + scan.events;
-                let damaged = claimed > scan.last;
-                if damaged {
-                    tracing::error!(
-                        file = last.name(),
-                        offset = scan.end,
-                        after = scan.last,
-                        durable = claimed,
-                        "journal damaged: destinations that need the place are held"
-                    );
-                } else {
-                    make_durable(last, &scan, stored.head.position).map_err(failed())?;
-                    writable = Some((header.salt, scan.end));
-                }
-                head = Head {
-                    position: scan.last.max(claimed),
-                    events: if damaged {
-                        // Always more than can be read: a reader compares, and would take the
-                        // damage for a true end.
-                        stored.head.events.max(events + scan.later_events.max(1))
-                    } else {
-                        events
-                    },
-                };
-                last.end = if damaged { last.file_bytes } else { scan.end };
-            }
-            None => {
-                // Nobody knows how many it holds, and none of their positions, nor the file's
-                // name, may be used again.
-                let records_max = last.file_bytes / FIXED_BYTES as u64;
-                position_max = position_max.max(last.base + records_max);
-                head = Head {
-                    position: position_max,
-                    events: stored.head.events,
-                }
-            }
-        }
-    } else {
-        head.position = stored.head.position;
-        head.events = stored.head.events;
+        let ending = ending(last, &stored)?;
+        position_max = position_max.max(ending.position_max);
+        (head, writable) = (ending.head, ending.writable);
     }
     let tail = match (segments.last(), writable) {
         (Some(last), Some((salt, offset))) => Tail {
@@ -197,6 +156,81 @@ fn lost_below(stored: &Stored, (base, events_before): (u64, u64)) -> u64 {
     lost
 }
 
+/// Decides where the journal ends, by its last segment.
+fn ending(last: &mut Segment, stored: &Stored) -> Result<Ending, OpenError> {
+    match last.header.map(|header| (header, scan(last, header))) {
+        Some((header, Ok(scan))) => known_ending(last, header, scan, stored),
+        Some((_, Err(error))) => {
+            let file = last.name();
+            tracing::error!(%error, file, "segment cannot be read: readers of it are held");
+            Ok(unknown_ending(last, stored))
+        }
+        None => Ok(unknown_ending(last, stored)),
+    }
+}
+
+fn known_ending(
+    last: &mut Segment,
+    header: SegmentHeader,
+    mut scan: Scan,
+    stored: &Stored,
+) -> Result<Ending, OpenError> {
+    scan.last = scan.last.max(header.base - 1);
+    let (later, later_synced) = scan.later.unwrap_or_default();
+    let claimed = stored.head.position.max(later_synced);
+    let events = header.events_before + scan.events;
+    let position_max = scan.last.max(later);
+    if claimed > scan.last {
+        tracing::error!(
+            file = last.name(),
+            offset = scan.end,
+            after = scan.last,
+            durable = claimed,
+            "journal damaged: destinations that need the place are held"
+        );
+        last.end = last.file_bytes;
+        // Always more than can be read: a reader compares, and would take the damage for a true
+        // end.
+        let events = stored.head.events.max(events + scan.later_events.max(1));
+        let head = Head {
+            position: claimed,
+            events,
+        };
+        return Ok(Ending {
+            head,
+            position_max,
+            writable: None,
+        });
+    }
+    make_durable(last, &scan, stored.head.position)
+        .map_err(OpenError::io("recover", last.path.clone()))?;
+    last.end = scan.end;
+    let head = Head {
+        position: scan.last,
+        events,
+    };
+    Ok(Ending {
+        head,
+        position_max,
+        writable: Some((header.salt, scan.end)),
+    })
+}
+
+/// Nobody knows what the segment holds: none of its positions, nor its name, may be used again,
+/// and no count may be one that a reader could reach.
+fn unknown_ending(last: &Segment, stored: &Stored) -> Ending {
+    let position_max = last.base + last.file_bytes / FIXED_BYTES as u64;
+    let head = Head {
+        position: position_max,
+        events: stored.head.events + 1,
+    };
+    Ending {
+        head,
+        position_max,
+        writable: None,
+    }
+}
+
 fn open_segment(
     files: &dyn Files,
     directory: &Path,
@@ -216,7 +250,11 @@ fn open_segment(
                 known: VERSION,
             });
         }
-        Err(HeaderFault::Io(error)) => return Err(OpenError::io("read", &path)(error)),
+        Err(HeaderFault::Io(error)) => {
+            let file = path.display().to_string();
+            tracing::error!(%error, file, "segment cannot be read: readers of it are held");
+            None
+        }
         Ok(_) | Err(HeaderFault::Invalid) => {
             let file = path.display().to_string();
             tracing::error!(

@@ -108,6 +108,8 @@ struct FaultyFiles {
     /// Lets syncs of directories fail for lack of space.
     full_directory: Arc<AtomicBool>,
     synced_directories: Arc<Mutex<Vec<PathBuf>>>,
+    /// A file whose every read fails.
+    unreadable: Option<PathBuf>,
     /// Told when a file is about to be removed, which then waits for a word, but not for ever.
     removing: Mutex<Option<(SyncSender<()>, Receiver<()>)>>,
 }
@@ -116,12 +118,14 @@ struct FaultyFile {
     file: Arc<dyn JournalFile>,
     full: Arc<AtomicBool>,
     broken_sync: Arc<AtomicBool>,
+    unreadable: bool,
 }
 
 impl FaultyFiles {
-    fn wrap(&self, file: Arc<dyn JournalFile>) -> Arc<dyn JournalFile> {
+    fn wrap(&self, path: &Path, file: Arc<dyn JournalFile>) -> Arc<dyn JournalFile> {
         let (full, broken_sync) = (Arc::clone(&self.full), Arc::clone(&self.broken_sync));
         Arc::new(FaultyFile {
+            unreadable: self.unreadable.as_deref() == Some(path),
             file,
             full,
             broken_sync,
@@ -131,11 +135,11 @@ impl FaultyFiles {
 
 impl Files for FaultyFiles {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn JournalFile>> {
-        Ok(self.wrap(DiskFiles.open(path)?))
+        Ok(self.wrap(path, DiskFiles.open(path)?))
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn JournalFile>> {
-        Ok(self.wrap(DiskFiles.create(path)?))
+        Ok(self.wrap(path, DiskFiles.create(path)?))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -168,6 +172,9 @@ impl Files for FaultyFiles {
 
 impl JournalFile for FaultyFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        if self.unreadable {
+            return Err(io::Error::other("injected"));
+        }
         self.file.read_at(buffer, offset)
     }
 

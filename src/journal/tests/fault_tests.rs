@@ -166,3 +166,51 @@ fn only_the_relays_user_reads_what_is_stored() {
         assert_eq!(mode(&path), 0o600, "{}", path.display());
     }
 }
+
+#[test]
+fn a_segment_that_cannot_be_read_holds_its_readers_and_not_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open(directory.path());
+    append(&journal, record("one")).unwrap();
+    drop(journal);
+    let files = FaultyFiles {
+        unreadable: Some(segment_files(directory.path()).remove(0)),
+        ..FaultyFiles::default()
+    };
+    let journal = open_with(options(directory.path()), Arc::new(files)).unwrap();
+    let next = position(append(&journal, record("two")).unwrap());
+    assert!(next > 1, "a position that may be in use");
+    assert_eq!(read_all(&journal, next - 1).0, ["two"]);
+    assert!(read_all(&journal, 0).1.is_some());
+}
+
+#[test]
+fn a_damaged_end_in_a_journal_without_space_starts_full_and_resumes() {
+    let directory = tempfile::tempdir().unwrap();
+    let small = || Options {
+        max_size_bytes: 4 * SEGMENT_BYTES,
+        ..options(directory.path())
+    };
+    let journal = open_with(small(), Arc::new(DiskFiles)).unwrap();
+    let mut cursor = journal.register("splunk", StartAt::Earliest).unwrap();
+    while append(&journal, record(&"x".repeat(1000))).is_ok() {}
+    drop(journal);
+    let last = segment_files(directory.path()).pop().unwrap();
+    let mut bytes = std::fs::read(&last).unwrap();
+    let first = usize::try_from(segment::HEADER_BYTES).unwrap();
+    bytes[first + 50] ^= 1;
+    std::fs::write(&last, bytes).unwrap();
+    let journal = open_with(small(), Arc::new(DiskFiles)).unwrap();
+    assert!(matches!(&*journal.health().borrow(), Health::Full(_)));
+    let refused = append(&journal, record("refused"));
+    assert!(matches!(refused, Err(AppendError::Full(_))), "{refused:?}");
+    let (delivered, damage) = read_all(&journal, 0);
+    assert!(!delivered.is_empty() && damage.is_some());
+    cursor.low_water = delivered.len() as u64;
+    cursor.revision = journal.load_cursor("splunk").unwrap().revision;
+    journal.store_cursor("splunk", &cursor).unwrap();
+    eventually("space is found", || {
+        *journal.health().borrow() == Health::Accepting
+    });
+    append(&journal, record("again")).unwrap();
+}
