@@ -14,6 +14,8 @@
 )]
 
 use std::error::Error;
+use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -64,6 +66,12 @@ struct Arguments {
     /// Is a server for the bench that started it.
     #[arg(long, hide = true, value_enum)]
     serve: Option<floors::Server>,
+    /// Becomes this program.
+    #[arg(long, hide = true)]
+    r#become: Option<PathBuf>,
+    /// Arguments of that program.
+    #[arg(last = true, hide = true)]
+    arguments: Vec<OsString>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -87,9 +95,12 @@ struct Plan {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let done = match arguments.serve {
-        Some(server) => server.serve(),
-        None => run(&arguments),
+    let done = match (arguments.serve, &arguments.r#become) {
+        (Some(server), _) => server.serve(),
+        (None, Some(program)) => {
+            child::become_program(program, &arguments.arguments).map_err(Into::into)
+        }
+        (None, None) => run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -101,7 +112,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
-    let plan = Plan::new(arguments);
+    let plan = Plan::new(arguments)?;
     std::fs::create_dir_all(&plan.data)?;
     let machine = machine::describe(&plan.data)?;
     println!("{machine}\n{}\n", plan.describe());
@@ -135,17 +146,19 @@ impl Part {
 }
 
 impl Plan {
-    fn new(arguments: &Arguments) -> Self {
+    fn new(arguments: &Arguments) -> io::Result<Self> {
         let (rounds, duration) = if arguments.quick { QUICK } else { FULL };
-        let built = PathBuf::from(env!("CARGO_BIN_EXE_siem-relay"));
-        Self {
+        let built = Path::new(env!("CARGO_BIN_EXE_siem-relay"));
+        let binary = arguments.binary.as_deref().unwrap_or(built);
+        Ok(Self {
             rounds: arguments.rounds.map_or(rounds, usize::from),
             duration,
             quick: arguments.quick,
-            binary: arguments.binary.clone().unwrap_or(built),
+            // Each relay runs in a directory of its own.
+            binary: binary.canonicalize()?,
             // Below target/, which is on a disk where tests' own directories may be in memory.
             data: Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench-data"),
-        }
+        })
     }
 
     fn describe(&self) -> String {
@@ -154,12 +167,14 @@ impl Plan {
         format!("{kind}{rounds} rounds, {seconds} s for each side of a round.")
     }
 
-    /// An empty directory for one measurement.
+    /// An empty directory for one measurement, on a file system that is at rest: freeing the
+    /// blocks of the last one's files would slow down the next one's syncs.
     fn scratch(&self, name: &str) -> io::Result<Scratch> {
         let directory = self.data.join(name);
         let scratch = Scratch { directory };
         scratch.remove()?;
         std::fs::create_dir_all(&scratch.directory)?;
+        rustix::fs::syncfs(File::open(&scratch.directory)?)?;
         Ok(scratch)
     }
 }

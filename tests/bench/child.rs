@@ -1,10 +1,18 @@
 //! A process that is measured: started, waited for until it serves, ended by its id.
+//!
+//! Each child is this program first and asks the kernel to be killed when its parent is gone, so
+//! that a bench that is killed leaves nothing behind that would disturb the next one.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
+
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::usage;
 use crate::wire::PATIENCE;
@@ -20,9 +28,8 @@ impl Served {
         command: &mut Command,
         ready: impl Fn(&str) -> Option<T> + Send + 'static,
     ) -> Result<(Self, T), Box<dyn Error>> {
-        // An own server ends when its standard input does, so that it cannot outlive this process.
         let child = command
-            .stdin(Stdio::piped())
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?;
         let mut served = Self { child };
@@ -60,10 +67,20 @@ impl Drop for Served {
     }
 }
 
-/// In a child: ends it when its parent is gone.
-pub(crate) fn end_with_parent() {
-    std::thread::spawn(|| {
-        let _end = io::copy(&mut io::stdin(), &mut io::sink());
-        std::process::exit(0);
-    });
+/// A command that becomes this program once it will end with its parent.
+pub(crate) fn command(program: &Path) -> io::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("--become").arg(program).arg("--");
+    Ok(command)
+}
+
+/// In the child: becomes the program; returns only when it cannot.
+pub(crate) fn become_program(program: &Path, arguments: &[OsString]) -> io::Result<()> {
+    end_with_parent()?;
+    Err(Command::new(program).args(arguments).exec())
+}
+
+/// In a child: the kernel ends it when its parent is gone.
+pub(crate) fn end_with_parent() -> io::Result<()> {
+    Ok(set_parent_process_death_signal(Some(Signal::KILL))?)
 }

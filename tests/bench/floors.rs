@@ -59,7 +59,7 @@ impl Server {
 
     /// In the child: serves until the parent ends it or is gone.
     pub(crate) fn serve(self) -> Result<(), Box<dyn Error>> {
-        child::end_with_parent();
+        child::end_with_parent()?;
         if self == Self::Hec {
             let (listener, address) = hec::bind()?;
             println!("{LISTENING}{address}");

@@ -7,13 +7,12 @@ use std::error::Error;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::child::Served;
+use crate::child::{self, Served};
 use crate::floors::Server;
 use crate::histogram::Histogram;
 use crate::load::{self, Bound};
@@ -41,7 +40,7 @@ pub(crate) fn ingest(plan: &Plan) -> Result<Vec<Line>, Box<dyn Error>> {
     let request = Request::new()?;
     let mut lines = Vec::new();
     for (connections, goals) in LOADS {
-        let mut sides: [Samples; 3] = Default::default();
+        let [mut bare, mut dressed, mut relay]: [Samples; 3] = Default::default();
         for round in 0..plan.rounds {
             // Each other round in reverse: no side always comes first.
             let mut order = [0, 1, 2];
@@ -49,81 +48,60 @@ pub(crate) fn ingest(plan: &Plan) -> Result<Vec<Line>, Box<dyn Error>> {
                 order.reverse();
             }
             for side in order {
-                let sample = match side {
-                    0 => measure_floor(Server::Bare, plan, &request, connections),
-                    1 => measure_floor(Server::Dressed, plan, &request, connections),
-                    _ => measure_ingest(plan, &request, connections),
-                };
-                if let Some(samples) = sides.get_mut(side) {
-                    samples.push(sample?);
+                match side {
+                    0 => bare.push(measure_floor(Server::Bare, plan, &request, connections)?),
+                    1 => dressed.push(measure_floor(Server::Dressed, plan, &request, connections)?),
+                    _ => relay.push(measure_ingest(plan, &request, connections)?),
                 }
             }
         }
-        let [bare, dressed, relay] = sides;
-        let [bare_goal, dressed_goal] = goals.map_or([None; 2], |[bare, dressed]| {
-            [Some(Goal::AtLeast(bare)), Some(Goal::AtLeast(dressed))]
-        });
-        let against = |what: &str, unit, goal, value: fn(&Sample) -> f64, floor: &Samples| Line {
-            what: format!("ingest, {connections} connections: {what}"),
-            unit,
-            baseline: floor.each(value),
-            measured: relay.each(value),
-            goal,
-        };
-        let rate: fn(&Sample) -> f64 = |sample| sample.events_per_s;
-        let cpu: fn(&Sample) -> f64 = |sample| sample.cpu_us;
-        lines.push(against(
-            "rate, bare floor",
-            "events/s",
-            bare_goal,
-            rate,
-            &bare,
-        ));
-        lines.push(against(
-            "rate, dressed floor",
-            "events/s",
-            dressed_goal,
-            rate,
-            &dressed,
-        ));
-        lines.push(against("CPU, bare floor", "µs/event", None, cpu, &bare));
-        lines.push(against(
-            "CPU, dressed floor",
-            "µs/event",
-            None,
-            cpu,
-            &dressed,
-        ));
-        lines.push(against(
-            "p50, bare floor",
-            "ms",
-            None,
-            |sample| sample.p50_ms,
-            &bare,
-        ));
-        lines.push(against(
-            "p99, bare floor",
-            "ms",
-            None,
-            |sample| sample.p99_ms,
-            &bare,
-        ));
-        lines.push(against(
-            "memory, bare floor",
-            "MB",
-            None,
-            |sample| sample.resident_mb,
-            &bare,
-        ));
-        lines.push(against(
-            "generator busy",
-            "%",
-            None,
-            |sample| sample.busy_percent,
-            &bare,
-        ));
+        lines.extend(ingest_lines(connections, goals, &bare, &dressed, &relay));
     }
     Ok(lines)
+}
+
+fn ingest_lines(
+    connections: usize,
+    goals: Option<[f64; 2]>,
+    bare: &Samples,
+    dressed: &Samples,
+    relay: &Samples,
+) -> Vec<Line> {
+    let line = |what: &str, unit, value: fn(&Sample) -> f64, floor: Option<&Samples>| Line {
+        what: format!("ingest, {connections} connections: {what}"),
+        unit,
+        baseline: floor.map(|floor| floor.each(value)).unwrap_or_default(),
+        measured: relay.each(value),
+        goal: None,
+    };
+    let rate: fn(&Sample) -> f64 = |sample| sample.events_per_s;
+    let cpu: fn(&Sample) -> f64 = |sample| sample.cpu_us;
+    let mut lines = vec![
+        line("rate, bare floor", "events/s", rate, Some(bare)),
+        line("rate, dressed floor", "events/s", rate, Some(dressed)),
+        line("CPU, bare floor", "µs/event", cpu, Some(bare)),
+        line("CPU, dressed floor", "µs/event", cpu, Some(dressed)),
+        line("p50, bare floor", "ms", |sample| sample.p50_ms, Some(bare)),
+        line("p99, bare floor", "ms", |sample| sample.p99_ms, Some(bare)),
+        line(
+            "memory, bare floor",
+            "MB",
+            |sample| sample.resident_mb,
+            Some(bare),
+        ),
+        line(
+            "generator busy, bare floor",
+            "%",
+            |sample| sample.busy_percent,
+            Some(bare),
+        ),
+        line("mean group", "events", |sample| sample.group_events, None),
+    ];
+    // The first two lines are the rates.
+    for (line, goal) in lines.iter_mut().zip(goals.into_iter().flatten()) {
+        line.goal = Some(Goal::AtLeast(goal));
+    }
+    lines
 }
 
 /// CPU time per event from the request to the destination's answer, against the bare floor.
@@ -206,6 +184,8 @@ struct Sample {
     p99_ms: f64,
     resident_mb: f64,
     busy_percent: f64,
+    /// Mean events per sync; 0 for a floor, which syncs nothing.
+    group_events: f64,
 }
 
 #[derive(Default)]
@@ -238,14 +218,18 @@ fn measure_ingest(
 ) -> Result<Sample, Box<dyn Error>> {
     let scratch = plan.scratch("relay")?;
     let (served, addresses) = start(plan, &scratch.directory, None)?;
-    measure(
+    let sample = measure(
         &served,
         addresses.ingest,
         plan,
         request,
         connections,
         || Ok(()),
-    )
+    )?;
+    Ok(Sample {
+        group_events: mean_group(addresses.admin)?,
+        ..sample
+    })
 }
 
 fn measure_delivery(plan: &Plan, request: &Request) -> Result<Sample, Box<dyn Error>> {
@@ -280,6 +264,7 @@ fn measure(
         p99_ms: outcome.latency.percentile_ms(99),
         resident_mb: served.resident_bytes()? as f64 / 1e6,
         busy_percent: outcome.busy * 100.0,
+        group_events: 0.0,
     })
 }
 
@@ -344,7 +329,7 @@ fn start(
          auth = {{ bearer_token_env = \"BENCH_TOKEN\" }}\n{destination}"
     );
     std::fs::write(directory.join("config.toml"), text)?;
-    let mut command = Command::new(&plan.binary);
+    let mut command = child::command(&plan.binary)?;
     command
         .args(["run", "--config", "config.toml"])
         .current_dir(directory)
@@ -361,6 +346,19 @@ fn start(
     })?;
     journal::wait_for_spare(&directory.join("journal"))?;
     Ok(started)
+}
+
+/// Mean events per sync since the relay's start.
+fn mean_group(admin: SocketAddr) -> Result<f64, Box<dyn Error>> {
+    let metrics = String::from_utf8(wire::get(admin, "/metrics")?)?;
+    let value = |name: &str| -> Result<f64, Box<dyn Error>> {
+        let name = format!("siem_relay_storage_commit_events_{name} ");
+        let value = metrics.lines().find_map(|line| line.strip_prefix(&name));
+        Ok(value
+            .ok_or("no storage_commit_events in /metrics")?
+            .parse()?)
+    };
+    Ok(value("sum")? / value("count")?)
 }
 
 fn wait_until_drained(admin: SocketAddr) -> Result<(), Box<dyn Error>> {
