@@ -238,3 +238,29 @@ fn each_fault_at_each_operation_of_a_scripted_run_loses_nothing_that_was_answere
     }
     assert!(refused > 0, "no fault was ever felt");
 }
+
+#[test]
+fn what_a_kill_left_unsynced_is_made_durable_before_anybody_reads_it() {
+    let mut model = Model::new();
+    let before = model.disk.operations();
+    script(&mut model);
+    for at in 0..model.disk.operations() - before {
+        println!("killed at operation {at}");
+        let mut model = Model::new();
+        model.disk.fault_at(at, Fault::PowerCut);
+        script(&mut model);
+        model.journal = None;
+        model.disk = model.disk.after_kill();
+        model.open();
+        model.check();
+        // The destination takes all of it, and says so, before the power goes.
+        model.complete(255);
+        model.journal().sync_cursors().unwrap();
+        model.power_cut(at as u64);
+        // Nor may another destination, which is behind, find a hole where it was.
+        let oldest = model.journal().shared.segments()[0].base;
+        assert_eq!(read_all(model.journal(), oldest - 1).1, None);
+        model.append(10).unwrap();
+        model.check();
+    }
+}

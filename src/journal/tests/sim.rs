@@ -49,7 +49,7 @@ struct Disk {
     dead: bool,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Inode {
     /// As processes see it.
     seen: Content,
@@ -98,6 +98,18 @@ impl SimDisk {
     /// Every later operation fails: whoever still runs on this disk is a process that is gone.
     pub(super) fn cut_power(&self) {
         self.disk().dead = true;
+    }
+
+    /// What the next process finds after a kill: all that was written, synced or not.
+    pub(super) fn after_kill(&self) -> Self {
+        let disk = self.disk();
+        Self(Arc::new(Mutex::new(Disk {
+            inodes: disk.inodes.clone(),
+            names: disk.names.clone(),
+            durable_names: disk.durable_names.clone(),
+            pending_names: disk.pending_names.clone(),
+            ..Disk::default()
+        })))
     }
 
     /// What is on the disk after a power cut: all that was synced, and of the rest what `rng`
