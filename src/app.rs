@@ -236,6 +236,7 @@ pub fn journal_options(settings: &settings::Journal) -> journal::Options {
         directory: settings.directory.clone(),
         max_size_bytes: settings.max_size_bytes,
         segment_bytes: settings.segment_bytes,
+        reserve_bytes: settings.reserve_bytes,
         retain_delivered: settings.retain_delivered,
         resend_window: settings.resend_window,
         allow_ephemeral: settings.allow_ephemeral,

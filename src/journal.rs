@@ -85,6 +85,8 @@ pub struct Options {
     pub max_size_bytes: u64,
     /// Bytes of one segment.
     pub segment_bytes: u64,
+    /// Bytes of the file system that segments leave free.
+    pub reserve_bytes: u64,
     /// How long segments stay after every cursor passed them.
     pub retain_delivered: Duration,
     /// Resend keys remembered.

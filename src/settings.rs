@@ -93,6 +93,8 @@ pub struct Journal {
     pub max_size_bytes: u64,
     /// Bytes of one segment file.
     pub segment_bytes: u64,
+    /// Bytes of the file system that segments leave free, for cursors and dead letters.
+    pub reserve_bytes: u64,
     /// How long delivered events stay for replay.
     pub retain_delivered: Duration,
     /// Resend keys remembered.

@@ -111,6 +111,7 @@ pub(super) fn journal(table: &Table<'_>, server: &Server) -> Journal {
         directory: directory(table, "siem-relay-data/journal"),
         max_size_bytes: table.size("max_size", 10 * GIB, 4 * MIB..=1024 * TIB),
         segment_bytes: table.size("segment_size", 64 * MIB, MIB..=GIB),
+        reserve_bytes: table.size("reserve", 128 * MIB, 0..=1024 * GIB),
         retain_delivered: table.duration("retain_delivered", 3 * DAY, Duration::ZERO..=3650 * DAY),
         resend_window: table.count("resend_window", 100_000, 0..=10_000_000),
         allow_ephemeral: table.flag("allow_ephemeral", false),

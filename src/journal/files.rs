@@ -27,6 +27,8 @@ pub trait Files: Send + Sync + 'static {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes creations, renames and unlinks in a directory durable.
     fn sync_directory(&self, path: &Path) -> io::Result<()>;
+    /// Bytes that the relay may still take from the directory's file system.
+    fn free_bytes(&self, path: &Path) -> io::Result<u64>;
     /// Names of the files in a directory, in no order.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
 }
@@ -71,6 +73,11 @@ impl Files for DiskFiles {
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
         File::open(path)?.sync_all()
+    }
+
+    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+        let stat = rustix::fs::statvfs(path)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {

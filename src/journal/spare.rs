@@ -200,6 +200,13 @@ fn fill(shared: &Shared) -> io::Result<Arc<dyn JournalFile>> {
         file.sync_data()?;
         return Ok(file);
     }
+    let reserve = shared.options.reserve_bytes;
+    let free = shared.files.free_bytes(&shared.directory)?;
+    if free < length.saturating_add(reserve) {
+        // Cursors and dead letters must find space when the journal no longer does.
+        let reason = format!("{free} bytes are free, of which journal.reserve keeps {reserve}");
+        return Err(io::Error::new(io::ErrorKind::StorageFull, reason));
+    }
     let file = shared.files.create(&path)?;
     let zeros = vec![0; CHUNK_BYTES];
     let mut written = 0;

@@ -27,6 +27,7 @@ fn options(directory: &Path) -> Options {
         directory: directory.to_owned(),
         max_size_bytes: 100 * SEGMENT_BYTES,
         segment_bytes: SEGMENT_BYTES,
+        reserve_bytes: 0,
         retain_delivered: Duration::ZERO,
         resend_window: 1000,
         allow_ephemeral: true,
@@ -108,6 +109,8 @@ struct FaultyFiles {
     /// Lets syncs of directories fail for lack of space.
     full_directory: Arc<AtomicBool>,
     synced_directories: Arc<Mutex<Vec<PathBuf>>>,
+    /// What is said to be free; as the disk says where nothing is given.
+    free_bytes: Arc<Mutex<Option<u64>>>,
     /// A file whose every read fails.
     unreadable: Option<PathBuf>,
     /// Told when a file is about to be removed, which then waits for a word, but not for ever.
@@ -163,6 +166,11 @@ impl Files for FaultyFiles {
             .unwrap()
             .push(path.to_owned());
         DiskFiles.sync_directory(path)
+    }
+
+    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+        let free = *self.free_bytes.lock().unwrap();
+        free.map_or_else(|| DiskFiles.free_bytes(path), Ok)
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {

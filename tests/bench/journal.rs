@@ -133,6 +133,7 @@ fn run_journal(plan: &Plan, group: usize, reader: bool) -> Result<Run, Box<dyn E
         directory: scratch.directory.clone(),
         max_size_bytes: MAX_SIZE_BYTES,
         segment_bytes: SEGMENT_BYTES,
+        reserve_bytes: 0,
         retain_delivered: Duration::from_secs(3600),
         resend_window: RESEND_WINDOW,
         allow_ephemeral: false,

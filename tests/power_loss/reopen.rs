@@ -44,6 +44,7 @@ fn look(directory: &Path, answered: &BTreeMap<u64, Id>) -> Result<usize, String>
         directory: directory.to_owned(),
         max_size_bytes: 64 * 1024 * 1024,
         segment_bytes: 1024 * 1024,
+        reserve_bytes: 0,
         retain_delivered: Duration::from_secs(3600),
         resend_window: 0,
         allow_ephemeral: true,

@@ -214,3 +214,32 @@ fn a_damaged_end_in_a_journal_without_space_starts_full_and_resumes() {
     });
     append(&journal, record("again")).unwrap();
 }
+
+#[test]
+fn segments_leave_the_reserve_free_and_go_on_when_there_is_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = FaultyFiles::default();
+    let free = Arc::clone(&files.free_bytes);
+    let reserving = Options {
+        reserve_bytes: 1 << 20,
+        ..options(directory.path())
+    };
+    let journal = open_with(reserving, Arc::new(files)).unwrap();
+    eventually("a spare is ready", || journal.shared.spare.is_ready());
+    *free.lock().unwrap() = Some((1 << 20) + SEGMENT_BYTES - 1);
+    let refused = loop {
+        if let Err(error) = append(&journal, record(&"x".repeat(1000))) {
+            break error.to_string();
+        }
+    };
+    assert!(
+        refused.contains("journal.reserve keeps 1048576"),
+        "{refused}"
+    );
+    assert_eq!(journal.usage().segments, 2, "what was ready is used");
+    *free.lock().unwrap() = Some((1 << 20) + SEGMENT_BYTES);
+    eventually("accepting again", || {
+        *journal.health().borrow() == Health::Accepting
+    });
+    append(&journal, record("again")).unwrap();
+}

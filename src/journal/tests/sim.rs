@@ -294,6 +294,10 @@ impl Files for SimDisk {
         Ok(())
     }
 
+    fn free_bytes(&self, _: &Path) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
+
     fn list(&self, _: &Path) -> io::Result<Vec<String>> {
         Ok(self.operate_whole()?.names.keys().cloned().collect())
     }
