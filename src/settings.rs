@@ -4,15 +4,22 @@
 //! loaded. No logic lives here, and nothing reads files or the environment. Units are in the
 //! names or types; defaults are documented once, in `config.toml.example`.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::Uri;
 use ipnet::IpNet;
 
 use crate::secret::Secret;
+
+mod destination;
+#[cfg(test)]
+mod tests;
+
+pub use destination::{
+    BatchLimits, Destination, Elasticsearch, ElasticsearchAuth, Endpoint, File, Format, Framing,
+    Http, HttpAuth, Kind, Retry, SplunkHec, Start,
+};
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -166,237 +173,3 @@ pub enum SourceAuth {
     /// Anybody (`allow_unauthenticated = true`).
     None,
 }
-
-/// One destination.
-#[derive(Clone, Debug)]
-pub struct Destination {
-    /// Name: the metric label, the cursor's and dead-letter log's key.
-    pub name: String,
-    /// Sources wanted; none means all.
-    pub sources: Option<Vec<String>>,
-    /// How events are rendered.
-    pub format: Format,
-    /// Where a new destination begins.
-    pub start: Start,
-    /// Size of one batch.
-    pub batch: BatchLimits,
-    /// Waits between attempts.
-    pub retry: Retry,
-    /// Wait between probes of a held destination.
-    pub probe_interval: Duration,
-    /// What it is, and how to reach it.
-    pub kind: Kind,
-}
-
-/// How events are rendered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// What the vendor sent.
-    Original,
-    /// Elastic Common Schema.
-    Ecs,
-}
-
-/// Where a new destination begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// With the oldest event kept.
-    Earliest,
-    /// With the next event.
-    Latest,
-}
-
-/// Size of one batch.
-#[derive(Clone, Copy, Debug)]
-pub struct BatchLimits {
-    /// Most events in a request.
-    pub max_events: usize,
-    /// Most uncompressed bytes in a request; a larger single event goes alone.
-    pub max_bytes: usize,
-}
-
-/// Waits between attempts: exponential, with jitter.
-#[derive(Clone, Copy, Debug)]
-pub struct Retry {
-    /// First wait.
-    pub initial: Duration,
-    /// Longest wait, also for `Retry-After`.
-    pub max: Duration,
-    /// Growth from wait to wait; 1 and up.
-    pub multiplier: f64,
-    /// Share by which a wait varies, 0 to 1.
-    pub jitter: f64,
-}
-
-/// The kinds of destination.
-#[derive(Clone, Debug)]
-pub enum Kind {
-    /// Splunk HTTP Event Collector.
-    SplunkHec(SplunkHec),
-    /// Elasticsearch or OpenSearch.
-    Elasticsearch(Elasticsearch),
-    /// Any HTTP endpoint.
-    Http(Http),
-    /// A local file.
-    File(File),
-}
-
-/// What every HTTP destination has.
-#[derive(Clone)]
-pub struct Endpoint {
-    /// Base or full URL, without credentials.
-    pub url: String,
-    /// TCP and TLS set-up.
-    pub connect_timeout: Duration,
-    /// A whole attempt.
-    pub request_timeout: Duration,
-    /// PEM bundle trusted instead of the system's.
-    pub ca_file: Option<PathBuf>,
-    /// Whether request bodies are compressed.
-    pub gzip: bool,
-}
-
-/// Splunk HTTP Event Collector.
-#[derive(Clone, Debug)]
-pub struct SplunkHec {
-    /// `https://host:8088`.
-    pub endpoint: Endpoint,
-    /// The HEC token.
-    pub token: Secret,
-    /// `index`, left to the token when absent.
-    pub index: Option<String>,
-    /// `source`; `siem-relay:<source name>` when absent.
-    pub source: Option<String>,
-    /// `sourcetype`.
-    pub sourcetype: Option<String>,
-    /// Constant index-time fields.
-    pub fields: Vec<(String, String)>,
-}
-
-/// Elasticsearch or OpenSearch.
-#[derive(Clone, Debug)]
-pub struct Elasticsearch {
-    /// `https://host:9200`.
-    pub endpoint: Endpoint,
-    /// Index or data stream.
-    pub target: String,
-    /// How to log in.
-    pub auth: ElasticsearchAuth,
-    /// An ingest pipeline.
-    pub pipeline: Option<String>,
-}
-
-/// Login at Elasticsearch or OpenSearch.
-#[derive(Clone, Debug)]
-pub enum ElasticsearchAuth {
-    /// None.
-    None,
-    /// `ApiKey <encoded>`.
-    ApiKey(Secret),
-    /// Basic.
-    Basic {
-        /// User name.
-        user: String,
-        /// Password.
-        password: Secret,
-    },
-    /// Bearer.
-    Bearer(Secret),
-}
-
-/// Any HTTP endpoint.
-#[derive(Clone, Debug)]
-pub struct Http {
-    /// The full URL.
-    pub endpoint: Endpoint,
-    /// How events are put into bodies.
-    pub framing: Framing,
-    /// How to log in.
-    pub auth: HttpAuth,
-    /// Whether each event is wrapped as `{"id", "received", "source", "event"}`.
-    pub envelope: bool,
-    /// Constant headers, without credentials.
-    pub headers: Vec<(String, String)>,
-}
-
-/// How events are put into bodies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
-    /// One JSON array.
-    Array,
-    /// One JSON value a line.
-    Ndjson,
-    /// One event a request.
-    Single,
-}
-
-/// Login at an HTTP endpoint.
-#[derive(Clone, Debug)]
-pub enum HttpAuth {
-    /// None.
-    None,
-    /// Bearer.
-    Bearer(Secret),
-    /// Basic.
-    Basic {
-        /// User name.
-        user: String,
-        /// Password.
-        password: Secret,
-    },
-    /// A header of any name.
-    Header {
-        /// Header name, lower case.
-        name: String,
-        /// Its value.
-        value: Secret,
-    },
-}
-
-/// A local JSON-lines file.
-#[derive(Clone, Debug)]
-pub struct File {
-    /// The file being written; rotated ones get a number.
-    pub path: PathBuf,
-    /// Bytes after which it is rotated.
-    pub rotate_bytes: u64,
-    /// Age after which it is rotated.
-    pub rotate_age: Option<Duration>,
-    /// Rotated files kept; older ones are deleted. None keeps all.
-    pub keep_files: Option<usize>,
-    /// Whether each event is wrapped as `{"id", "received", "source", "event"}`.
-    pub envelope: bool,
-}
-
-impl Kind {
-    /// The word in the configuration.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::SplunkHec(_) => "splunk_hec",
-            Self::Elasticsearch(_) => "elasticsearch",
-            Self::Http(_) => "http",
-            Self::File(_) => "file",
-        }
-    }
-}
-
-/// Without the path and query of the URL, which may be a capability.
-impl fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let uri: Option<Uri> = self.url.parse().ok();
-        let origin = uri.as_ref().and_then(|uri| {
-            let host = uri.authority()?.as_str().rsplit('@').next()?;
-            Some(format!("{}://{host}", uri.scheme_str()?))
-        });
-        f.debug_struct("Endpoint")
-            .field("url", &origin.as_deref().unwrap_or("***"))
-            .field("connect_timeout", &self.connect_timeout)
-            .field("request_timeout", &self.request_timeout)
-            .field("ca_file", &self.ca_file)
-            .field("gzip", &self.gzip)
-            .finish()
-    }
-}
-
-#[cfg(test)]
-mod tests;
