@@ -149,6 +149,9 @@ struct Shared {
     journal_id: [u8; 16],
     /// Ascending by base; the last one is written to.
     segments: Mutex<Vec<Segment>>,
+    /// One removal of segments at a time: the keeper and the spare's thread both remove. Locked
+    /// before all others.
+    removal: Mutex<()>,
     head: watch::Sender<Head>,
     health: watch::Sender<Health>,
     cursors: Mutex<CursorTable>,
@@ -189,6 +192,7 @@ impl Journal {
             options,
             journal_id: recovered.journal_id,
             segments: Mutex::new(recovered.segments),
+            removal: Mutex::new(()),
             head,
             health,
             cursors: Mutex::new(recovered.cursors),
@@ -249,7 +253,7 @@ impl Journal {
     /// Makes a cursor known, durably; a known one keeps its place.
     pub fn register(&self, name: &str, start: StartAt) -> Result<Cursor, CursorError> {
         // The oldest segment must not go between being chosen and being needed.
-        let _kept = retention::pause();
+        let _kept = retention::pause(&self.shared);
         {
             let mut table = self.shared.cursors();
             if let Some(cursor) = table.cursors.get(name) {
@@ -271,7 +275,7 @@ impl Journal {
     /// Drops a cursor, durably, and returns it.
     pub fn forget(&self, name: &str) -> Result<Cursor, CursorError> {
         // What it needs must still be there if it has to be put back.
-        let _kept = retention::pause();
+        let _kept = retention::pause(&self.shared);
         let removed = self.shared.cursors().cursors.remove(name);
         let cursor = removed.ok_or_else(|| CursorError::Unknown(name.to_owned()))?;
         if let Err(error) = self.shared.sync_cursors() {
@@ -285,7 +289,7 @@ impl Journal {
 
     /// Gives a cursor another name, durably; its place stays.
     pub fn rename(&self, from: &str, to: &str) -> Result<(), CursorError> {
-        let _kept = retention::pause();
+        let _kept = retention::pause(&self.shared);
         {
             let mut table = self.shared.cursors();
             if table.cursors.contains_key(to) {

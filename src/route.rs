@@ -21,7 +21,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::event::{AuthMethod, EventId, Provenance};
+    use crate::event::{EventId, Provenance};
     use crate::settings::{BatchLimits, File, Format, Kind, Retry, Start};
 
     fn destination(sources: Option<&[&str]>) -> Destination {
@@ -59,14 +59,7 @@ mod tests {
             duplicate_of: None,
             provenance: Arc::new(Provenance {
                 source: source.to_owned(),
-                peer: None,
-                client: None,
-                auth: AuthMethod::None,
-                secret_slot: None,
-                test: false,
-                content_type: None,
-                content_encoding: None,
-                headers: Vec::new(),
+                ..Provenance::unknown()
             }),
             payload: Bytes::from_static(b"{}"),
         }

@@ -162,20 +162,19 @@ impl Window {
     pub(super) fn backlog(&self, head: Head) -> u64 {
         let Some(ordinal) = self.ordinal else {
             // Nothing was read yet, so nothing but the totals tells.
-            return self.accepted(head).saturating_sub(self.settled());
+            return self
+                .accepted(head)
+                .saturating_sub(self.cursor.totals.settled());
         };
         let unread = head.events.saturating_sub(ordinal);
         self.pending.len() as u64 + unread.saturating_sub(self.restored_events)
     }
 
-    fn settled(&self) -> u64 {
-        let totals = self.cursor.totals;
-        totals.delivered + totals.dead_lettered + totals.filtered + totals.discarded
-    }
-
     /// Accepted events that are in no other count; 0 when all is well.
     pub(super) fn mismatch(&self, head: Head) -> i64 {
         let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        signed(self.accepted(head)) - signed(self.settled()) - signed(self.backlog(head))
+        signed(self.accepted(head))
+            - signed(self.cursor.totals.settled())
+            - signed(self.backlog(head))
     }
 }

@@ -68,6 +68,13 @@ pub struct Totals {
     pub discarded: u64,
 }
 
+impl Totals {
+    /// Events that are settled, one way or another.
+    pub fn settled(&self) -> u64 {
+        self.delivered + self.dead_lettered + self.filtered + self.discarded
+    }
+}
+
 /// All cursors, in memory.
 #[derive(Default)]
 pub(super) struct CursorTable {

@@ -49,8 +49,6 @@ pub(super) fn run(shared: &Shared) {
         if second_passed {
             segments_at = Instant::now();
             retention::run(shared, retention::Pressure::None);
-            let used = i64::try_from(shared.used_bytes()).unwrap_or(i64::MAX);
-            shared.metrics.used_bytes.set(used);
         }
     }
 }

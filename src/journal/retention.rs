@@ -4,13 +4,10 @@
 //! time for replay is over; the last two give way when space is short. The one being written
 //! never goes. A journal without cursors keeps everything for the time for replay.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{MutexGuard, PoisonError};
 
 use super::Shared;
 use super::segment::{Segment, now_ms};
-
-/// One run at a time: the keeper and the spare's thread both call. Locked before all others.
-static RUNNING: Mutex<()> = Mutex::new(());
 
 /// Whether space is short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,13 +19,16 @@ pub(super) enum Pressure {
 }
 
 /// While this is held no segment goes: for who adds a cursor, or may have to put one back.
-pub(super) fn pause() -> MutexGuard<'static, ()> {
-    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+pub(super) fn pause(shared: &Shared) -> MutexGuard<'_, ()> {
+    shared
+        .removal
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Unlinks what may go.
 pub(super) fn run(shared: &Shared, pressure: Pressure) {
-    let _one = pause();
+    let _one = pause(shared);
     let count = removable(shared, pressure);
     if count == 0 {
         return;

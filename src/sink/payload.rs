@@ -98,20 +98,13 @@ pub(super) mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::event::{AuthMethod, EventId, Provenance};
+    use crate::event::{EventId, Provenance};
 
     /// The event number `n`, received at 2026-11-23T14:42:05.123Z.
     pub(in crate::sink) fn rendered(n: u8, body: &str) -> Rendered {
         let provenance = Provenance {
             source: "acme".to_owned(),
-            peer: None,
-            client: None,
-            auth: AuthMethod::None,
-            secret_slot: None,
-            test: false,
-            content_type: None,
-            content_encoding: None,
-            headers: Vec::new(),
+            ..Provenance::unknown()
         };
         let event = Event {
             position: u64::from(n),

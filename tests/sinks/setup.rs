@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use siem_relay::event::{AuthMethod, Event, EventId, Provenance};
+use siem_relay::event::{Event, EventId, Provenance};
 use siem_relay::secret::{Secret, SecretPlace};
 use siem_relay::settings::{
     self, Elasticsearch, ElasticsearchAuth, Endpoint, Framing, HttpAuth, SplunkHec,
@@ -89,14 +89,7 @@ pub(crate) fn event(n: u8, body: &str) -> Rendered {
     let body = Bytes::copy_from_slice(body.as_bytes());
     let provenance = Provenance {
         source: "acme".to_owned(),
-        peer: None,
-        client: None,
-        auth: AuthMethod::None,
-        secret_slot: None,
-        test: false,
-        content_type: None,
-        content_encoding: None,
-        headers: Vec::new(),
+        ..Provenance::unknown()
     };
     Rendered {
         event: Arc::new(Event {

@@ -36,13 +36,8 @@ pub(super) fn forget(arguments: &ForgetArguments) -> Result<(), Failure> {
     refuse_configured(&settings, name)?;
     let journal = open(&settings)?;
     let cursor = journal.forget(name).map_err(failed)?;
-    let waiting = journal.head().borrow().events.saturating_sub(
-        cursor.skipped_events
-            + cursor.totals.delivered
-            + cursor.totals.dead_lettered
-            + cursor.totals.filtered
-            + cursor.totals.discarded,
-    );
+    let events = journal.head().borrow().events;
+    let waiting = events.saturating_sub(cursor.skipped_events + cursor.totals.settled());
     say(format_args!(
         "forgot destination {name}; {waiting} event(s) were waiting for it"
     ))
