@@ -28,7 +28,7 @@
 //!
 //! # Files
 //! `00000000000000000001.seg` (named by the first position it may hold), `spare`, `cursors`,
-//! `lock`. Format version 0: see [`record`], [`segment`], [`cursors`].
+//! `lock`. Format version 1: see [`record`], [`segment`], [`seal`], [`cursor_file`].
 
 use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -36,11 +36,12 @@ use std::sync::{Arc, Mutex};
 use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use crate::telemetry::metrics::StorageMetrics;
 
 mod committer;
+mod cursor_file;
 mod cursors;
 mod error;
 mod files;
@@ -53,8 +54,10 @@ mod recovery;
 mod resend;
 mod retention;
 mod scan;
+mod seal;
 mod segment;
 mod shared;
+mod skip;
 mod spare;
 mod survey;
 #[cfg(test)]
@@ -63,12 +66,15 @@ mod tests;
 pub use cursors::{CURSORS_MAX, Cursor, RANGES_MAX, Totals};
 pub use error::{AppendError, CursorError, OpenError, ReadError};
 pub use files::{DiskFiles, Files, JournalFile};
+pub use group::Appending;
 pub use reader::{ReadRecord, Reader};
 pub use record::{NewRecord, Record, Resend};
 pub use shared::{Head, Health};
+pub use skip::{SKIPS_MAX, Skip};
 pub use survey::{SegmentSurvey, Survey, survey};
 
-use cursors::{CursorFile, CursorTable};
+use cursor_file::CursorFile;
+use cursors::CursorTable;
 use group::Request;
 use segment::Segment;
 use spare::SpareSlot;
@@ -157,6 +163,8 @@ struct Shared {
     cursors: Mutex<CursorTable>,
     /// Locked before `cursors` where both are.
     cursor_file: Mutex<CursorFile>,
+    /// Damaged places that a person passed, by position.
+    skips: Mutex<Vec<Skip>>,
     /// The highest position handed out, durable or not.
     position_max: std::sync::atomic::AtomicU64,
     /// Readers that need a position below this one are held: its segment is gone.
@@ -197,6 +205,7 @@ impl Journal {
             health,
             cursors: Mutex::new(recovered.cursors),
             cursor_file: Mutex::new(recovered.cursor_file),
+            skips: Mutex::new(recovered.skips),
             position_max: (recovered.next_position - 1).into(),
             lost_below: recovered.lost_below,
             spare: SpareSlot::new(),
@@ -227,13 +236,10 @@ impl Journal {
 
     /// Stores all records as one set, or none; the answer comes when they are durable, one per
     /// record. Never blocks.
-    pub fn append(
-        &self,
-        records: Vec<NewRecord>,
-    ) -> Result<oneshot::Receiver<Result<Vec<Stored>, AppendError>>, AppendError> {
-        let (reply, answer) = oneshot::channel();
+    pub fn append(&self, records: Vec<NewRecord>) -> Result<Appending, AppendError> {
+        let (request, answer) = Request::new(records);
         let queue = self.queue.as_ref().ok_or(AppendError::Closed)?;
-        match queue.try_send(Request { records, reply }) {
+        match queue.try_send(request) {
             Ok(()) => Ok(answer),
             Err(TrySendError::Full(_)) => Err(AppendError::Overloaded),
             Err(TrySendError::Disconnected(_)) => Err(AppendError::Closed),

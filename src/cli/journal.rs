@@ -56,8 +56,13 @@ impl ConfigArgument {
     }
 }
 
-fn survey(settings: &Settings, each: impl FnMut(&Record)) -> Result<Survey, Failure> {
+/// See [`journal::survey`].
+fn survey(
+    settings: &Settings,
+    wanted: impl Fn((u64, u64)) -> bool,
+    each: impl FnMut(&Record),
+) -> Result<Survey, Failure> {
     let directory = &settings.journal.directory;
-    journal::survey(directory, &DiskFiles, each)
+    journal::survey(directory, &DiskFiles, wanted, each)
         .map_err(|error| Failure::new(JOURNAL_UNUSABLE, error))
 }

@@ -5,7 +5,6 @@
 //! in the same group waits for that group and shares its outcome.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -17,8 +16,11 @@ use super::group::{Group, Request};
 use super::record::{NewRecord, Placement, RECORD_BYTES_MAX};
 use super::recovery::Tail;
 use super::resend::ResendWindow;
-use super::segment::{self, HEADER_BYTES, Segment, SegmentHeader, now_ms};
+use super::seal::{self, Contents, Noted};
+use super::segment::{HEADER_BYTES, Segment};
 use super::{Health, Shared, Stored};
+
+mod rotation;
 
 /// Bytes after which a group is closed; a larger set of records goes alone.
 const GROUP_BYTES_MAX: usize = 1024 * 1024;
@@ -40,7 +42,12 @@ pub(super) struct Committer {
     events: u64,
     /// A refused group may have left whole records behind the end.
     stale: bool,
+    /// Nothing more is written to the segment: it has its seal, or is damaged.
+    ended: bool,
+    /// What the segment holds, for its seal.
+    contents: Contents,
     window: ResendWindow,
+    group: Group,
     buffer: Vec<u8>,
 }
 
@@ -52,6 +59,10 @@ impl Committer {
             reason: error.to_string(),
         };
         let events = shared.head.borrow().events;
+        let window = {
+            let segments = shared.segments();
+            ResendWindow::rebuild(&segments, &tail.contents, shared.options.resend_window)
+        };
         let mut committer = Self {
             shared: Arc::clone(shared),
             file: tail.file,
@@ -61,7 +72,10 @@ impl Committer {
             next_position: shared.position_max.load(Ordering::Acquire) + 1,
             events,
             stale: false,
-            window: ResendWindow::rebuild(shared),
+            ended: tail.closed,
+            window,
+            contents: tail.contents,
+            group: Group::default(),
             buffer: Vec::new(),
         };
         if tail.closed {
@@ -90,11 +104,10 @@ impl Committer {
     fn serve(&mut self, first: Request, requests: &Receiver<Request>) {
         let mut next = Some(first);
         while let Some(request) = next.take() {
-            let mut group = Group::default();
             self.buffer.clear();
             let mut candidate = Some(request);
             while let Some(request) = candidate.take() {
-                match self.place(request, &mut group) {
+                match self.place(request) {
                     Placed::Taken if self.buffer.len() < GROUP_BYTES_MAX => {
                         candidate = requests.try_recv().ok();
                     }
@@ -103,45 +116,62 @@ impl Committer {
                     Placed::NoRoom(request) => next = Some(request),
                 }
             }
-            if group.waiting.is_empty() {
+            if self.group.waiting.is_empty() {
                 if let Some(request) = next.take() {
                     next = self.rotate_for(request);
                 }
                 continue;
             }
-            self.commit(group);
+            self.commit();
         }
     }
 
     /// Puts a request's records into the buffer, or answers it at once where it cannot be stored.
-    fn place(&mut self, request: Request, group: &mut Group) -> Placed {
+    fn place(&mut self, mut request: Request) -> Placed {
         if let Health::Poisoned(reason) = &*self.shared.health.borrow() {
-            request.answer(Err(AppendError::Poisoned(reason.clone())));
+            request.fail(AppendError::Poisoned(reason.clone()));
             return Placed::Taken;
         }
-        let bytes: usize = request.records.iter().map(NewRecord::stored_bytes).sum();
-        let limit = usize::try_from(self.shared.options.segment_bytes - HEADER_BYTES);
-        let limit = limit.unwrap_or(usize::MAX).min(RECORD_BYTES_MAX);
+        let records = std::mem::take(&mut request.records);
+        let placed = self.place_records(&records, &mut request);
+        request.records = records;
+        match placed {
+            Ok(true) => {
+                self.group.waiting.push(request);
+                Placed::Taken
+            }
+            Ok(false) => Placed::NoRoom(request),
+            Err(error) => {
+                request.fail(error);
+                Placed::Taken
+            }
+        }
+    }
+
+    /// False when the segment has no room for all of them.
+    fn place_records(
+        &mut self,
+        records: &[NewRecord],
+        request: &mut Request,
+    ) -> Result<bool, AppendError> {
+        let bytes: usize = records.iter().map(NewRecord::stored_bytes).sum();
+        let limit = self.set_bytes_max(records.len());
         let header_fits = |record: &NewRecord| u16::try_from(record.header.len()).is_ok();
-        if bytes > limit || !request.records.iter().all(header_fits) {
-            request.answer(Err(AppendError::TooLarge { bytes, limit }));
-            return Placed::Taken;
+        if bytes > limit || !records.iter().all(header_fits) {
+            return Err(AppendError::TooLarge { bytes, limit });
         }
-        let room = self.segment_bytes.saturating_sub(self.offset);
-        if (self.buffer.len() + bytes) as u64 > room {
-            return Placed::NoRoom(request);
+        if (self.buffer.len() + bytes) as u64 > self.room(records.len()) {
+            return Ok(false);
         }
         let synced_through = self.shared.head.borrow().position;
-        let count = u16::try_from(request.records.len()).unwrap_or(u16::MAX);
-        let mut stored = Vec::with_capacity(request.records.len());
-        for (index, record) in request.records.iter().enumerate() {
-            let first = record
-                .resend
-                .and_then(|resend| self.first(&resend.key, group));
+        let count = u16::try_from(records.len()).unwrap_or(u16::MAX);
+        for (index, record) in records.iter().enumerate() {
+            let key = record.resend.map(|resend| resend.key);
+            let first = key.and_then(|key| self.window.first(&key));
             if let Some(first) = first
                 && record.resend.is_some_and(|resend| resend.drop_repeats)
             {
-                stored.push(Stored::Repeat { first });
+                request.will_be(Stored::Repeat { first });
                 continue;
             }
             let position = self.next_position;
@@ -153,73 +183,103 @@ impl Committer {
                 set: (u16::try_from(index).unwrap_or(u16::MAX), count),
                 salt: self.salt,
             };
+            let offset = self.offset + self.buffer.len() as u64;
             record.encode(&place, &mut self.buffer);
-            if let (Some(resend), None) = (record.resend, first) {
-                group.keys.insert(resend.key, record.id);
+            let key = key.filter(|_| first.is_none()).map(|key| (key, record.id));
+            if let Some((key, id)) = key {
+                // A repeat behind it in this group must find it; it goes again if the group fails.
+                self.window.insert(key, id);
             }
-            group.events += 1;
-            stored.push(Stored::At {
+            self.group.noted.push(Noted {
+                position,
+                offset,
+                received_ms: record.received_ms,
+                gap: false,
+                key,
+            });
+            self.group.events += 1;
+            request.will_be(Stored::At {
                 position,
                 duplicate_of: first,
             });
         }
-        group.waiting.push((request.reply, stored));
-        Placed::Taken
+        Ok(true)
     }
 
-    fn first(&self, key: &[u8; 16], group: &Group) -> Option<[u8; 16]> {
-        group
-            .keys
-            .get(key)
-            .copied()
-            .or_else(|| self.window.first(key))
+    /// Bytes that a set of so many records may have, so that it fits into an empty segment.
+    fn set_bytes_max(&self, records: usize) -> usize {
+        let segment_bytes = self.shared.options.segment_bytes;
+        let taken = HEADER_BYTES + seal::bytes_max(segment_bytes, records);
+        let limit = usize::try_from(segment_bytes.saturating_sub(taken));
+        limit.unwrap_or(usize::MAX).min(RECORD_BYTES_MAX)
+    }
+
+    /// Bytes left in the segment for the buffer and so many records more, the seal set aside.
+    fn room(&self, records: usize) -> u64 {
+        if self.ended {
+            return 0;
+        }
+        let keys = self.contents.keys.len() + self.group.noted.len() + records;
+        let seal_bytes = seal::bytes_max(self.segment_bytes, keys);
+        let taken = self.offset.saturating_add(seal_bytes);
+        self.segment_bytes.saturating_sub(taken)
     }
 
     /// Writes and syncs the buffer; the only place where callers learn that they are stored.
-    fn commit(&mut self, group: Group) {
+    fn commit(&mut self) {
         let started = Instant::now();
         // Handed out positions are never used again, whatever happens to the write.
         let last = self.next_position - 1;
         self.shared.position_max.store(last, Ordering::Release);
-        if group.events > 0
+        let events = self.group.events;
+        if events > 0
             && let Err(error) = self.write_and_sync()
         {
-            group.fail(&error);
+            for (key, _) in self.group.noted.iter().filter_map(|noted| noted.key) {
+                self.window.remove(&key);
+            }
+            self.group.fail(&error);
+            self.group.clear();
             return;
         }
-        self.shared
-            .metrics
+        let metrics = &self.shared.metrics;
+        metrics
             .commit_duration
             .observe(started.elapsed().as_secs_f64());
-        self.shared
-            .metrics
-            .commit_events
-            .observe(as_f64(group.events));
-        if group.events > 0 {
-            self.offset += self.buffer.len() as u64;
-            // What a refused group left has lower positions, and is no record behind these.
-            self.stale = false;
-            self.events += group.events;
-            if let Some(active) = self.shared.segments().last_mut() {
-                active.end = self.offset;
-            }
-            // Readers see the new end before they are woken.
-            self.shared.head.send_replace(super::Head {
-                position: last,
-                events: self.events,
-            });
+        metrics.commit_events.observe(as_f64(events));
+        if events > 0 {
+            self.publish(last, events);
             self.probe();
         }
-        for (key, id) in group.keys {
-            self.window.insert(key, id);
+        for request in self.group.waiting.drain(..) {
+            request.succeed();
         }
-        for (reply, stored) in group.waiting {
-            // A caller that went away has no use for the answer; the event is stored all the same.
-            let _gone = reply.send(Ok(stored));
-        }
+        self.group.clear();
         if self.buffer.capacity() > BUFFER_KEPT_BYTES {
             self.buffer = Vec::new();
         }
+    }
+
+    /// Lets readers see what was just synced.
+    fn publish(&mut self, last: u64, events: u64) {
+        self.offset += self.buffer.len() as u64;
+        // What a refused group left has lower positions, and is no record behind these.
+        self.stale = false;
+        self.events += events;
+        let indexed = self.contents.index.len();
+        for noted in &self.group.noted {
+            self.contents.note(noted, self.shared.options.resend_window);
+        }
+        if let Some(active) = self.shared.segments().last_mut() {
+            active.end = self.offset;
+            let entries = self.contents.index.get(indexed..).unwrap_or_default();
+            active.index.extend_from_slice(entries);
+        }
+        // Readers see the new end before they are woken.
+        self.shared.head.send_replace(super::Head {
+            position: last,
+            events: self.events,
+        });
     }
 
     fn write_and_sync(&mut self) -> Result<(), AppendError> {
@@ -261,98 +321,13 @@ impl Committer {
             .unwrap_or_default()
     }
 
-    /// Begins the next segment for a request that the present one has no room for.
-    fn rotate_for(&mut self, request: Request) -> Option<Request> {
-        match self.rotate() {
-            Ok(()) => Some(request),
-            Err(error) => {
-                request.answer(Err(error));
-                None
-            }
-        }
-    }
-
-    /// Ends the segment where its last durable record does. Once another follows, a start no longer
-    /// looks for the end, and readers would take what a refused group left for events.
-    fn end_segment(&mut self) -> Result<(), AppendError> {
-        if self.stale {
-            write_full(&*self.file, &[0; 8], self.offset).map_err(|e| self.refuse(&e, "end"))?;
-            self.file.sync_data().map_err(|e| self.poison(&e, "sync"))?;
-            self.stale = false;
-        }
-        Ok(())
-    }
-
-    /// Turns the spare into the segment to write to. The old one is complete and synced.
-    fn rotate(&mut self) -> Result<(), AppendError> {
-        self.end_segment()?;
-        let file = self.shared.spare.take().map_err(|reason| {
-            self.shared.set_health(Health::Full(reason.clone()));
-            AppendError::Full(reason)
-        })?;
-        let header = SegmentHeader {
-            journal_id: self.shared.journal_id,
-            base: self.next_position,
-            events_before: self.events,
-            created_ms: now_ms(),
-            salt: segment::salt(),
-        };
-        let path = segment::path(&self.shared.directory, header.base);
-        let length = self.shared.options.segment_bytes;
-        if let Err(error) = self.begin(&*file, &header, &path) {
-            self.shared.spare.renamed();
-            self.shared.metrics.error("create");
-            return Err(error);
-        }
-        self.shared.segments().push(Segment {
-            base: header.base,
-            header: Some(header),
-            file: Arc::clone(&file),
-            path,
-            end: HEADER_BYTES,
-            file_bytes: length,
-        });
-        // Only now: the next spare is measured against a limit that counts this segment.
-        self.shared.spare.renamed();
-        self.file = file;
-        self.salt = header.salt;
-        self.segment_bytes = length;
-        self.offset = HEADER_BYTES;
-        Ok(())
-    }
-
-    /// Makes a spare file a segment: header, then name.
-    fn begin(
-        &self,
-        file: &dyn JournalFile,
-        header: &SegmentHeader,
-        path: &Path,
-    ) -> Result<(), AppendError> {
-        let spare = self.shared.directory.join(super::spare::FILE_NAME);
-        let files = &self.shared.files;
-        let action = "begin a segment after";
-        write_full(file, &header.encode(), 0).map_err(|error| self.refuse(&error, action))?;
-        // The header is durable before the name is: a file with a segment's name has one.
-        file.sync_data()
-            .map_err(|error| self.poison(&error, action))?;
-        files
-            .rename(&spare, path)
-            .map_err(|error| self.refuse(&error, action))?;
-        // Without this sync a power cut could take the name, and with it acknowledged events. If
-        // it fails, nobody knows whether the name is there; going on in the old segment would
-        // leave two segments that claim the same positions.
-        let synced = files.sync_directory(&self.shared.directory);
-        synced.map_err(|error| self.poison(&error, action))
-    }
-
     /// Looks whether a full journal has space again, so that it is ready before anybody asks.
     fn probe(&mut self) {
         if !matches!(&*self.shared.health.borrow(), Health::Full(_)) {
             return;
         }
         // A zero word behind the end is no record, and there is always room for one or a spare.
-        let room = self.segment_bytes.saturating_sub(self.offset) >= 8;
-        let writable = if room {
+        let writable = if self.room(0) >= 8 {
             write_full(&*self.file, &[0; 8], self.offset).is_ok()
         } else {
             self.shared.spare.is_ready()

@@ -12,6 +12,7 @@ use super::Shared;
 use super::error::ReadError;
 use super::files::read_full;
 use super::record::{FIXED_BYTES, Record, Unreadable, decode};
+use super::seal::{IndexEntry, Summary};
 use super::segment::{HEADER_BYTES, Segment};
 
 /// Bytes fetched beside those asked for, so that the last record is mostly whole.
@@ -99,7 +100,7 @@ impl Reader {
                 after: self.after,
             });
         }
-        self.place = Some(Place::at_start(segment, self.after)?);
+        self.place = Some(Place::before(segment, self.after)?);
         Ok(true)
     }
 
@@ -225,6 +226,33 @@ impl Place {
             last: segment.base.saturating_sub(1),
             segment,
         })
+    }
+
+    /// Near the record after `after`, as far as the segment's index tells; else at its start.
+    fn before(mut segment: Segment, after: u64) -> Result<Self, ReadError> {
+        let index = std::mem::take(&mut segment.index);
+        let mut place = Self::at_start(segment, after)?;
+        if after <= place.last {
+            return Ok(place);
+        }
+        let index = match index.is_empty() {
+            false => index,
+            // What cannot be read here is reported when the records are.
+            true => place.sealed_index().unwrap_or_default(),
+        };
+        let passed = index.partition_point(|entry| entry.position <= after + 1);
+        if let Some(entry) = index.get(passed.wrapping_sub(1)) {
+            place.offset = entry.offset;
+            place.ordinal += entry.events;
+            place.last = entry.position - 1;
+        }
+        Ok(place)
+    }
+
+    fn sealed_index(&self) -> Option<Vec<IndexEntry>> {
+        let (file, bytes) = (&*self.segment.file, self.segment.file_bytes);
+        let seal = Summary::read(file, bytes, self.salt).ok()??;
+        seal.index(file, bytes, self.salt).ok()?
     }
 
     /// The segment may have grown, if it is the one being written.

@@ -5,7 +5,7 @@
 //!
 //! | offset | size | field |
 //! |---|---|---|
-//! | 0 | 4 | magic `SRr0` |
+//! | 0 | 4 | magic `SRr1` |
 //! | 4 | 4 | CRC-32 of bytes 8..length, seeded with the segment's salt |
 //! | 8 | 4 | length of the record without padding |
 //! | 12 | 1 | kind: 1 event, 2 gap |
@@ -24,7 +24,7 @@
 use bytes::Bytes;
 
 /// First bytes of a record.
-pub(super) const MAGIC: [u8; 4] = *b"SRr0";
+pub(super) const MAGIC: [u8; 4] = *b"SRr1";
 /// Bytes before the header.
 pub(super) const FIXED_BYTES: usize = 96;
 /// Records start at multiples of this.
@@ -213,7 +213,8 @@ pub(super) fn decode(bytes: &Bytes, salt: u32) -> Result<(Record, usize), Unread
     Ok((record, length.next_multiple_of(ALIGNMENT)))
 }
 
-fn checksum(salt: u32, bytes: &[u8]) -> u32 {
+/// CRC-32 seeded with a segment's salt.
+pub(super) fn checksum(salt: u32, bytes: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new_with_initial(salt);
     hasher.update(bytes);
     hasher.finalize()

@@ -7,13 +7,15 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::cursors::{CursorFile, CursorTable, Stored};
+use super::cursor_file::{CursorFile, Stored};
+use super::cursors::CursorTable;
 use super::error::OpenError;
 use super::files::{Files, JournalFile, read_full, write_full};
 use super::record::FIXED_BYTES;
 use super::scan::{SCAN_BYTES, Scan, scan};
+use super::seal::Contents;
 use super::segment::{self, HeaderFault, Segment, SegmentHeader, VERSION};
-use super::{Head, Options};
+use super::{Head, Options, Skip};
 
 /// A journal as it was found, made ready to go on.
 pub(super) struct Recovered {
@@ -23,6 +25,7 @@ pub(super) struct Recovered {
     pub(super) next_position: u64,
     pub(super) cursors: CursorTable,
     pub(super) cursor_file: CursorFile,
+    pub(super) skips: Vec<Skip>,
     pub(super) tail: Tail,
     /// Readers that need a position below this one are held: its segment is gone. 0 for none.
     pub(super) lost_below: u64,
@@ -34,6 +37,8 @@ pub(super) struct Tail {
     pub(super) salt: u32,
     pub(super) segment_bytes: u64,
     pub(super) offset: u64,
+    /// What can be read of the last segment, whether it can be gone on in or not.
+    pub(super) contents: Contents,
     /// There is no segment to go on in: the committer begins one.
     pub(super) closed: bool,
 }
@@ -45,6 +50,7 @@ struct Ending {
     position_max: u64,
     /// Salt and offset.
     writable: Option<(u32, u64)>,
+    contents: Contents,
 }
 
 /// Opens or creates the files and decides where writing goes on.
@@ -77,7 +83,7 @@ pub(super) fn recover(files: &dyn Files, options: &Options) -> Result<Recovered,
     for base in bases {
         segments.push(open_segment(files, directory, base, journal_id)?);
     }
-    finish(journal_id, segments, cursor_file, stored)
+    finish(journal_id, segments, cursor_file, stored, options)
 }
 
 fn finish(
@@ -85,6 +91,7 @@ fn finish(
     mut segments: Vec<Segment>,
     cursor_file: CursorFile,
     stored: Stored,
+    options: &Options,
 ) -> Result<Recovered, OpenError> {
     let cursors_max = stored
         .cursors
@@ -94,18 +101,24 @@ fn finish(
     let mut position_max = stored.position_max.max(stored.head.position);
     position_max = position_max.max(cursors_max.unwrap_or(0));
     position_max = position_max.max(segments.last().map_or(0, |last| last.base - 1));
-    let (mut head, mut writable) = (stored.head, None);
+    let mut ending = Ending {
+        head: stored.head,
+        position_max: 0,
+        writable: None,
+        contents: Contents::default(),
+    };
     if let Some(last) = segments.last_mut() {
-        let ending = ending(last, &stored)?;
+        ending = find_end(last, &stored, options.resend_window)?;
         position_max = position_max.max(ending.position_max);
-        (head, writable) = (ending.head, ending.writable);
     }
-    let tail = match (segments.last(), writable) {
+    let (head, contents) = (ending.head, ending.contents);
+    let tail = match (segments.last(), ending.writable) {
         (Some(last), Some((salt, offset))) => Tail {
             file: Arc::clone(&last.file),
             salt,
             segment_bytes: last.file_bytes,
             offset,
+            contents,
             closed: false,
         },
         _ => Tail {
@@ -113,6 +126,7 @@ fn finish(
             salt: 0,
             segment_bytes: 0,
             offset: 0,
+            contents,
             closed: true,
         },
     };
@@ -134,6 +148,7 @@ fn finish(
             dirty: true,
         },
         cursor_file,
+        skips: stored.skips,
         tail,
     })
 }
@@ -157,8 +172,11 @@ fn lost_below(stored: &Stored, (base, events_before): (u64, u64)) -> u64 {
 }
 
 /// Decides where the journal ends, by its last segment.
-fn ending(last: &mut Segment, stored: &Stored) -> Result<Ending, OpenError> {
-    match last.header.map(|header| (header, scan(last, header))) {
+fn find_end(last: &mut Segment, stored: &Stored, keys_max: usize) -> Result<Ending, OpenError> {
+    let scanned = last
+        .header
+        .map(|header| (header, scan(last, header, keys_max)));
+    match scanned {
         Some((header, Ok(scan))) => known_ending(last, header, scan, stored),
         Some((_, Err(error))) => {
             let file = last.name();
@@ -172,19 +190,19 @@ fn ending(last: &mut Segment, stored: &Stored) -> Result<Ending, OpenError> {
 fn known_ending(
     last: &mut Segment,
     header: SegmentHeader,
-    mut scan: Scan,
+    scan: Scan,
     stored: &Stored,
 ) -> Result<Ending, OpenError> {
-    scan.last = scan.last.max(header.base - 1);
+    let end = scan.contents.last.max(header.base - 1);
     let (later, later_synced) = scan.later.unwrap_or_default();
-    let claimed = stored.head.position.max(later_synced);
-    let events = header.events_before + scan.events;
-    let position_max = scan.last.max(later);
-    if claimed > scan.last {
+    let claimed = stored.head.position.max(later_synced).max(scan.sealed);
+    let events = header.events_before + scan.contents.events;
+    let position_max = end.max(later);
+    if claimed > end {
         tracing::error!(
             file = last.name(),
             offset = scan.end,
-            after = scan.last,
+            after = end,
             durable = claimed,
             "journal damaged: destinations that need the place are held"
         );
@@ -200,19 +218,22 @@ fn known_ending(
             head,
             position_max,
             writable: None,
+            contents: scan.contents,
         });
     }
     make_durable(last, &scan, stored.head.position)
         .map_err(OpenError::io("recover", last.path.clone()))?;
     last.end = scan.end;
+    last.index.clone_from(&scan.contents.index);
     let head = Head {
-        position: scan.last,
+        position: end,
         events,
     };
     Ok(Ending {
         head,
         position_max,
         writable: Some((header.salt, scan.end)),
+        contents: scan.contents,
     })
 }
 
@@ -228,6 +249,7 @@ fn unknown_ending(last: &Segment, stored: &Stored) -> Ending {
         head,
         position_max,
         writable: None,
+        contents: Contents::default(),
     }
 }
 
@@ -271,6 +293,7 @@ fn open_segment(
         path,
         end: file_bytes,
         file_bytes,
+        index: Vec::new(),
     })
 }
 
@@ -285,7 +308,8 @@ fn make_durable(segment: &Segment, scan: &Scan, durable: u64) -> io::Result<()> 
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     write_full(&*segment.file, &group, from)?;
-    // Zeros to the end, so that no part of a torn group is ever taken for a record.
+    // Zeros to the end, so that no part of a torn group is ever taken for a record, and no seal
+    // claims to know what is written from here on.
     let mut offset = scan.end;
     let zeros = vec![0; SCAN_BYTES];
     let mut found = vec![0; SCAN_BYTES];

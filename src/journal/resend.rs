@@ -6,17 +6,11 @@
 //! same: who can choose bodies can choose digests' prefixes.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::io;
 
-use super::error::ReadError;
-use super::reader::Reader;
-use super::record::Record;
-use super::{Shared, segment::Segment};
-
-/// Bytes of payload read at once while rebuilding.
-const READ_BYTES: usize = 1024 * 1024;
-/// Records read at once while rebuilding.
-const READ_RECORDS: usize = 4096;
+use super::scan::scan;
+use super::seal::{Contents, Key, Summary};
+use super::segment::Segment;
 
 /// Keys of stored records.
 pub(super) struct ResendWindow {
@@ -35,57 +29,43 @@ impl ResendWindow {
         }
     }
 
-    /// Reads the keys of the last records of a journal that is being opened.
-    pub(super) fn rebuild(shared: &Arc<Shared>) -> Self {
-        let limit = shared.options.resend_window;
+    /// Takes over the keys of the last records of a journal that is being opened: those of the
+    /// segment that is written to, and from the seals of as many before it as it takes.
+    pub(super) fn rebuild(segments: &[Segment], last: &Contents, limit: usize) -> Self {
         let mut window = Self::new(limit);
-        if limit == 0 {
-            return window;
-        }
-        let head = *shared.head.borrow();
-        let oldest = head.events.saturating_sub(limit as u64);
-        let recent = |segment: &Segment| {
-            segment
-                .header
-                .is_some_and(|header| header.events_before <= oldest)
-        };
-        let base = {
-            let segments = shared.segments();
-            let first = segments.iter().rev().find(|segment| recent(segment));
-            first.or(segments.first()).map_or(1, |segment| segment.base)
-        };
-        let mut reader = Reader::new(Arc::clone(shared), base.saturating_sub(1));
-        loop {
-            match reader.read(READ_RECORDS, READ_BYTES) {
-                Ok(records) if records.is_empty() => return window,
-                Ok(records) => records.iter().for_each(|read| window.note(&read.record)),
+        let mut missing = limit.saturating_sub(last.keys.len());
+        let mut older = Vec::new();
+        for segment in segments.iter().rev().skip(1) {
+            if missing == 0 {
+                break;
+            }
+            match keys_of(segment, limit) {
+                Ok(keys) => {
+                    missing = missing.saturating_sub(keys.len());
+                    older.push(keys);
+                }
                 Err(error) => {
-                    tracing::warn!(%error, "some resends will not be recognised");
-                    // The newest keys are wanted most, and they are behind the damage.
-                    let ReadError::Damaged { after, .. } = error else {
-                        return window;
-                    };
-                    let Some(base) = shared.next_base(after + 1) else {
-                        return window;
-                    };
-                    reader = Reader::new(Arc::clone(shared), base - 1);
+                    let file = segment.name();
+                    tracing::warn!(%error, file, "some resends will not be recognised");
                 }
             }
         }
-    }
-
-    fn note(&mut self, record: &Record) {
-        if let Some(resend) = record.resend
-            && record.duplicate_of.is_none()
-            && self.first(&resend.key).is_none()
-        {
-            self.insert(resend.key, record.id);
+        for (key, id) in older.iter().rev().flatten().chain(&last.keys) {
+            if window.first(key).is_none() {
+                window.insert(*key, *id);
+            }
         }
+        window
     }
 
     /// The first record with this key.
     pub(super) fn first(&self, key: &[u8; 16]) -> Option<[u8; 16]> {
         self.young.get(key).or_else(|| self.old.get(key)).copied()
+    }
+
+    /// Forgets a key again whose record was not stored after all.
+    pub(super) fn remove(&mut self, key: &[u8; 16]) {
+        self.young.remove(key);
     }
 
     /// Remembers a key that [`Self::first`] does not know.
@@ -98,6 +78,21 @@ impl ResendWindow {
         }
         self.young.insert(key, id);
     }
+}
+
+/// The resend keys of a segment that is not written to any more. Without a valid seal, as behind
+/// damage, its records are read; what lies behind the damage is then not known.
+fn keys_of(segment: &Segment, keys_max: usize) -> io::Result<Vec<Key>> {
+    let Some(header) = segment.header else {
+        return Err(io::Error::other("no valid first block"));
+    };
+    let (file, file_bytes) = (&*segment.file, segment.file_bytes);
+    if let Some(seal) = Summary::read(file, file_bytes, header.salt)?
+        && let Some(keys) = seal.keys(file, file_bytes, header.salt)?
+    {
+        return Ok(keys);
+    }
+    Ok(scan(segment, header, keys_max)?.contents.keys)
 }
 
 #[cfg(test)]

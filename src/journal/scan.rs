@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::files::{JournalFile, read_full};
 use super::record::{ALIGNMENT, FIXED_BYTES, MAGIC, Record, Unreadable, decode};
+use super::seal::{Contents, Noted, Summary};
 use super::segment::{HEADER_BYTES, Segment, SegmentHeader};
 
 /// Bytes read at once while scanning.
@@ -18,9 +19,8 @@ pub(super) const SCAN_BYTES: usize = 4 * 1024 * 1024;
 pub(super) struct Scan {
     /// End of the last good record.
     pub(super) end: u64,
-    /// Its position; 0 for none.
-    pub(super) last: u64,
-    pub(super) events: u64,
+    /// What the good records are.
+    pub(super) contents: Contents,
     /// The highest `synced_through` of a good record.
     pub(super) synced_through: u64,
     /// Offset and position of each record above that, in order: the last group.
@@ -29,6 +29,9 @@ pub(super) struct Scan {
     pub(super) later: Option<(u64, u64)>,
     /// How many of them there are.
     pub(super) later_events: u64,
+    /// The last position by the segment's seal, which is written after that was durable; 0 where
+    /// there is no seal.
+    pub(super) sealed: u64,
 }
 
 /// A file read in large pieces.
@@ -95,8 +98,9 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Reads records up to the first unreadable place, then looks for valid ones behind it.
-pub(super) fn scan(segment: &Segment, header: SegmentHeader) -> io::Result<Scan> {
+/// Reads records up to the first unreadable place, then looks for valid ones behind it. Of resend
+/// keys, `keys_max` are noted.
+pub(super) fn scan(segment: &Segment, header: SegmentHeader, keys_max: usize) -> io::Result<Scan> {
     let mut scan = Scan {
         end: HEADER_BYTES,
         ..Scan::default()
@@ -104,16 +108,16 @@ pub(super) fn scan(segment: &Segment, header: SegmentHeader) -> io::Result<Scan>
     let mut source = Source::new(&*segment.file);
     loop {
         let (record, length) = match source.decode(scan.end, header.salt)? {
-            Some((record, length)) if record.position > scan.last => (record, length),
+            Some((record, length)) if record.position > scan.contents.last => (record, length),
             _ => break,
         };
-        note(&mut scan, &record);
+        scan.note(&record, keys_max);
         scan.end += length as u64;
     }
     let mut offset = scan.end + ALIGNMENT as u64;
     while let Some(candidate) = source.find_magic(offset)? {
         if let Some((record, _)) = source.decode(candidate, header.salt)?
-            && record.position > scan.last
+            && record.position > scan.contents.last
         {
             let (position, synced) = scan.later.unwrap_or_default();
             scan.later_events += u64::from(record.position > position && !record.gap);
@@ -124,14 +128,17 @@ pub(super) fn scan(segment: &Segment, header: SegmentHeader) -> io::Result<Scan>
         }
         offset = candidate + ALIGNMENT as u64;
     }
+    let seal = Summary::read(&*segment.file, segment.file_bytes, header.salt)?;
+    scan.sealed = seal.map_or(0, |seal| seal.last);
     Ok(scan)
 }
 
-fn note(scan: &mut Scan, record: &Record) {
-    scan.last = record.position;
-    scan.events += u64::from(!record.gap);
-    scan.synced_through = scan.synced_through.max(record.synced_through);
-    let synced_through = scan.synced_through;
-    scan.tail.retain(|(_, position)| *position > synced_through);
-    scan.tail.push((scan.end, record.position));
+impl Scan {
+    fn note(&mut self, record: &Record, keys_max: usize) {
+        self.contents.note(&Noted::of(record, self.end), keys_max);
+        self.synced_through = self.synced_through.max(record.synced_through);
+        let synced_through = self.synced_through;
+        self.tail.retain(|(_, position)| *position > synced_through);
+        self.tail.push((self.end, record.position));
+    }
 }

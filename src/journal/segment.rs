@@ -1,13 +1,16 @@
 //! One segment file: its name, its first block, and what the journal remembers of it.
 //!
 //! The first 4,096 bytes hold the segment's header and are never written again, so that no later
-//! write shares a block with it. Records follow. The header counts the events stored before the
-//! segment, which gives every event an ordinal and shows a reader that an end is the true end.
+//! write shares a block with it. Records follow, and at the end of a complete segment a [`seal`].
+//! The header counts the events stored before the segment, which gives every event an ordinal and
+//! shows a reader that an end is the true end.
+//!
+//! [`seal`]: super::seal
 //!
 //! | offset | size | field |
 //! |---|---|---|
 //! | 0 | 8 | magic `SIEMRSEG` |
-//! | 8 | 4 | format version, 0 |
+//! | 8 | 4 | format version, 1 |
 //! | 12 | 4 | CRC-32 of bytes 16..64 |
 //! | 16 | 16 | journal id |
 //! | 32 | 8 | base: the first position it may hold |
@@ -23,11 +26,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::files::{JournalFile, read_full};
 use super::record::Fields;
+use super::seal::IndexEntry;
 
 /// Bytes before the first record.
 pub(super) const HEADER_BYTES: u64 = 4096;
 /// Format version written and read.
-pub(super) const VERSION: u32 = 0;
+pub(super) const VERSION: u32 = 1;
 
 const MAGIC: [u8; 8] = *b"SIEMRSEG";
 const USED_BYTES: usize = 64;
@@ -57,6 +61,8 @@ pub(super) struct Segment {
     pub(super) end: u64,
     /// File length.
     pub(super) file_bytes: u64,
+    /// Where reading can begin, while it is written to; its seal says so afterwards.
+    pub(super) index: Vec<IndexEntry>,
 }
 
 /// Why a first block cannot be used.

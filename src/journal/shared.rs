@@ -6,10 +6,11 @@
 use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 
-use super::cursors::{Cursor, CursorTable, Stored};
+use super::cursor_file::Stored;
+use super::cursors::{Cursor, CursorTable};
 use super::error::CursorError;
 use super::segment::Segment;
-use super::{Shared, StartAt};
+use super::{Shared, Skip, StartAt};
 
 /// The end of what is durable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,11 +41,8 @@ impl Shared {
         self.cursors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Base of the first segment that begins above `position`.
-    pub(super) fn next_base(&self, position: u64) -> Option<u64> {
-        let segments = self.segments();
-        let mut bases = segments.iter().map(|segment| segment.base);
-        bases.find(|base| *base > position)
+    pub(super) fn skips(&self) -> MutexGuard<'_, Vec<Skip>> {
+        self.skips.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn used_bytes(&self) -> u64 {
@@ -116,6 +114,7 @@ impl Shared {
                 head: *self.head.borrow(),
                 position_max: self.position_max.load(Ordering::Acquire),
                 cursors: table.cursors.clone(),
+                skips: self.skips().clone(),
             }
         };
         let result = file.store(&stored);

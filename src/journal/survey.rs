@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use super::cursors::{Cursor, CursorFile};
+use super::cursor_file::CursorFile;
+use super::cursors::Cursor;
 use super::error::OpenError;
-use super::files::Files;
+use super::files::{Files, JournalFile};
 use super::record::{ALIGNMENT, Record};
 use super::scan::Source;
+use super::seal::Summary;
 use super::segment::{self, HEADER_BYTES, HeaderFault, SegmentHeader, VERSION};
 use super::{Head, lock};
 
@@ -43,7 +45,8 @@ pub struct SegmentSurvey {
     pub created_ms: u64,
     /// Events that can be read.
     pub events: u64,
-    /// Positions of the first and the last of them; 0 for none.
+    /// Positions of the first and the last of them, the former as the base says where only the
+    /// seal was read; 0 for none.
     pub positions: (u64, u64),
     /// Earliest and latest received time of them, Unix milliseconds; 0 for none.
     pub received_ms: (u64, u64),
@@ -51,12 +54,19 @@ pub struct SegmentSurvey {
     pub end: u64,
     /// Places between records that cannot be read: offset, and the last position before.
     pub unreadable: Vec<(u64, u64)>,
+    /// It has a seal, so that nothing more is written to it.
+    pub sealed: bool,
+    /// What is wrong with its seal, for people.
+    pub seal_problem: Option<&'static str>,
 }
 
-/// Reads all segments; `each` gets every record that can be read, oldest first.
+/// Looks through all segments; `each` gets every record that can be read, oldest first. A segment
+/// whose seal is read, and that is not `wanted` by earliest and latest received time, is not read
+/// further: its seal says what is in it.
 pub fn survey(
     directory: &Path,
     files: &dyn Files,
+    wanted: impl Fn((u64, u64)) -> bool,
     mut each: impl FnMut(&Record),
 ) -> Result<Survey, OpenError> {
     let _lock = lock::lock(directory)?;
@@ -97,10 +107,20 @@ pub fn survey(
             Ok(header) => {
                 found.events_before = Some(header.events_before);
                 found.created_ms = header.created_ms;
-                let mut source = Source::new(&*file);
-                found
-                    .read(&mut source, header.salt, durable, &mut each)
-                    .map_err(failed())?;
+                let seal = Summary::read(&*file, found.bytes, header.salt).map_err(failed())?;
+                found.sealed = seal.is_some();
+                match seal {
+                    Some(seal) if !wanted(seal.received_ms) => found.take(&seal),
+                    seal => {
+                        let mut source = Source::new(&*file);
+                        found
+                            .read(&mut source, header.salt, durable, &mut each)
+                            .map_err(failed())?;
+                        found
+                            .compare(seal, Some(base) == newest, &*file, header.salt)
+                            .map_err(failed())?;
+                    }
+                }
             }
             Err(HeaderFault::Version(version)) => {
                 return Err(OpenError::Version {
@@ -123,6 +143,45 @@ pub fn survey(
 }
 
 impl SegmentSurvey {
+    /// Takes over what the seal says.
+    fn take(&mut self, seal: &Summary) {
+        self.events = seal.events;
+        self.end = seal.end;
+        self.received_ms = seal.received_ms;
+        if seal.events > 0 {
+            self.positions = (self.base, seal.last);
+        }
+    }
+
+    /// Holds the seal against the records.
+    fn compare(
+        &mut self,
+        seal: Option<Summary>,
+        newest: bool,
+        file: &dyn JournalFile,
+        salt: u32,
+    ) -> io::Result<()> {
+        let Some(seal) = seal else {
+            // The last segment has none yet, and one that ends in damage never gets one.
+            let expected = !newest && self.unreadable.is_empty();
+            self.seal_problem = expected.then_some("it has no valid seal: starts are slower");
+            return Ok(());
+        };
+        let keys = seal.keys(file, self.bytes, salt)?;
+        let index = seal.index(file, self.bytes, salt)?;
+        let read = (self.events, self.end, self.received_ms);
+        self.seal_problem = if keys.is_none() {
+            Some("the keys in its seal are damaged: some resends are not recognised")
+        } else if index.is_none() {
+            Some("the index in its seal is damaged: reading from its middle is slow")
+        } else if self.unreadable.is_empty() && read != (seal.events, seal.end, seal.received_ms) {
+            Some("what can be read is not what its seal says")
+        } else {
+            None
+        };
+        Ok(())
+    }
+
     /// Reads all records, passing over what cannot be read. `durable` is given for the last
     /// segment, whose end may be torn.
     fn read(
@@ -192,6 +251,9 @@ impl Survey {
                      follow",
                     found.file
                 ));
+            }
+            if let Some(problem) = found.seal_problem {
+                self.problems.push(format!("{}: {problem}", found.file));
             }
             let next = self
                 .segments

@@ -17,6 +17,7 @@ mod fault_tests;
 mod log_tests;
 mod model_tests;
 mod recovery_tests;
+mod seal_tests;
 mod sim;
 mod survey_tests;
 
@@ -53,7 +54,7 @@ fn record(text: &str) -> NewRecord {
 }
 
 fn append(journal: &Journal, record: NewRecord) -> Result<Stored, AppendError> {
-    let answer = journal.append(vec![record])?.blocking_recv().unwrap()?;
+    let answer = journal.append(vec![record])?.wait()?;
     Ok(answer[0])
 }
 

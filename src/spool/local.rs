@@ -69,11 +69,7 @@ impl Log for LocalLog {
 
     async fn append(&self, events: Vec<NewEvent>) -> Result<Vec<Appended>, AppendError> {
         let records = events.into_iter().map(to_record).collect();
-        let stored = self
-            .journal
-            .append(records)?
-            .await
-            .map_err(|_| AppendError::Closed)??;
+        let stored = self.journal.append(records)?.await?;
         Ok(stored.into_iter().map(to_appended).collect())
     }
 

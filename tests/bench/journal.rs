@@ -184,9 +184,7 @@ async fn append(journal: &Arc<Journal>, callers: usize, until: Instant) -> io::R
             while Instant::now() < until {
                 let answer = journal.append(vec![record(caller as u64, stored)]);
                 let answer = answer.map_err(io::Error::other)?.await;
-                answer
-                    .map_err(io::Error::other)?
-                    .map_err(io::Error::other)?;
+                answer.map_err(io::Error::other)?;
                 stored += 1;
             }
             Ok::<_, io::Error>(stored)

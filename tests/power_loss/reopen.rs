@@ -87,16 +87,14 @@ fn goes_on(journal: &Journal, last: u64) -> Result<(), String> {
         header: Vec::new(),
         payload: Bytes::from_static(b"{}"),
     };
-    let appended = journal.append(vec![record]).map(|answer| {
-        let answer = tokio::task::block_in_place(|| answer.blocking_recv());
-        answer.unwrap()
-    });
+    let appended = journal.append(vec![record]);
+    let appended = appended.and_then(|answer| tokio::task::block_in_place(|| answer.wait()));
     match appended {
-        Ok(Ok(stored)) => match stored[..] {
+        Ok(stored) => match stored[..] {
             [Stored::At { position, .. }] if position > last => Ok(()),
             _ => Err(format!("after {last} came {stored:?}")),
         },
-        Ok(Err(error)) | Err(error) => {
+        Err(error) => {
             let health = journal.health();
             let health: &Health = &health.borrow();
             Err(format!("takes nothing: {error}; {health:?}"))

@@ -37,11 +37,15 @@ pub(super) fn export(arguments: &ExportArguments) -> Result<(), Failure> {
     }
     let mut out = BufWriter::new(io::stdout().lock());
     let mut written = Ok(());
-    let survey = survey(&settings, |record| {
-        if written.is_ok() && arguments.wants(record) {
-            written = write(&mut out, record, arguments.source.as_deref());
-        }
-    })?;
+    let survey = survey(
+        &settings,
+        |received| arguments.overlaps(received),
+        |record| {
+            if written.is_ok() && arguments.wants(record) {
+                written = write(&mut out, record, arguments.source.as_deref());
+            }
+        },
+    )?;
     written
         .and_then(|()| out.flush())
         .map_err(|error| Failure::new(RUNTIME_FAILED, format!("cannot write: {error}")))?;
@@ -53,12 +57,17 @@ pub(super) fn export(arguments: &ExportArguments) -> Result<(), Failure> {
 
 impl ExportArguments {
     fn wants(&self, record: &Record) -> bool {
-        let received = i64::try_from(record.received_ms).unwrap_or(i64::MAX);
+        self.overlaps((record.received_ms, record.received_ms))
+    }
+
+    /// Whether events between two received times can be asked for.
+    fn overlaps(&self, (earliest, latest): (u64, u64)) -> bool {
+        let signed = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
         self.since
-            .is_none_or(|since| received >= since.as_millisecond())
+            .is_none_or(|since| signed(latest) >= since.as_millisecond())
             && self
                 .until
-                .is_none_or(|until| received < until.as_millisecond())
+                .is_none_or(|until| signed(earliest) < until.as_millisecond())
     }
 }
 

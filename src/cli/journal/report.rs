@@ -9,7 +9,7 @@ use crate::settings::Settings;
 
 /// Reads everything; a problem is an error with all of them in its text.
 pub(super) fn verify(settings: &Settings) -> Result<(), Failure> {
-    let survey = survey(settings, |_| {})?;
+    let survey = survey(settings, |_| true, |_| {})?;
     let events: u64 = survey.segments.iter().map(|segment| segment.events).sum();
     say(format_args!(
         "{} segment(s), {events} event(s), {} problem(s)",
@@ -22,9 +22,9 @@ pub(super) fn verify(settings: &Settings) -> Result<(), Failure> {
     Err(Failure::new(JOURNAL_UNUSABLE, survey.problems.join("\n")))
 }
 
-/// Shows segments and cursors.
+/// Shows segments and cursors; of complete segments, what their seals say.
 pub(super) fn inspect(settings: &Settings) -> Result<(), Failure> {
-    let survey = survey(settings, |_| {})?;
+    let survey = survey(settings, |_| false, |_| {})?;
     say(format_args!(
         "durable up to position {}, {} event(s) ever stored (as last noted)",
         survey.head.position, survey.head.events
@@ -54,8 +54,11 @@ pub(super) fn inspect(settings: &Settings) -> Result<(), Failure> {
 
 fn describe(segment: &SegmentSurvey) -> String {
     let place = format!(
-        "{}: {} of {} bytes",
-        segment.file, segment.end, segment.bytes
+        "{}: {} of {} bytes{}",
+        segment.file,
+        segment.end,
+        segment.bytes,
+        if segment.sealed { ", sealed" } else { "" }
     );
     if segment.events == 0 {
         return format!("{place}, no event");

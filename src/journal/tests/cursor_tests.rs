@@ -72,7 +72,7 @@ fn a_torn_slot_leaves_the_state_before_it() {
             low_water,
             ..Cursor::default()
         };
-        cursors::Stored {
+        cursor_file::Stored {
             cursors: [("splunk".to_owned(), cursor)].into(),
             ..Default::default()
         }

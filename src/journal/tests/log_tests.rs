@@ -89,12 +89,7 @@ fn a_repeat_is_dropped_or_marked_also_within_a_group_and_after_a_restart() {
         keyed("b", 2, false),
     ];
     let ids: Vec<_> = set.iter().map(|record| record.id).collect();
-    let answers = journal
-        .append(set)
-        .unwrap()
-        .blocking_recv()
-        .unwrap()
-        .unwrap();
+    let answers = journal.append(set).unwrap().wait().unwrap();
     assert!(matches!(
         answers[0],
         Stored::At {

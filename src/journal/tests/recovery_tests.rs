@@ -131,7 +131,7 @@ fn a_sealed_segment_that_lost_its_end_is_damage_and_not_merely_short() {
     drop(journal);
     let path = segment_files(directory.path()).remove(0);
     let mut bytes = std::fs::read(&path).unwrap();
-    let last = bytes.windows(4).rposition(|word| word == b"SRr0").unwrap();
+    let last = bytes.windows(4).rposition(|word| word == b"SRr1").unwrap();
     bytes[last..].fill(0);
     std::fs::write(&path, bytes).unwrap();
     let journal = open(directory.path());

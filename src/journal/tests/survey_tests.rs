@@ -16,9 +16,12 @@ fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 /// What a survey reads and finds wrong.
 fn look(directory: &Path) -> (Vec<String>, Vec<String>) {
     let mut texts = Vec::new();
-    let survey = survey(directory, &DiskFiles, |record| {
-        texts.push(String::from_utf8(record.payload.to_vec()).unwrap());
-    });
+    let survey = survey(
+        directory,
+        &DiskFiles,
+        |_| true,
+        |record| texts.push(String::from_utf8(record.payload.to_vec()).unwrap()),
+    );
     (texts, survey.unwrap().problems)
 }
 
@@ -64,6 +67,41 @@ fn behind_damage_every_other_event_is_read_and_the_place_is_told() {
 }
 
 #[test]
+fn a_segment_outside_the_wanted_times_is_known_by_its_seal_and_not_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let texts = filled(directory.path());
+    let all = survey(directory.path(), &DiskFiles, |_| true, |_| {}).unwrap();
+    // Its payloads are gone, and nobody has to notice.
+    let path = segment_files(directory.path()).remove(0);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[4096..4096 + 100].fill(7);
+    std::fs::write(path, bytes).unwrap();
+    let mut read = 0;
+    let some = survey(directory.path(), &DiskFiles, |_| false, |_| read += 1).unwrap();
+    assert_eq!(some.segments, all.segments);
+    assert_eq!(some.problems, all.problems);
+    let last = all.segments.last().unwrap();
+    assert!(!last.sealed && read == last.events && texts.len() as u64 > read);
+}
+
+#[test]
+fn what_is_wrong_with_a_seal_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let texts = filled(directory.path());
+    let path = segment_files(directory.path()).remove(0);
+    let whole = std::fs::read(&path).unwrap();
+    for (from_end, problem) in [(10, "no valid seal"), (72 + 10, "the index in its seal")] {
+        let mut bytes = whole.clone();
+        let at = bytes.len() - from_end;
+        bytes[at] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        let (read, problems) = look(directory.path());
+        assert_eq!(read, texts);
+        assert!(problems[0].contains(problem), "{problems:?}");
+    }
+}
+
+#[test]
 fn a_segment_that_is_gone_is_missed() {
     let directory = tempfile::tempdir().unwrap();
     filled(directory.path());
@@ -83,12 +121,7 @@ fn a_torn_end_that_nobody_vouched_for_is_no_damage() {
     let cursors = std::fs::read(directory.path().join("cursors")).unwrap();
     let journal = open(directory.path());
     let set = vec![record("two"), record("three")];
-    journal
-        .append(set)
-        .unwrap()
-        .blocking_recv()
-        .unwrap()
-        .unwrap();
+    journal.append(set).unwrap().wait().unwrap();
     drop(journal);
     std::fs::write(directory.path().join("cursors"), cursors).unwrap();
     let path = segment_files(directory.path()).remove(0);
@@ -103,6 +136,6 @@ fn a_torn_end_that_nobody_vouched_for_is_no_damage() {
 fn the_journal_of_a_running_relay_is_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let _running = open(directory.path());
-    let refused = survey(directory.path(), &DiskFiles, |_| {});
+    let refused = survey(directory.path(), &DiskFiles, |_| true, |_| {});
     assert!(matches!(refused, Err(OpenError::Locked(_))));
 }
