@@ -64,13 +64,13 @@ mod survey;
 mod tests;
 
 pub use cursors::{CURSORS_MAX, Cursor, RANGES_MAX, Totals};
-pub use error::{AppendError, CursorError, OpenError, ReadError};
+pub use error::{AppendError, CursorError, OpenError, ReadError, SkipError};
 pub use files::{DiskFiles, Files, JournalFile};
 pub use group::Appending;
-pub use reader::{ReadRecord, Reader};
+pub use reader::{Lost, Read, ReadRecord, Reader};
 pub use record::{NewRecord, Record, Resend};
 pub use shared::{Head, Health};
-pub use skip::{SKIPS_MAX, Skip};
+pub use skip::{Damage, Passed, SKIPS_MAX, Skip};
 pub use survey::{SegmentSurvey, Survey, survey};
 
 use cursor_file::CursorFile;
@@ -163,8 +163,10 @@ struct Shared {
     cursors: Mutex<CursorTable>,
     /// Locked before `cursors` where both are.
     cursor_file: Mutex<CursorFile>,
-    /// Damaged places that a person passed, by position.
+    /// Damaged places that a person passed.
     skips: Mutex<Vec<Skip>>,
+    /// Damaged places that hold readers, as far as they are known.
+    damage: Mutex<Vec<Damage>>,
     /// The highest position handed out, durable or not.
     position_max: std::sync::atomic::AtomicU64,
     /// Readers that need a position below this one are held: its segment is gone.
@@ -206,6 +208,7 @@ impl Journal {
             cursors: Mutex::new(recovered.cursors),
             cursor_file: Mutex::new(recovered.cursor_file),
             skips: Mutex::new(recovered.skips),
+            damage: Mutex::default(),
             position_max: (recovered.next_position - 1).into(),
             lost_below: recovered.lost_below,
             spare: SpareSlot::new(),
@@ -339,6 +342,17 @@ impl Journal {
     /// A reader whose first record is the first one above `position`.
     pub fn reader(&self, position: u64) -> Reader {
         Reader::new(Arc::clone(&self.shared), position)
+    }
+
+    /// Damaged places that hold readers, as far as they were met since the start.
+    pub fn damage(&self) -> Vec<Damage> {
+        self.shared.damage().clone()
+    }
+
+    /// Makes every reader pass the damaged place that holds those behind `after`, durably. Its
+    /// events are lost: each reader that comes to the place is told how many.
+    pub fn skip(&self, after: u64) -> Result<Passed, SkipError> {
+        self.shared.skip(after)
     }
 
     /// Sizes now.

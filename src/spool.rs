@@ -15,7 +15,7 @@ use crate::event::{Event, EventId, Provenance};
 mod local;
 
 pub use crate::journal::{
-    AppendError, Cursor, CursorError, Head, Health, ReadError, StartAt, Totals,
+    AppendError, Cursor, CursorError, Head, Health, Lost, ReadError, StartAt, Totals,
 };
 pub use local::{LocalLog, LocalReader};
 
@@ -78,6 +78,15 @@ pub struct ReadEvent {
     pub ordinal: u64,
 }
 
+/// What comes next in the log.
+#[derive(Clone, Debug)]
+pub enum Read {
+    /// These events; none when all durable ones were read.
+    Events(Vec<ReadEvent>),
+    /// Events that are damaged, and that a person gave up.
+    Lost(Lost),
+}
+
 /// The log.
 pub trait Log: Send + Sync + 'static {
     /// Reads from a place on.
@@ -136,10 +145,10 @@ pub trait Log: Send + Sync + 'static {
 /// Reads durable events in order.
 pub trait LogReader: Send + 'static {
     /// The next events: at most `max_events`, and no more after `max_bytes` of payload are
-    /// passed; at least one if there is one. Empty when all durable events were read.
+    /// passed; at least one if there is one.
     fn read(
         &mut self,
         max_events: usize,
         max_bytes: usize,
-    ) -> impl Future<Output = Result<Vec<ReadEvent>, ReadError>> + Send;
+    ) -> impl Future<Output = Result<Read, ReadError>> + Send;
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::ingest::Ingest;
-use crate::spool::{LocalLog, Log, LogReader};
+use crate::spool::{LocalLog, Log, LogReader, Read};
 
 /// Positions at the end of the log that are looked at.
 const POSITIONS: u64 = 5000;
@@ -18,8 +18,9 @@ pub(super) async fn last_events(log: &LocalLog, ingest: &Ingest<LocalLog>) {
     let mut last: HashMap<String, u64> = HashMap::new();
     loop {
         match reader.read(READ.0, READ.1).await {
-            Ok(events) if events.is_empty() => break,
-            Ok(events) => {
+            Ok(Read::Lost(_)) => {}
+            Ok(Read::Events(events)) if events.is_empty() => break,
+            Ok(Read::Events(events)) => {
                 for read in events {
                     let known = last
                         .entry(read.event.provenance.source.clone())

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::spool::{Cursor, Head, Totals};
+use crate::spool::{Cursor, Head, Lost, Totals};
 
 /// How an event left the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub(super) struct Window {
     restored_events: u64,
     /// Events settled above the first pending one, in this run.
     done_events: BTreeSet<u64>,
+    /// Lost events above the first pending one: the last position of some, and how many.
+    lost: Vec<(u64, u64)>,
     cursor: Cursor,
     /// Something was read or settled since the cursor was stored.
     moved: bool,
@@ -44,6 +46,7 @@ impl Window {
             restored: cursor.done.clone(),
             restored_events: cursor.done_events,
             done_events: BTreeSet::new(),
+            lost: Vec::new(),
             moved: false,
             cursor,
         }
@@ -69,12 +72,45 @@ impl Window {
             if range.0 > range.1 {
                 self.restored.remove(0);
             }
-            self.restored_events = self.restored_events.saturating_sub(1);
+            match self.restored_events.checked_sub(1) {
+                Some(left) => self.restored_events = left,
+                // Fewer of the lost events had been settled than their positions allowed for.
+                None => self.cursor.totals.discarded += 1,
+            }
             self.done_events.insert(position);
             return false;
         }
         self.pending.insert(position, received_ms);
         true
+    }
+
+    /// Notes events that the log cannot give any more; returns how many of them were not settled
+    /// before, which are now discarded.
+    pub(super) fn lose(&mut self, lost: &Lost) -> u64 {
+        self.moved = true;
+        // Before the first read the low water tells how many of them were settled long ago.
+        let passed = self.ordinal.unwrap_or_else(|| self.cursor.events_passed());
+        let all = lost.ordinal.saturating_sub(passed.max(lost.before));
+        let mut events = all;
+        // Which of them an earlier run settled above its low water only positions tell. They have
+        // gaps, so that is at most so many.
+        while let Some(range) = self.restored.first_mut()
+            && range.0 <= lost.through
+        {
+            let end = range.1.min(lost.through);
+            let settled = (end + 1 - range.0).min(events).min(self.restored_events);
+            events -= settled;
+            self.restored_events -= settled;
+            range.0 = end + 1;
+            if range.0 > range.1 {
+                self.restored.remove(0);
+            }
+        }
+        self.read_to = self.read_to.max(lost.through);
+        self.ordinal = Some(lost.ordinal);
+        self.cursor.totals.discarded += events;
+        self.lost.push((lost.through, all));
+        events
     }
 
     /// Notes that an event left; an unknown one is ignored.
@@ -122,7 +158,10 @@ impl Window {
                 _ => self.cursor.done.push((*start, *end)),
             }
         }
-        self.cursor.done_events = self.done_events.len() as u64 + self.restored_events;
+        let low_water = self.cursor.low_water;
+        self.lost.retain(|(through, _)| *through > low_water);
+        let lost: u64 = self.lost.iter().map(|(_, events)| events).sum();
+        self.cursor.done_events = self.done_events.len() as u64 + self.restored_events + lost;
         &self.cursor
     }
 

@@ -16,7 +16,7 @@ use crate::normalize::Renderer;
 use crate::route;
 use crate::settings::Destination;
 use crate::sink::{HoldCause, RejectCause, Rendered, Sent, Sink};
-use crate::spool::{CursorError, Head, Log, LogReader, ReadEvent};
+use crate::spool::{CursorError, Head, Log, LogReader, Lost, Read, ReadEvent};
 use crate::telemetry::metrics::DestinationMetrics;
 
 mod attempt;
@@ -177,8 +177,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
         let limits = self.destination.batch;
         let mut passed = 0;
         while self.outbox.is_empty() && self.unsaved.is_empty() && passed < FILTERED_PER_STORE {
-            let events = match self.reader.read(limits.max_events, limits.max_bytes).await {
-                Ok(events) => events,
+            let read = match self.reader.read(limits.max_events, limits.max_bytes).await {
+                Ok(read) => read,
                 Err(error) => {
                     self.blocked_ms.get_or_insert_with(now_ms);
                     return Err(State::Held {
@@ -188,6 +188,14 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 }
             };
             self.blocked_ms = None;
+            let events = match read {
+                Read::Events(events) => events,
+                Read::Lost(lost) => {
+                    self.lose(&lost);
+                    passed += 1;
+                    continue;
+                }
+            };
             if events.is_empty() {
                 return Ok(passed > 0);
             }
@@ -197,6 +205,19 @@ impl<L: Log, S: Sink> Worker<L, S> {
             }
         }
         Ok(true)
+    }
+
+    /// Counts events that were damaged and given up.
+    fn lose(&mut self, lost: &Lost) {
+        let events = self.window.lose(lost);
+        self.metrics.discard("damage", events);
+        tracing::warn!(
+            destination = self.name,
+            events,
+            after = lost.after,
+            through = lost.through,
+            "damaged events discarded"
+        );
     }
 
     /// Puts one event into the window, and into the outbox if it is wanted.

@@ -68,7 +68,7 @@ impl Cursor {
     }
 
     /// Events up to its low water, those before its start included.
-    pub(super) fn events_passed(&self) -> u64 {
+    pub fn events_passed(&self) -> u64 {
         let totals = &self.totals;
         let settled = totals.delivered + totals.dead_lettered + totals.filtered + totals.discarded;
         (self.skipped_events + settled).saturating_sub(self.done_events)

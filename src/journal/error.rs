@@ -33,8 +33,9 @@ pub enum AppendError {
 pub enum ReadError {
     /// Bytes that were durable are not what was written.
     #[error(
-        "journal file {file} is damaged at offset {offset}, after position {after}; \
-         check the disk, and restore the file from a copy"
+        "journal file {file} is damaged at offset {offset}, after position {after}; check the \
+         disk, then restore the file from a copy, or give up what the place held with \
+         `siem-relay journal skip`"
     )]
     Damaged {
         /// The segment file.
@@ -52,6 +53,26 @@ pub enum ReadError {
         /// What the system said.
         message: String,
     },
+}
+
+/// Why a damaged place cannot be passed.
+#[derive(Debug, thiserror::Error)]
+pub enum SkipError {
+    /// Nothing is wrong there.
+    #[error("the journal is not damaged after position {0}; `journal verify` tells where it is")]
+    Sound(u64),
+    /// The files cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// What lies behind the place cannot be read.
+    #[error("cannot read behind the damaged place: {0}")]
+    Io(io::Error),
+    /// There is no room to remember it.
+    #[error("too many damaged places were passed already; restore the journal from a copy")]
+    TooMany,
+    /// It cannot be remembered durably.
+    #[error(transparent)]
+    Storage(CursorError),
 }
 
 /// Why a cursor cannot be loaded or stored.

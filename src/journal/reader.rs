@@ -2,7 +2,9 @@
 //!
 //! A reader stops at the durable end and never looks behind it. At the end of a segment it
 //! compares its count with the next segment's: a segment that ends early is damage, not an end.
-//! Damage is reported again at each call, until somebody passes it; it is never skipped silently.
+//! Damage is reported again at each call, until somebody passes it (see `skip`), and is then
+//! reported once as lost; it is never skipped silently. Damage in front of what is wanted is
+//! nobody's loss here, and is passed over.
 
 use std::sync::Arc;
 
@@ -13,7 +15,8 @@ use super::error::ReadError;
 use super::files::read_full;
 use super::record::{FIXED_BYTES, Record, Unreadable, decode};
 use super::seal::{IndexEntry, Summary};
-use super::segment::{HEADER_BYTES, Segment};
+use super::segment::{HEADER_BYTES, Segment, SegmentHeader};
+use super::skip::{Obstacle, Skip};
 
 /// Bytes fetched beside those asked for, so that the last record is mostly whole.
 const SLACK_BYTES: usize = 16 * 1024;
@@ -29,12 +32,36 @@ pub struct ReadRecord {
     pub ordinal: u64,
 }
 
+/// What comes next in the journal.
+#[derive(Clone, Debug)]
+pub enum Read {
+    /// These records; none at the durable end.
+    Records(Vec<ReadRecord>),
+    /// A damaged place that a person passed.
+    Lost(Lost),
+}
+
+/// Events that a reader cannot have any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// The last position before them.
+    pub after: u64,
+    /// The last of their positions.
+    pub through: u64,
+    /// Events stored before them; 0 where that is not known, since their segments are gone.
+    pub before: u64,
+    /// Events stored up to the last of them: how many they are is the difference.
+    pub ordinal: u64,
+}
+
 /// A place in the journal to read from.
 pub struct Reader {
     shared: Arc<Shared>,
     /// Position of the last record passed; what follows is wanted.
     after: u64,
     place: Option<Place>,
+    /// Where it was held when damage was last reported.
+    obstacle: Option<Obstacle>,
 }
 
 /// Where in which segment the next record is.
@@ -50,7 +77,7 @@ struct Place {
 
 /// What was found at a place.
 enum Step {
-    Records(Vec<ReadRecord>),
+    Read(Read),
     /// Nothing more in this segment.
     SegmentEnd,
 }
@@ -61,47 +88,106 @@ impl Reader {
             shared,
             after,
             place: None,
+            obstacle: None,
         }
     }
 
     /// The next durable records: at most `records_max`, and none after `bytes_max` of payload are
     /// passed; at least one if there is one.
-    pub fn read(
-        &mut self,
-        records_max: usize,
-        bytes_max: usize,
-    ) -> Result<Vec<ReadRecord>, ReadError> {
+    pub fn read(&mut self, records_max: usize, bytes_max: usize) -> Result<Read, ReadError> {
         let head = self.shared.head.borrow().position;
         while self.after < head {
-            if self.place.is_none() && !self.open_segment()? {
-                return Ok(Vec::new());
-            }
-            match self.step(records_max, bytes_max)? {
-                Step::Records(records) if records.is_empty() => {}
-                Step::Records(records) => return Ok(records),
-                Step::SegmentEnd => self.next_segment()?,
+            let read = if self.place.is_none() {
+                self.open_segment()?
+            } else {
+                match self.step(records_max, bytes_max)? {
+                    Step::Read(read) => Some(read),
+                    Step::SegmentEnd => self.next_segment()?,
+                }
+            };
+            match read {
+                None => {}
+                Some(Read::Records(records)) if records.is_empty() => {}
+                Some(read) => return Ok(read),
             }
         }
-        Ok(Vec::new())
+        Ok(Read::Records(Vec::new()))
+    }
+
+    /// What the reader cannot pass, if it is held where it is.
+    pub(super) fn obstacle(&mut self) -> Result<Option<Obstacle>, ReadError> {
+        match self.read(1, 1) {
+            Err(ReadError::Damaged { .. }) => Ok(self.obstacle.take()),
+            Err(error) => Err(error),
+            Ok(_) => Ok(None),
+        }
     }
 
     /// Opens the segment that holds the record after `after`.
-    fn open_segment(&mut self) -> Result<bool, ReadError> {
-        let segments = self.shared.segments();
-        let index = segments.partition_point(|segment| segment.base <= self.after + 1);
-        let Some(segment) = segments.get(index.saturating_sub(1)).cloned() else {
-            return Ok(false);
+    fn open_segment(&mut self) -> Result<Option<Read>, ReadError> {
+        let segment = {
+            let segments = self.shared.segments();
+            let index = segments.partition_point(|segment| segment.base <= self.after + 1);
+            segments.get(index.saturating_sub(1)).cloned()
         };
-        drop(segments);
-        if self.after + 1 < segment.base && self.after + 1 < self.shared.lost_below {
-            return Err(ReadError::Damaged {
-                file: segment.name(),
+        // There is always one once something is durable.
+        let Some(segment) = segment else {
+            self.after = self.shared.head.borrow().position;
+            return Ok(None);
+        };
+        let missing = self.after + 1 < segment.base && self.after + 1 < self.shared.lost_below;
+        match segment.header {
+            Some(header) if !missing => {
+                self.place = Some(Place::before(segment, header, self.after));
+                Ok(None)
+            }
+            // Segments in front are gone, or a first block cannot be read, which leaves nothing of
+            // its segment.
+            _ => self.blocked(Obstacle {
                 offset: 0,
-                after: self.after,
-            });
+                after: if missing {
+                    self.after
+                } else {
+                    segment.base - 1
+                },
+                ordinal: 0,
+                missing,
+                segment,
+            }),
         }
-        self.place = Some(Place::before(segment, self.after)?);
-        Ok(true)
+    }
+
+    /// Goes on behind damage where that is passed or nothing wanted is in it; else is held.
+    fn blocked(&mut self, obstacle: Obstacle) -> Result<Option<Read>, ReadError> {
+        let skip = match self.shared.passed(obstacle.after) {
+            Some(skip) => skip,
+            None => {
+                let wanted_behind = obstacle.after < self.after && !obstacle.missing;
+                let behind = wanted_behind.then(|| obstacle.behind(&self.shared));
+                match behind {
+                    Some(Ok(skip)) if skip.through <= self.after => skip,
+                    _ => {
+                        let damage = self.shared.found_damage(&obstacle);
+                        self.obstacle = Some(obstacle);
+                        return Err(ReadError::Damaged {
+                            file: damage.file,
+                            offset: damage.offset,
+                            after: damage.after,
+                        });
+                    }
+                }
+            }
+        };
+        let lost = Lost {
+            after: obstacle.after,
+            through: skip.through,
+            before: obstacle.ordinal,
+            ordinal: skip.ordinal,
+        };
+        self.place = Place::behind(&self.shared, &skip);
+        let wanted = self.after < skip.through;
+        self.after = self.after.max(skip.through);
+        Ok(wanted.then_some(Read::Lost(lost)))
     }
 
     /// Reads a stretch of the present segment.
@@ -147,7 +233,7 @@ impl Reader {
         }
         place.offset += passed as u64;
         self.after = self.after.max(place.last);
-        Ok(Step::Records(records))
+        Ok(Step::Read(Read::Records(records)))
     }
 
     /// Reads one record that is larger than a fetch.
@@ -167,73 +253,63 @@ impl Reader {
                     record,
                     ordinal: place.ordinal,
                 };
-                Ok(Step::Records(if wanted { vec![read] } else { Vec::new() }))
+                let records = if wanted { vec![read] } else { Vec::new() };
+                Ok(Step::Read(Read::Records(records)))
             }
             _ => Ok(Step::SegmentEnd),
         }
     }
 
     /// Goes on in the next segment if the present one is complete; else its end is damage.
-    fn next_segment(&mut self) -> Result<(), ReadError> {
+    fn next_segment(&mut self) -> Result<Option<Read>, ReadError> {
         let Some(place) = self.place.as_mut() else {
-            return Ok(());
+            return Ok(None);
         };
         let next = {
             let segments = self.shared.segments();
-            segments
-                .iter()
-                .find(|segment| segment.base > place.segment.base)
-                .cloned()
+            let next = segments.iter().find(|s| s.base > place.segment.base);
+            next.cloned()
         };
-        let complete = next
-            .as_ref()
-            .and_then(|next| next.header)
-            .is_some_and(|header| header.events_before == place.ordinal);
-        match next {
-            Some(next) if next.header.is_none() => {
+        let obstacle = match next {
+            Some(next) => match next.header {
+                Some(header) if header.events_before == place.ordinal => {
+                    self.after = self.after.max(next.base - 1);
+                    *place = Place::at_start(next, header);
+                    return Ok(None);
+                }
+                Some(_) => place.obstacle(),
                 // Whether the present one is complete nobody can say; that one surely is damaged.
-                let after = next.base.saturating_sub(1);
-                self.place = Some(Place::at_start(next, after)?);
-                Ok(())
-            }
-            Some(next) if complete => {
-                self.after = self.after.max(next.base.saturating_sub(1));
-                *place = Place::at_start(next, self.after)?;
-                Ok(())
-            }
-            _ => Err(ReadError::Damaged {
-                file: place.segment.name(),
-                offset: place.offset,
-                after: place.last.max(place.segment.base.saturating_sub(1)),
-            }),
-        }
+                None => Obstacle {
+                    offset: 0,
+                    after: next.base - 1,
+                    ordinal: place.ordinal,
+                    missing: false,
+                    segment: next,
+                },
+            },
+            None => place.obstacle(),
+        };
+        self.blocked(obstacle)
     }
 }
 
 impl Place {
-    fn at_start(segment: Segment, after: u64) -> Result<Self, ReadError> {
-        let Some(header) = segment.header else {
-            return Err(ReadError::Damaged {
-                file: segment.name(),
-                offset: 0,
-                after,
-            });
-        };
-        Ok(Self {
+    fn at_start(segment: Segment, header: SegmentHeader) -> Self {
+        Self {
             salt: header.salt,
             offset: HEADER_BYTES,
             ordinal: header.events_before,
-            last: segment.base.saturating_sub(1),
+            last: segment.base - 1,
             segment,
-        })
+        }
     }
 
     /// Near the record after `after`, as far as the segment's index tells; else at its start.
-    fn before(mut segment: Segment, after: u64) -> Result<Self, ReadError> {
+    fn before(mut segment: Segment, header: SegmentHeader, after: u64) -> Self {
         let index = std::mem::take(&mut segment.index);
-        let mut place = Self::at_start(segment, after)?;
+        let mut place = Self::at_start(segment, header);
         if after <= place.last {
-            return Ok(place);
+            return place;
         }
         let index = match index.is_empty() {
             false => index,
@@ -246,7 +322,30 @@ impl Place {
             place.ordinal += entry.events;
             place.last = entry.position - 1;
         }
-        Ok(place)
+        place
+    }
+
+    /// Behind a damaged place; none if the segment there went meanwhile.
+    fn behind(shared: &Shared, skip: &Skip) -> Option<Self> {
+        let segments = shared.segments();
+        let segment = segments.iter().find(|s| s.base == skip.base).cloned()?;
+        let header = segment.header?;
+        Some(Self {
+            offset: skip.offset,
+            ordinal: skip.ordinal,
+            last: skip.through,
+            ..Self::at_start(segment, header)
+        })
+    }
+
+    fn obstacle(&self) -> Obstacle {
+        Obstacle {
+            segment: self.segment.clone(),
+            offset: self.offset,
+            after: self.last,
+            ordinal: self.ordinal,
+            missing: false,
+        }
     }
 
     fn sealed_index(&self) -> Option<Vec<IndexEntry>> {

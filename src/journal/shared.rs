@@ -10,7 +10,7 @@ use super::cursor_file::Stored;
 use super::cursors::{Cursor, CursorTable};
 use super::error::CursorError;
 use super::segment::Segment;
-use super::{Shared, Skip, StartAt};
+use super::{Damage, Shared, Skip, StartAt};
 
 /// The end of what is durable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +39,10 @@ impl Shared {
 
     pub(super) fn cursors(&self) -> MutexGuard<'_, CursorTable> {
         self.cursors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn damage(&self) -> MutexGuard<'_, Vec<Damage>> {
+        self.damage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn skips(&self) -> MutexGuard<'_, Vec<Skip>> {
@@ -110,6 +114,10 @@ impl Shared {
         let stored = {
             let mut table = self.cursors();
             table.dirty = false;
+            if let Some(first) = self.segments().first().map(|first| first.base) {
+                // Nobody comes to a place any more whose segments are gone.
+                self.skips().retain(|skip| skip.base >= first);
+            }
             Stored {
                 head: *self.head.borrow(),
                 position_max: self.position_max.load(Ordering::Acquire),

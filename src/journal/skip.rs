@@ -1,7 +1,22 @@
-//! Damaged places that a person passed: where reading goes on behind them, and what was given up.
+//! Damaged places: which are known, which a person passed, and where reading goes on behind one.
+//!
+//! Damage holds the readers that need the place; it never stops the writer. A place that was
+//! passed is remembered with the cursors: each reader that comes to it goes on behind it, and is
+//! told how many events are given up.
 
-/// Places remembered; each goes with the segment in which reading goes on.
+use std::io;
+use std::sync::Arc;
+
+use super::Shared;
+use super::error::SkipError;
+use super::reader::Reader;
+use super::scan::Source;
+use super::segment::{HEADER_BYTES, Segment};
+
+/// Places remembered as passed; each goes with the segment in which reading goes on.
 pub const SKIPS_MAX: usize = 1024;
+/// Damaged places remembered as such; more are found again when these are passed.
+const DAMAGE_MAX: usize = 1024;
 
 /// A damaged place that is passed by every reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,4 +31,189 @@ pub struct Skip {
     pub offset: u64,
     /// Events stored before that offset, those given up included.
     pub ordinal: u64,
+}
+
+/// A place that was durable and cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The segment file.
+    pub file: String,
+    /// Byte offset in it.
+    pub offset: u64,
+    /// The last position before the place.
+    pub after: u64,
+}
+
+/// What passing a damaged place gives up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passed {
+    /// The place.
+    pub damage: Damage,
+    /// The last position given up.
+    pub through: u64,
+    /// Events given up.
+    pub events: u64,
+}
+
+/// Where a reader cannot go on.
+pub(super) struct Obstacle {
+    /// The segment; its first block may be what is damaged.
+    pub(super) segment: Segment,
+    pub(super) offset: u64,
+    /// The last position before the place.
+    pub(super) after: u64,
+    /// Events before the place; 0 where that is not known.
+    pub(super) ordinal: u64,
+    /// What is damaged is what should be in front of the segment: it is gone.
+    pub(super) missing: bool,
+}
+
+impl Obstacle {
+    /// Where reading goes on: with the next record that can be read.
+    pub(super) fn behind(&self, shared: &Shared) -> io::Result<Skip> {
+        // What is written meanwhile lies behind the end taken here, and is not counted.
+        let (head, segments) = {
+            let segments = shared.segments();
+            (*shared.head.borrow(), segments.clone())
+        };
+        let at_start_of = |segment: &Segment, ordinal| Skip {
+            after: self.after,
+            through: segment.base - 1,
+            base: segment.base,
+            offset: HEADER_BYTES,
+            ordinal,
+        };
+        if let (true, Some(header)) = (self.missing, self.segment.header) {
+            // However far each destination is: what it misses ends here.
+            return Ok(Skip {
+                after: 0,
+                ..at_start_of(&self.segment, header.events_before)
+            });
+        }
+        let own = segments.iter().find(|s| s.base == self.segment.base);
+        let next = segments
+            .iter()
+            .filter(|segment| segment.base > self.segment.base)
+            .find_map(|segment| Some((segment, segment.header?.events_before)));
+        let events = next.map_or(head.events, |(_, events_before)| events_before);
+        let end = own.map_or(self.segment.end, |own| own.end);
+        if let Some((offset, position, readable)) = self.next_record(end)? {
+            return Ok(Skip {
+                after: self.after,
+                through: position - 1,
+                base: self.segment.base,
+                offset,
+                ordinal: events.saturating_sub(readable).max(self.ordinal),
+            });
+        }
+        Ok(match next {
+            Some((segment, ordinal)) => at_start_of(segment, ordinal),
+            None => Skip {
+                after: self.after,
+                through: head.position,
+                base: self.segment.base,
+                offset: end,
+                ordinal: head.events,
+            },
+        })
+    }
+
+    /// Offset and position of the next record of the segment that can be read, and how many
+    /// events can be from there to `end`.
+    fn next_record(&self, end: u64) -> io::Result<Option<(u64, u64, u64)>> {
+        let Some(header) = self.segment.header else {
+            return Ok(None);
+        };
+        let mut source = Source::new(&*self.segment.file);
+        let mut found: Option<(u64, u64, u64)> = None;
+        let mut last = self.after;
+        let mut offset = self.offset;
+        while let Some(at) = source.find_magic(offset)?.filter(|at| *at < end) {
+            match source.decode(at, header.salt)? {
+                Some((record, length)) if record.position > last => {
+                    last = record.position;
+                    offset = at + length as u64;
+                    let first = found.get_or_insert((at, record.position, 0));
+                    first.2 += u64::from(!record.gap);
+                }
+                _ => offset = at + 8,
+            }
+        }
+        Ok(found)
+    }
+
+    fn damage(&self) -> Damage {
+        Damage {
+            file: self.segment.name(),
+            offset: self.offset,
+            after: self.after,
+        }
+    }
+}
+
+impl Shared {
+    /// The place that was passed and begins behind this position, if there is one.
+    pub(super) fn passed(&self, last: u64) -> Option<Skip> {
+        let skips = self.skips();
+        let passed = skips.iter().find(|s| s.after <= last && last < s.through);
+        passed.copied()
+    }
+
+    /// Notes that readers are held here; said once.
+    pub(super) fn found_damage(&self, obstacle: &Obstacle) -> Damage {
+        let damage = obstacle.damage();
+        let mut known = self.damage();
+        if known.len() < DAMAGE_MAX && !known.contains(&damage) {
+            let Damage {
+                file,
+                offset,
+                after,
+            } = &damage;
+            tracing::error!(
+                file,
+                offset,
+                after,
+                "journal damaged: destinations that need the place are held"
+            );
+            known.push(damage.clone());
+            self.metrics.damaged(known.len());
+        }
+        damage
+    }
+
+    /// Makes every reader pass the place that holds those behind `after`, durably.
+    pub(super) fn skip(self: &Arc<Self>, after: u64) -> Result<Passed, SkipError> {
+        let mut reader = Reader::new(Arc::clone(self), after);
+        let obstacle = reader.obstacle()?.ok_or(SkipError::Sound(after))?;
+        let skip = obstacle.behind(self).map_err(SkipError::Io)?;
+        let damage = obstacle.damage();
+        {
+            let mut skips = self.skips();
+            if skips.len() >= SKIPS_MAX {
+                return Err(SkipError::TooMany);
+            }
+            skips.push(skip);
+        }
+        if let Err(error) = self.sync_cursors() {
+            self.skips().retain(|known| *known != skip);
+            return Err(SkipError::Storage(error));
+        }
+        let mut known = self.damage();
+        known.retain(|known| *known != damage);
+        self.metrics.damaged(known.len());
+        let events = skip.ordinal.saturating_sub(obstacle.ordinal);
+        tracing::warn!(
+            file = damage.file,
+            offset = damage.offset,
+            after = skip.after,
+            through = skip.through,
+            events,
+            "damaged place passed: destinations behind it count its events as discarded"
+        );
+        Ok(Passed {
+            damage,
+            through: skip.through,
+            events,
+        })
+    }
 }

@@ -19,6 +19,7 @@ mod model_tests;
 mod recovery_tests;
 mod seal_tests;
 mod sim;
+mod skip_tests;
 mod survey_tests;
 
 const SEGMENT_BYTES: u64 = 64 * 1024;
@@ -70,15 +71,23 @@ fn read_all(journal: &Journal, after: u64) -> (Vec<String>, Option<ReadError>) {
     let mut reader = journal.reader(after);
     let mut texts = Vec::new();
     loop {
-        match reader.read(7, 1000) {
+        match reader.read(7, 1000).map(records) {
             Ok(records) if records.is_empty() => return (texts, None),
-            Ok(records) => texts.extend(
-                records
-                    .iter()
-                    .map(|read| String::from_utf8(read.record.payload.to_vec()).unwrap()),
-            ),
+            Ok(records) => texts.extend(records.iter().map(text)),
             Err(error) => return (texts, Some(error)),
         }
+    }
+}
+
+fn text(read: &ReadRecord) -> String {
+    String::from_utf8(read.record.payload.to_vec()).unwrap()
+}
+
+/// Where nothing was given up.
+fn records(read: Read) -> Vec<ReadRecord> {
+    match read {
+        Read::Records(records) => records,
+        Read::Lost(lost) => panic!("{lost:?}"),
     }
 }
 

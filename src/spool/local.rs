@@ -12,10 +12,10 @@ use tokio::task::spawn_blocking;
 
 use super::{
     AppendError, Appended, Cursor, CursorError, Head, Health, Log, LogReader, NewEvent, OnRepeat,
-    ReadError, ReadEvent, StartAt,
+    Read, ReadError, ReadEvent, StartAt,
 };
 use crate::event::{Event, EventId, Provenance};
-use crate::journal::{Journal, NewRecord, ReadRecord, Reader, Resend, Stored, Usage};
+use crate::journal::{self, Journal, NewRecord, ReadRecord, Reader, Resend, Stored, Usage};
 
 /// The log of a single relay.
 #[derive(Clone)]
@@ -122,30 +122,33 @@ impl Log for LocalLog {
 }
 
 impl LogReader for LocalReader {
-    async fn read(
-        &mut self,
-        max_events: usize,
-        max_bytes: usize,
-    ) -> Result<Vec<ReadEvent>, ReadError> {
+    async fn read(&mut self, max_events: usize, max_bytes: usize) -> Result<Read, ReadError> {
         // A read that was cancelled took the reader with it: a new one goes on at the same place.
         let mut reader = self
             .reader
             .take()
             .unwrap_or_else(|| self.journal.reader(self.after));
         let task = spawn_blocking(move || {
-            let records = reader.read(max_events, max_bytes);
-            (reader, records)
+            let read = reader.read(max_events, max_bytes);
+            (reader, read)
         });
-        let (reader, records) = task.await.map_err(|error| ReadError::Io {
+        let (reader, read) = task.await.map_err(|error| ReadError::Io {
             file: "the journal".to_owned(),
             message: error.to_string(),
         })?;
         self.reader = Some(reader);
-        let records = records?;
-        if let Some(last) = records.last() {
-            self.after = last.record.position;
-        }
-        Ok(records.into_iter().map(to_event).collect())
+        Ok(match read? {
+            journal::Read::Records(records) => {
+                if let Some(last) = records.last() {
+                    self.after = last.record.position;
+                }
+                Read::Events(records.into_iter().map(to_event).collect())
+            }
+            journal::Read::Lost(lost) => {
+                self.after = lost.through;
+                Read::Lost(lost)
+            }
+        })
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use siem_relay::journal::{DiskFiles, Journal, NewRecord, Options, Resend};
+use siem_relay::journal::{DiskFiles, Journal, NewRecord, Options, Read, Resend};
 use siem_relay::telemetry::metrics::Metrics;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
@@ -221,9 +221,12 @@ fn follow(journal: &Journal, mut stop: oneshot::Receiver<()>) -> io::Result<u64>
     let mut head = journal.head();
     let (mut seen, mut stopping) = (0, false);
     loop {
-        let records = reader
+        let Read::Records(records) = reader
             .read(READ_RECORDS, READ_BYTES)
-            .map_err(io::Error::other)?;
+            .map_err(io::Error::other)?
+        else {
+            return Err(io::Error::other("the journal lost records"));
+        };
         seen += records.len() as u64;
         if !records.is_empty() {
             continue;

@@ -85,7 +85,7 @@ fn slot(low_water: u64) -> Vec<u8> {
     bytes.extend(1_u16.to_le_bytes());
     bytes.extend([1, b'a']);
     bytes.extend(low_water.to_le_bytes());
-    bytes.extend([0; 7 * 8 + 4]);
+    bytes.extend([0; 7 * 8 + 4 + 2]);
     bytes
 }
 

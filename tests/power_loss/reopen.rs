@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use siem_relay::journal::{DiskFiles, Health, Journal, NewRecord, Options, Stored};
+use siem_relay::journal::{DiskFiles, Health, Journal, NewRecord, Options, Read, Stored};
 use siem_relay::telemetry::metrics::Metrics;
 
 use crate::chance::Chance;
@@ -60,8 +60,10 @@ fn look(directory: &Path, answered: &BTreeMap<u64, Id>) -> Result<usize, String>
     let mut reader = journal.reader(low_water);
     let mut found = BTreeSet::new();
     loop {
-        let records = reader.read(100, 1024 * 1024);
-        let records = records.map_err(|error| error.to_string())?;
+        let read = reader.read(100, 1024 * 1024);
+        let Read::Records(records) = read.map_err(|error| error.to_string())? else {
+            return Err("a reader passed damage that nobody passed".to_owned());
+        };
         if records.is_empty() {
             break;
         }

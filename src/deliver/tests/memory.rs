@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use crate::event::{Event, EventId, Provenance};
 use crate::spool::{
-    AppendError, Appended, Cursor, CursorError, Head, Health, Log, LogReader, NewEvent, ReadError,
-    ReadEvent, StartAt,
+    AppendError, Appended, Cursor, CursorError, Head, Health, Log, LogReader, Lost, NewEvent, Read,
+    ReadError, ReadEvent, StartAt,
 };
 
 /// Distance between positions: nobody may count by subtracting them.
@@ -22,6 +22,7 @@ pub(super) struct MemoryLog {
     head: Arc<watch::Sender<Head>>,
     health: Arc<watch::Sender<Health>>,
     damaged_after: Arc<Mutex<Option<u64>>>,
+    lost: Arc<Mutex<Option<Lost>>>,
 }
 
 pub(super) struct MemoryReader {
@@ -40,6 +41,7 @@ impl MemoryLog {
             head: Arc::new(watch::channel(Head::default()).0),
             health: Arc::new(watch::channel(Health::Accepting).0),
             damaged_after: Arc::default(),
+            lost: Arc::default(),
         }
     }
 
@@ -69,6 +71,17 @@ impl MemoryLog {
 
     pub(super) fn damage_after(&self, position: Option<u64>) {
         *self.damaged_after.lock().unwrap() = position;
+    }
+
+    /// The events from one ordinal to another are given up.
+    pub(super) fn lose(&self, first: u64, last: u64) {
+        self.damage_after(None);
+        *self.lost.lock().unwrap() = Some(Lost {
+            after: (first - 1) * GAP,
+            through: last * GAP,
+            before: first - 1,
+            ordinal: last,
+        });
     }
 
     pub(super) fn cursor(&self, name: &str) -> Cursor {
@@ -133,9 +146,15 @@ impl Log for MemoryLog {
 }
 
 impl LogReader for MemoryReader {
-    async fn read(&mut self, events: usize, bytes: usize) -> Result<Vec<ReadEvent>, ReadError> {
+    async fn read(&mut self, events: usize, bytes: usize) -> Result<Read, ReadError> {
         let damaged_after = *self.log.damaged_after.lock().unwrap();
         let all = self.log.events.lock().unwrap();
+        if let Some(lost) = *self.log.lost.lock().unwrap()
+            && (lost.after..lost.through).contains(&self.after)
+        {
+            self.after = lost.through;
+            return Ok(Read::Lost(lost));
+        }
         let mut passed = 0;
         let mut found = Vec::new();
         for read in all.iter().filter(|read| read.event.position > self.after) {
@@ -150,6 +169,12 @@ impl LogReader for MemoryReader {
                 }
                 break;
             }
+            let lost = self.log.lost.lock().unwrap();
+            if lost
+                .is_some_and(|lost| (lost.after + 1..=lost.through).contains(&read.event.position))
+            {
+                break;
+            }
             if found.len() >= events || passed >= bytes {
                 break;
             }
@@ -159,6 +184,6 @@ impl LogReader for MemoryReader {
         if let Some(last) = found.last() {
             self.after = last.event.position;
         }
-        Ok(found)
+        Ok(Read::Events(found))
     }
 }

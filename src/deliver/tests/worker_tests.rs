@@ -251,6 +251,27 @@ async fn damage_in_the_log_holds_the_destination_until_it_is_passed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn damaged_events_that_were_given_up_are_discarded_and_the_rest_is_delivered() {
+    let rig = rig(0).await;
+    rig.log.damage_after(Some(3));
+    let ids: Vec<_> = (0..5).map(|n| rig.log.push("s", &n.to_string())).collect();
+    rig.until("held", |snapshot| snapshot.state == "held").await;
+    rig.log.lose(2, 4);
+    let snapshot = rig.drained().await;
+    assert_eq!(
+        (snapshot.totals.delivered, snapshot.totals.discarded),
+        (2, 3)
+    );
+    assert_eq!((snapshot.accepted, snapshot.mismatch), (5, 0));
+    let sent: Vec<_> = rig.attempts().iter().flat_map(|a| a.ids.clone()).collect();
+    assert_eq!(sent, [ids[0], ids[4]]);
+    // A restart reads nothing of it again.
+    let log = rig.end().await;
+    let cursor = log.cursor("splunk");
+    assert_eq!((cursor.low_water, cursor.done_events), (15, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_restart_goes_on_where_the_cursor_is_and_repeats_nothing_that_it_names() {
     let rig = rig(0).await;
     let plain = || Verdict::Delivered { note: Note::Plain };

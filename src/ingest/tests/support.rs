@@ -17,8 +17,8 @@ use crate::listener::{Limits, Listener};
 use crate::secret::{Secret, SecretPlace};
 use crate::settings::{Preset, Server, Source, SourceAuth};
 use crate::spool::{
-    AppendError, Appended, Cursor, CursorError, Head, Health, Log, LogReader, NewEvent, ReadError,
-    ReadEvent, StartAt,
+    AppendError, Appended, Cursor, CursorError, Head, Health, Log, LogReader, NewEvent, Read,
+    ReadError, StartAt,
 };
 use crate::telemetry::metrics::Metrics;
 
@@ -101,8 +101,8 @@ impl Log for FakeLog {
 }
 
 impl LogReader for NoReader {
-    async fn read(&mut self, _: usize, _: usize) -> Result<Vec<ReadEvent>, ReadError> {
-        Ok(Vec::new())
+    async fn read(&mut self, _: usize, _: usize) -> Result<Read, ReadError> {
+        Ok(Read::Events(Vec::new()))
     }
 }
 

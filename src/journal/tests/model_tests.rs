@@ -127,7 +127,7 @@ impl Model {
         loop {
             let records = reader
                 .read(5, 3000)
-                .unwrap_or_else(|error| panic!("{error}"));
+                .map_or_else(|error| panic!("{error}"), records);
             if records.is_empty() {
                 break;
             }

@@ -79,7 +79,7 @@ fn reading_from_any_position_begins_with_the_next_record() {
             journal = open();
         }
         for (number, after) in positions.iter().enumerate() {
-            let records = journal.reader(*after).read(1, 1).unwrap();
+            let records = records(journal.reader(*after).read(1, 1).unwrap());
             let Some(read) = records.first() else {
                 assert_eq!(number, positions.len() - 1);
                 continue;

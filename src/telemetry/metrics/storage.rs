@@ -28,6 +28,7 @@ pub struct StorageMetrics {
     pub commit_duration: Histogram,
     /// Events per group.
     pub commit_events: Histogram,
+    damaged_places: IntGauge,
     errors: Closed<IntCounter>,
     states: Closed<IntGauge>,
 }
@@ -36,6 +37,12 @@ impl StorageMetrics {
     /// Counts a failed file operation; `op` is one of [`STORAGE_OPS`].
     pub fn error(&self, op: &'static str) {
         declare::add(&self.errors, op, 1);
+    }
+
+    /// Sets how many damaged places are known that nobody passed.
+    pub fn damaged(&self, places: usize) {
+        self.damaged_places
+            .set(i64::try_from(places).unwrap_or(i64::MAX));
     }
 
     /// Sets the one state that is 1; `state` is one of [`STORAGE_STATES`].
@@ -66,6 +73,10 @@ impl StorageMetrics {
                 "storage_commit_events",
                 "Events made durable by one sync.",
                 BATCH_EVENTS,
+            )?,
+            damaged_places: d.int_gauge(
+                "storage_damaged_places",
+                "Known places in the log that were durable and cannot be read.",
             )?,
             errors: STORAGE_OPS
                 .map(|op| (op, errors.with_label_values(&[op])))
