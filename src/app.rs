@@ -239,6 +239,7 @@ pub fn journal_options(settings: &settings::Journal) -> journal::Options {
         reserve_bytes: settings.reserve_bytes,
         retain_delivered: settings.retain_delivered,
         resend_window: settings.resend_window,
+        scrub_interval: settings.scrub_interval,
         allow_ephemeral: settings.allow_ephemeral,
     }
 }

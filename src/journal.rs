@@ -54,6 +54,7 @@ mod recovery;
 mod resend;
 mod retention;
 mod scan;
+mod scrub;
 mod seal;
 mod segment;
 mod shared;
@@ -97,6 +98,8 @@ pub struct Options {
     pub retain_delivered: Duration,
     /// Resend keys remembered.
     pub resend_window: usize,
+    /// Between two checks of all complete segments; zero for none.
+    pub scrub_interval: Duration,
     /// Takes file systems that forget at a restart.
     pub allow_ephemeral: bool,
 }
@@ -232,6 +235,10 @@ impl Journal {
             OpenError::io("write", path)(std::io::Error::other(error))
         })?;
         journal.spawn("journal-writer", move || committer.run(&requests))?;
+        if !shared.options.scrub_interval.is_zero() {
+            let shared = Arc::clone(&shared);
+            journal.spawn("journal-scrub", move || scrub::run(&shared))?;
+        }
         journal.spawn("journal-keeper", move || housekeeping::run(&shared))?;
         journal.keeper = journal.threads.last().map(|keeper| keeper.thread().clone());
         Ok(journal)

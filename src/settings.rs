@@ -106,6 +106,8 @@ pub struct Journal {
     pub retain_delivered: Duration,
     /// Resend keys remembered.
     pub resend_window: usize,
+    /// Between two checks of everything stored; zero for none.
+    pub scrub_interval: Duration,
     /// A file system that does not survive a restart was chosen.
     pub allow_ephemeral: bool,
     /// No destination is wanted.

@@ -114,6 +114,7 @@ pub(super) fn journal(table: &Table<'_>, server: &Server) -> Journal {
         reserve_bytes: table.size("reserve", 128 * MIB, 0..=1024 * GIB),
         retain_delivered: table.duration("retain_delivered", 3 * DAY, Duration::ZERO..=3650 * DAY),
         resend_window: table.count("resend_window", 100_000, 0..=10_000_000),
+        scrub_interval: table.duration("scrub_interval", DAY, Duration::ZERO..=365 * DAY),
         allow_ephemeral: table.flag("allow_ephemeral", false),
         collect_only: table.flag("collect_only", false),
     };

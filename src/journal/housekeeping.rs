@@ -53,6 +53,7 @@ pub(super) fn run(shared: &Shared) {
     }
 }
 
-fn is_closed(shared: &Shared) -> bool {
+/// Whether the journal was dropped.
+pub(super) fn is_closed(shared: &Shared) -> bool {
     matches!(&*shared.health.borrow(), Health::Poisoned(reason) if reason == CLOSED)
 }

@@ -114,6 +114,25 @@ impl Reader {
         Ok(Read::Records(Vec::new()))
     }
 
+    /// Position of the last record passed.
+    pub(super) fn after(&self) -> u64 {
+        self.after
+    }
+
+    /// Goes on behind the damage that was just reported, for this reader alone; false where
+    /// there is nothing behind it.
+    pub(super) fn pass(&mut self) -> bool {
+        let Some(obstacle) = self.obstacle.take() else {
+            return false;
+        };
+        let Ok(skip) = obstacle.behind(&self.shared) else {
+            return false;
+        };
+        self.after = self.after.max(skip.through);
+        self.place = Place::behind(&self.shared, &skip);
+        self.place.is_some()
+    }
+
     /// What the reader cannot pass, if it is held where it is.
     pub(super) fn obstacle(&mut self) -> Result<Option<Obstacle>, ReadError> {
         match self.read(1, 1) {

@@ -105,6 +105,19 @@ impl Shared {
         }
     }
 
+    /// Nobody comes to a place any more whose segments are gone.
+    fn forget_places(&self) {
+        let (mut damage, mut skips) = (self.damage(), self.skips());
+        if damage.is_empty() && skips.is_empty() {
+            return;
+        }
+        let segments = self.segments();
+        let first = segments.first().map_or(0, |first| first.base);
+        skips.retain(|skip| skip.base >= first);
+        damage.retain(|damage| segments.iter().any(|segment| segment.name() == damage.file));
+        self.metrics.damaged(damage.len());
+    }
+
     /// Writes all cursors and the durable head, and syncs.
     pub(super) fn sync_cursors(&self) -> Result<(), CursorError> {
         let mut file = self
@@ -114,10 +127,7 @@ impl Shared {
         let stored = {
             let mut table = self.cursors();
             table.dirty = false;
-            if let Some(first) = self.segments().first().map(|first| first.base) {
-                // Nobody comes to a place any more whose segments are gone.
-                self.skips().retain(|skip| skip.base >= first);
-            }
+            self.forget_places();
             Stored {
                 head: *self.head.borrow(),
                 position_max: self.position_max.load(Ordering::Acquire),

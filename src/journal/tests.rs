@@ -32,6 +32,7 @@ fn options(directory: &Path) -> Options {
         reserve_bytes: 0,
         retain_delivered: Duration::ZERO,
         resend_window: 1000,
+        scrub_interval: Duration::ZERO,
         allow_ephemeral: true,
     }
 }

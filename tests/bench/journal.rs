@@ -136,6 +136,7 @@ fn run_journal(plan: &Plan, group: usize, reader: bool) -> Result<Run, Box<dyn E
         reserve_bytes: 0,
         retain_delivered: Duration::from_secs(3600),
         resend_window: RESEND_WINDOW,
+        scrub_interval: Duration::ZERO,
         allow_ephemeral: false,
     };
     let metrics = Metrics::new()?;

@@ -47,6 +47,7 @@ fn look(directory: &Path, answered: &BTreeMap<u64, Id>) -> Result<usize, String>
         reserve_bytes: 0,
         retain_delivered: Duration::from_secs(3600),
         resend_window: 0,
+        scrub_interval: Duration::ZERO,
         allow_ephemeral: true,
     };
     let metrics = Metrics::new().unwrap();

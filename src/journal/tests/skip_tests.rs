@@ -229,3 +229,29 @@ fn a_passed_place_is_forgotten_with_its_segment() {
     journal.sync_cursors().unwrap();
     assert_eq!(journal.shared.skips().len(), 0);
 }
+
+#[test]
+fn a_check_finds_damage_that_no_reader_has_met_and_reads_on_behind_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, texts) = filled(directory.path());
+    let positions: Vec<u64> = texts.keys().copied().collect();
+    let second = journal.shared.segments()[1].base;
+    let damaged = [second + 3, positions[7], positions[2]];
+    for wanted in damaged {
+        spoil(&journal, &[wanted]);
+    }
+    drop(journal);
+    let checked = Options {
+        scrub_interval: Duration::from_millis(1),
+        ..options(directory.path())
+    };
+    let journal = open_with(checked, Arc::new(DiskFiles)).unwrap();
+    eventually("all damage is known", || journal.damage().len() == 3);
+    let mut known: Vec<u64> = journal.damage().iter().map(|d| d.after).collect();
+    known.sort_unstable();
+    assert_eq!(known, [positions[2] - 1, positions[7] - 1, second + 2]);
+    for after in known {
+        journal.skip(after).unwrap();
+    }
+    assert_eq!(journal.damage(), []);
+}
