@@ -45,6 +45,8 @@ mod cursor_file;
 mod cursors;
 mod error;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod group;
 mod housekeeping;
 mod lock;
@@ -328,7 +330,7 @@ impl Journal {
         self.shared.cursors().cursors.keys().cloned().collect()
     }
 
-    /// Stores a place; durable within about 10 ms, and before any segment below it is unlinked.
+    /// Stores a place; durable within about 2 ms, and before any segment below it is unlinked.
     pub fn store_cursor(&self, name: &str, cursor: &Cursor) -> Result<u64, CursorError> {
         let (revision, first) = {
             let mut table = self.shared.cursors();

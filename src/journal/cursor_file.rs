@@ -166,7 +166,8 @@ fn slot_offset(slot: u64) -> u64 {
     HEADER_BYTES + slot * SLOT_BYTES
 }
 
-fn encode_slot(sequence: u64, stored: &Stored, out: &mut Vec<u8>) {
+/// A slot as it lies on disk.
+pub(super) fn encode_slot(sequence: u64, stored: &Stored, out: &mut Vec<u8>) {
     out.clear();
     out.extend_from_slice(&[0; 8]);
     out.extend_from_slice(&sequence.to_le_bytes());

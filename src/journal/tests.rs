@@ -15,6 +15,7 @@ use crate::telemetry::metrics::Metrics;
 mod cursor_tests;
 mod fault_tests;
 mod format_tests;
+mod garbage_tests;
 mod log_tests;
 mod model_tests;
 mod recovery_tests;
