@@ -24,6 +24,7 @@ use crate::settings;
 mod connection;
 mod error;
 mod log_limit;
+mod on_call;
 mod socket;
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
+use super::on_call::OnCall;
 use super::socket::{Progress, Socket};
 use super::{Limits, Peer, Refusal};
 
@@ -97,15 +98,18 @@ where
             .keep_alive(true)
             .serve_connection(TokioIo::new(socket), call);
         tokio::pin!(connection);
+        let mut stop = OnCall::new(self.stop.cancelled_owned());
+        let mut force = OnCall::new(self.force.cancelled_owned());
         let mut stopping = false;
         let ended = loop {
             tokio::select! {
+                biased;
                 ended = connection.as_mut() => break ended,
-                () = self.stop.cancelled(), if !stopping => {
+                () = &mut stop, if !stopping => {
                     stopping = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                () = self.force.cancelled() => {
+                () = &mut force => {
                     let cut = progress.is_unanswered() && !progress.is_in_service();
                     return cut.then(|| (Refusal::Aborted, "the relay stops".to_owned()));
                 }
