@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::settings;
 
 mod connection;
+mod deadlines;
 mod error;
 mod log_limit;
 mod on_call;
@@ -30,6 +31,7 @@ mod socket;
 mod tests;
 mod tls;
 
+pub use deadlines::Deadlines;
 pub use error::ListenError;
 pub use log_limit::LogLimit;
 
