@@ -36,6 +36,7 @@ mod client;
 mod event;
 mod exchange;
 mod finish;
+mod json;
 mod reply;
 mod route;
 mod source;
@@ -192,7 +193,7 @@ impl<L: Log> Ingest<L> {
         let wire = wire.ok_or(Refused::BodyTimeout)??;
         let received_ms = now_ms();
         let payload = body::decode(wire, declared, self.max_body_bytes).await?;
-        body::check_json(&payload)?;
+        let test = json::check(source.settings.preset, &payload)?;
         let event = event::Arrival {
             source: &source.settings,
             headers: &head.headers,
@@ -200,6 +201,7 @@ impl<L: Log> Ingest<L> {
             client,
             slot,
             received_ms,
+            test,
         }
         .into_event(payload);
         self.append(Arc::clone(source), event, permit).await
