@@ -71,11 +71,11 @@ pub(super) enum Rest {
 }
 
 #[derive(Serialize)]
-struct TakenBody {
-    id: String,
+struct TakenBody<'a> {
+    id: &'a EventId,
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    duplicate_of: Option<String>,
+    duplicate_of: Option<&'a EventId>,
 }
 
 #[derive(Serialize)]
@@ -96,14 +96,14 @@ impl Taken {
 
     pub(super) fn response(&self) -> Response<Full<Bytes>> {
         let (id, status, duplicate_of) = match self {
-            Self::Event { id, duplicate_of } => (id, "accepted", *duplicate_of),
+            Self::Event { id, duplicate_of } => (id, "accepted", duplicate_of.as_ref()),
             Self::Test { id } => (id, "accepted", None),
             Self::Repeat { first } => (first, "duplicate", None),
         };
         let body = TakenBody {
-            id: id.to_string(),
+            id,
             status,
-            duplicate_of: duplicate_of.map(|first| first.to_string()),
+            duplicate_of,
         };
         json(StatusCode::OK, &body)
     }
