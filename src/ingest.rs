@@ -16,8 +16,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use http::header::EXPECT;
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, Uri};
 use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use ipnet::IpNet;
@@ -145,7 +146,7 @@ impl<L: Log> Ingest<L> {
     }
 
     async fn answer(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Reply {
-        let (head, mut body) = request.into_parts();
+        let (mut head, mut body) = request.into_parts();
         let route = route::find(&self.path, &self.sources, head.uri.path());
         if let (Route::Health, Method::GET | Method::HEAD) = (route, head.method.clone()) {
             return reply::healthy();
@@ -153,24 +154,26 @@ impl<L: Log> Ingest<L> {
         let client = client::resolve(peer.address.ip(), &head.headers, &self.trusted_proxies);
         let tally = route.source().map_or(&self.nobody, |source| &source.tally);
         let exchange = Exchange::begin(tally, client, &self.refusals);
-        match self.take(route, &head, &mut body, peer, client).await {
+        let waits_to_send = head.headers.contains_key(EXPECT);
+        let taken = self.take(route, &mut head, &mut body, peer, client);
+        match taken.await {
             Ok(taken) => {
                 exchange.finish(taken.result());
-                taken.response()
+                taken.response(head.headers)
             }
             Err(refused) => {
                 exchange.refuse(refused);
-                let rest = body::discard(&head.headers, &mut body).await;
+                let rest = body::discard(waits_to_send, &mut body).await;
                 refused.response(rest)
             }
         }
     }
 
-    /// All checks in their order, then the append.
+    /// All checks in their order, then the append, for which the head is emptied.
     async fn take(
         &self,
         route: Route<'_>,
-        head: &Parts,
+        head: &mut Parts,
         body: &mut Incoming,
         peer: Peer,
         client: IpAddr,
@@ -204,6 +207,10 @@ impl<L: Log> Ingest<L> {
             test,
         }
         .into_event(payload);
+        // The head is made of pieces of the connection's read buffer. hyper has a new one by now,
+        // so that this one would be kept for nothing while the log works.
+        head.uri = Uri::default();
+        head.headers.clear();
         self.append(Arc::clone(source), event, permit).await
     }
 

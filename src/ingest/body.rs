@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use flate2::bufread::MultiGzDecoder;
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming, SizeHint};
 use tokio::time::timeout;
@@ -76,12 +76,10 @@ pub(super) async fn read(
             return Err(Refused::BodyTooLarge);
         }
         if bytes.is_empty() {
-            // Most bodies come in one piece, which then needs no copy.
-            if declared.length == Some(data.len()) {
-                return Ok(data);
-            }
-            bytes.reserve(declared.length.unwrap_or(0));
+            bytes.reserve(declared.length.unwrap_or(data.len()));
         }
+        // A copy also of what came in one piece: while the event is stored that piece would keep
+        // the connection's whole read buffer, which is several times as large as most events.
         bytes.extend_from_slice(&data);
     }
     Ok(bytes.freeze())
@@ -109,12 +107,13 @@ pub(super) async fn decode(wire: Bytes, declared: Declared, max: usize) -> Resul
 }
 
 /// Reads on a little before a refusal is answered: a client that is still sending often looks for
-/// the answer only when it is done. One that waits for `100 Continue` needs no such patience.
-pub(super) async fn discard(headers: &HeaderMap, body: &mut Incoming) -> Rest {
+/// the answer only when it is done. One that waits to send (for `100 Continue`) needs no such
+/// patience.
+pub(super) async fn discard(waits_to_send: bool, body: &mut Incoming) -> Rest {
     if body.is_end_stream() {
         return Rest::None;
     }
-    if headers.contains_key(EXPECT) {
+    if waits_to_send {
         return Rest::Unread;
     }
     let drain = async {
