@@ -9,6 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use bytes::Bytes;
+use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 mod header;
@@ -113,6 +114,13 @@ impl fmt::Display for EventId {
 impl fmt::Debug for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for EventId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut text = Uuid::encode_buffer();
+        serializer.serialize_str(self.0.as_hyphenated().encode_lower(&mut text))
     }
 }
 

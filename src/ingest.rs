@@ -4,8 +4,8 @@
 //! length and encoding, address, credential) is decided before a byte of body is taken; body
 //! bytes are reserved from one budget for all requests before they are read; and the event goes
 //! to the log only when the whole body is known to be JSON. Every request ends in exactly one
-//! result (see `exchange`), also when its sender leaves in between. The relay's log is asked from
-//! a task of its own: a sender who disconnects cancels the answer, never the append.
+//! result (see `exchange`), also when its sender leaves in between. A sender who disconnects
+//! cancels the answer, never the append, which then goes on alone (see `finish`).
 //!
 //! A source whose path holds a secret does not exist for those who do not know it: whatever is
 //! wrong with the request, they get the 404 of an unknown source.
@@ -16,17 +16,17 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use http::header::EXPECT;
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, Uri};
 use http_body_util::Full;
 use hyper::body::{Body as _, Incoming};
 use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::event::EventId;
-use crate::listener::{Listener, LogLimit, Peer, Refusal};
+use crate::listener::{Deadlines, Listener, LogLimit, Peer, Refusal};
 use crate::settings;
 use crate::spool::{Appended, Log, NewEvent};
 use crate::telemetry::metrics::{Metrics, NO_SOURCE};
@@ -36,6 +36,8 @@ mod body;
 mod client;
 mod event;
 mod exchange;
+mod finish;
+mod json;
 mod reply;
 mod route;
 mod source;
@@ -46,6 +48,7 @@ pub use source::{LastRefusal, SourceStatus};
 
 use body::Declared;
 use exchange::Exchange;
+use finish::Finish;
 use reply::{Refused, Taken};
 use route::Route;
 use source::{Source, Tally};
@@ -72,6 +75,8 @@ pub struct Ingest<L: Log> {
     budget_bytes: u32,
     log: Arc<L>,
     refusals: LogLimit,
+    /// For the waits within a request: budget, body, log.
+    deadlines: Deadlines,
 }
 
 impl<L: Log> Ingest<L> {
@@ -100,6 +105,7 @@ impl<L: Log> Ingest<L> {
             budget_bytes,
             log,
             refusals: LogLimit::new(LOG_LINES_PER_SECOND),
+            deadlines: Deadlines::default(),
         })
     }
 
@@ -140,7 +146,7 @@ impl<L: Log> Ingest<L> {
     }
 
     async fn answer(self: Arc<Self>, request: Request<Incoming>, peer: Peer) -> Reply {
-        let (head, mut body) = request.into_parts();
+        let (mut head, mut body) = request.into_parts();
         let route = route::find(&self.path, &self.sources, head.uri.path());
         if let (Route::Health, Method::GET | Method::HEAD) = (route, head.method.clone()) {
             return reply::healthy();
@@ -148,24 +154,26 @@ impl<L: Log> Ingest<L> {
         let client = client::resolve(peer.address.ip(), &head.headers, &self.trusted_proxies);
         let tally = route.source().map_or(&self.nobody, |source| &source.tally);
         let exchange = Exchange::begin(tally, client, &self.refusals);
-        match self.take(route, &head, &mut body, peer, client).await {
+        let waits_to_send = head.headers.contains_key(EXPECT);
+        let taken = self.take(route, &mut head, &mut body, peer, client);
+        match taken.await {
             Ok(taken) => {
                 exchange.finish(taken.result());
-                taken.response()
+                taken.response(head.headers)
             }
             Err(refused) => {
                 exchange.refuse(refused);
-                let rest = body::discard(&head.headers, &mut body).await;
+                let rest = body::discard(waits_to_send, &mut body).await;
                 refused.response(rest)
             }
         }
     }
 
-    /// All checks in their order, then the append.
+    /// All checks in their order, then the append, for which the head is emptied.
     async fn take(
         &self,
         route: Route<'_>,
-        head: &Parts,
+        head: &mut Parts,
         body: &mut Incoming,
         peer: Peer,
         client: IpAddr,
@@ -184,12 +192,11 @@ impl<L: Log> Ingest<L> {
         let slot = auth::check(&source.settings.auth, slot, &head.headers)?;
         let permit = self.reserve(declared).await?;
         let read = body::read(body, declared, self.max_body_bytes);
-        let wire = timeout(self.body_timeout, read)
-            .await
-            .map_err(|_| Refused::BodyTimeout)??;
+        let wire = self.deadlines.within(self.body_timeout, read).await;
+        let wire = wire.ok_or(Refused::BodyTimeout)??;
         let received_ms = now_ms();
         let payload = body::decode(wire, declared, self.max_body_bytes).await?;
-        body::check_json(&payload)?;
+        let test = json::check(source.settings.preset, &payload)?;
         let event = event::Arrival {
             source: &source.settings,
             headers: &head.headers,
@@ -197,8 +204,13 @@ impl<L: Log> Ingest<L> {
             client,
             slot,
             received_ms,
+            test,
         }
         .into_event(payload);
+        // The head is made of pieces of the connection's read buffer. hyper has a new one by now,
+        // so that this one would be kept for nothing while the log works.
+        head.uri = Uri::default();
+        head.headers.clear();
         self.append(Arc::clone(source), event, permit).await
     }
 
@@ -208,10 +220,10 @@ impl<L: Log> Ingest<L> {
         let bytes = declared.held_bytes(self.max_body_bytes);
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let permits = Arc::clone(&self.budget).acquire_many_owned(bytes.min(self.budget_bytes));
-        match timeout(BUDGET_WAIT, permits).await {
-            Ok(Ok(permit)) => Ok(permit),
+        match self.deadlines.within(BUDGET_WAIT, permits).await {
+            Some(Ok(permit)) => Ok(permit),
             // The semaphore is never closed, so both mean that there is no room.
-            Ok(Err(_)) | Err(_) => Err(Refused::Overloaded),
+            Some(Err(_)) | None => Err(Refused::Overloaded),
         }
     }
 
@@ -224,7 +236,7 @@ impl<L: Log> Ingest<L> {
         permit: OwnedSemaphorePermit,
     ) -> Result<Taken, Refused> {
         let log = Arc::clone(&self.log);
-        let append = tokio::spawn(async move {
+        let append = Finish::new(async move {
             let (id, test, bytes) = (event.id, event.provenance.test, event.payload.len());
             let slot = event.provenance.secret_slot;
             let appended = log.append(vec![event]).await;
@@ -241,12 +253,10 @@ impl<L: Log> Ingest<L> {
                 }
             })
         });
-        match timeout(APPEND_WAIT, append).await {
-            Ok(Ok(taken)) => taken,
-            // Not in time, or the task is gone with the runtime: durable or not is unknown, and
-            // an event that may not be durable is not accepted.
-            Ok(Err(_)) | Err(_) => Err(Refused::LogSilent),
-        }
+        let taken = self.deadlines.within(APPEND_WAIT, append).await;
+        // Not in time: durable or not is unknown, and an event that may not be durable is not
+        // accepted.
+        taken.unwrap_or(Err(Refused::LogSilent))
     }
 }
 

@@ -22,13 +22,16 @@ use tokio_util::task::TaskTracker;
 use crate::settings;
 
 mod connection;
+mod deadlines;
 mod error;
 mod log_limit;
+mod on_call;
 mod socket;
 #[cfg(test)]
 mod tests;
 mod tls;
 
+pub use deadlines::Deadlines;
 pub use error::ListenError;
 pub use log_limit::LogLimit;
 

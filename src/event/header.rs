@@ -4,6 +4,8 @@
 //! `TEXT_BYTES_MAX` at a character boundary and leaves out request headers that find no room,
 //! since provenance must never refuse an event.
 
+use std::fmt;
+use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 
 use super::{AuthMethod, Provenance};
@@ -44,10 +46,10 @@ impl Provenance {
         let start = out.len();
         put_text(out, SOURCE, &self.source);
         if let Some(peer) = self.peer {
-            put_text(out, PEER, &peer.to_string());
+            put_address(out, PEER, peer);
         }
         if let Some(client) = self.client {
-            put_text(out, CLIENT, &client.to_string());
+            put_address(out, CLIENT, client);
         }
         put(out, AUTH, &[self.auth.code()]);
         if let Some(slot) = self.secret_slot {
@@ -148,6 +150,21 @@ impl AuthMethod {
 fn put_text(out: &mut Vec<u8>, tag: u8, text: &str) {
     let end = text.floor_char_boundary(TEXT_BYTES_MAX);
     put(out, tag, text.as_bytes().get(..end).unwrap_or_default());
+}
+
+/// An address in text, written where it is stored.
+fn put_address(out: &mut Vec<u8>, tag: u8, address: impl fmt::Display) {
+    let start = out.len();
+    put(out, tag, &[]);
+    let text = out.len();
+    let written = write!(out, "{address}").is_ok();
+    let length = u16::try_from(out.len() - text);
+    let place = out.get_mut(start + 1..text);
+    match (written, length, place) {
+        (true, Ok(length), Some(place)) => place.copy_from_slice(&length.to_le_bytes()),
+        // Neither happens: a vector takes everything, and an address is short.
+        _ => out.truncate(start),
+    }
 }
 
 fn put(out: &mut Vec<u8>, tag: u8, value: &[u8]) {

@@ -4,7 +4,7 @@
 //! time taken says neither how much of a guess was right nor how long a secret is.
 
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, AsHeaderName};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
@@ -50,7 +50,7 @@ pub(super) fn matching_slot(secrets: &[Secret], candidate: &[u8]) -> Option<u8> 
 
 /// RFC 6750, section 2.1; the scheme is case-insensitive (RFC 9110, section 11.1).
 fn bearer_token(headers: &HeaderMap) -> Option<&[u8]> {
-    let value = only_value(headers, AUTHORIZATION.as_str())?;
+    let value = only_value(headers, AUTHORIZATION)?;
     let (scheme, token) = value.split_at_checked(BEARER.len())?;
     let token = token.strip_prefix(b" ")?.trim_ascii_start();
     scheme
@@ -59,7 +59,7 @@ fn bearer_token(headers: &HeaderMap) -> Option<&[u8]> {
 }
 
 /// A credential that is sent twice is none: two readers could take a different one.
-fn only_value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+fn only_value(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&[u8]> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (Some(value), None) => Some(value.as_bytes()),

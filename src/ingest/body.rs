@@ -1,4 +1,4 @@
-//! Bodies: what the head declares, reading within limits, decoding within limits, well-formedness.
+//! Bodies: what the head declares, reading within limits, decoding within limits.
 //!
 //! Nothing here trusts a declared length: it only chooses how much to reserve. A compressed body
 //! is decoded in bounded pieces and given up at the first byte over the limit, so a bomb costs as
@@ -11,10 +11,9 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use flate2::bufread::MultiGzDecoder;
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming, SizeHint};
-use serde_json::value::RawValue;
 use tokio::time::timeout;
 
 use super::reply::{Refused, Rest};
@@ -25,6 +24,9 @@ const DECODE_BYTES: usize = 64 * 1024;
 const DISCARD_BYTES_MAX: usize = 256 * 1024;
 /// How long that may take.
 const DISCARD_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// The type of JSON and of everything that is JSON in another name.
+const APPLICATION: &[u8] = b"application/";
 
 /// What a request's head says of its body.
 #[derive(Clone, Copy, Debug)]
@@ -74,12 +76,10 @@ pub(super) async fn read(
             return Err(Refused::BodyTooLarge);
         }
         if bytes.is_empty() {
-            // Most bodies come in one piece, which then needs no copy.
-            if declared.length == Some(data.len()) {
-                return Ok(data);
-            }
-            bytes.reserve(declared.length.unwrap_or(0));
+            bytes.reserve(declared.length.unwrap_or(data.len()));
         }
+        // A copy also of what came in one piece: while the event is stored that piece would keep
+        // the connection's whole read buffer, which is several times as large as most events.
         bytes.extend_from_slice(&data);
     }
     Ok(bytes.freeze())
@@ -106,24 +106,14 @@ pub(super) async fn decode(wire: Bytes, declared: Declared, max: usize) -> Resul
     }
 }
 
-/// One JSON value in UTF-8. Nesting of any depth is taken: the check does not recurse.
-pub(super) fn check_json(payload: &[u8]) -> Result<(), Refused> {
-    if payload.is_empty() {
-        return Err(Refused::EmptyBody);
-    }
-    match serde_json::from_slice::<&RawValue>(payload) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(Refused::NotJson),
-    }
-}
-
 /// Reads on a little before a refusal is answered: a client that is still sending often looks for
-/// the answer only when it is done. One that waits for `100 Continue` needs no such patience.
-pub(super) async fn discard(headers: &HeaderMap, body: &mut Incoming) -> Rest {
+/// the answer only when it is done. One that waits to send (for `100 Continue`) needs no such
+/// patience.
+pub(super) async fn discard(waits_to_send: bool, body: &mut Incoming) -> Rest {
     if body.is_end_stream() {
         return Rest::None;
     }
-    if headers.contains_key(EXPECT) {
+    if waits_to_send {
         return Rest::Unread;
     }
     let drain = async {
@@ -160,11 +150,13 @@ fn is_json(headers: &HeaderMap) -> bool {
     headers.get_all(CONTENT_TYPE).iter().all(|value| {
         let essence = value.as_bytes().split(|byte| *byte == b';').next();
         let essence = essence.unwrap_or_default().trim_ascii();
-        let essence = essence.to_ascii_lowercase();
-        match essence.strip_prefix(b"application/") {
-            Some(subtype) => subtype == b"json" || subtype.ends_with(b"+json"),
-            None => false,
-        }
+        let Some((kind, subtype)) = essence.split_at_checked(APPLICATION.len()) else {
+            return false;
+        };
+        let suffix = subtype.last_chunk::<5>();
+        kind.eq_ignore_ascii_case(APPLICATION)
+            && (subtype.eq_ignore_ascii_case(b"json")
+                || suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case(b"+json")))
     })
 }
 

@@ -1,7 +1,7 @@
 //! From an admitted request to the event that the log keeps: id, provenance, resend key, test mark.
 //!
 //! Nothing here refuses: what does not fit is cut, because provenance must never cost an event.
-//! The payload is looked at for one thing only, the vendor's connectivity test.
+//! The payload is not looked at, but for its digest.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,13 +10,11 @@ use http::HeaderMap;
 use http::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, COOKIE, HeaderValue, PROXY_AUTHORIZATION,
 };
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::source;
 use crate::event::{EventId, Provenance};
-use crate::settings::{Preset, Source, SourceAuth};
+use crate::settings::{Source, SourceAuth};
 use crate::spool::{NewEvent, OnRepeat, ResendKey};
 
 /// Headers kept per event; more are left out.
@@ -32,20 +30,14 @@ pub(super) struct Arrival<'a> {
     pub(super) client: IpAddr,
     pub(super) slot: Option<u8>,
     pub(super) received_ms: u64,
-}
-
-/// The one key of an envelope that is looked at here.
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    event: &'a RawValue,
+    /// The vendor's connectivity test.
+    pub(super) test: bool,
 }
 
 impl Arrival<'_> {
     /// Makes the event; `payload` is decoded and well-formed.
     pub(super) fn into_event(self, payload: Bytes) -> NewEvent {
-        let test = is_connectivity_test(self.source.preset, &payload);
-        let resend = if test {
+        let resend = if self.test {
             // Each press of the vendor's test button is an event of its own.
             None
         } else {
@@ -54,13 +46,13 @@ impl Arrival<'_> {
         NewEvent {
             id: EventId::new(self.received_ms),
             received_ms: self.received_ms,
-            provenance: self.provenance(test),
+            provenance: self.provenance(),
             payload,
             resend,
         }
     }
 
-    fn provenance(&self, test: bool) -> Provenance {
+    fn provenance(&self) -> Provenance {
         let text = |name| self.headers.get(name).map(lossy);
         Provenance {
             source: self.source.name.clone(),
@@ -68,7 +60,7 @@ impl Arrival<'_> {
             client: Some(self.client),
             auth: source::method(&self.source.auth),
             secret_slot: self.slot,
-            test,
+            test: self.test,
             content_type: text(CONTENT_TYPE),
             content_encoding: text(CONTENT_ENCODING)
                 .filter(|value| !value.is_empty() && !value.eq_ignore_ascii_case("identity")),
@@ -123,41 +115,9 @@ impl Arrival<'_> {
     }
 }
 
-/// Data Theorem's connectivity test is an envelope whose `event` is a string; findings have an
-/// object there. Other vendors' tests are not known, so nothing of theirs is taken for one.
-fn is_connectivity_test(preset: Preset, payload: &[u8]) -> bool {
-    // The first byte is looked at because an array would also fill a struct.
-    preset == Preset::DataTheorem
-        && payload.trim_ascii_start().starts_with(b"{")
-        && serde_json::from_slice::<Envelope<'_>>(payload)
-            .is_ok_and(|envelope| envelope.event.get().starts_with('"'))
-}
-
 fn lossy(value: &HeaderValue) -> String {
     let bytes = value.as_bytes();
     let mut text = String::from_utf8_lossy(bytes).into_owned();
     text.truncate(text.floor_char_boundary(KEPT_VALUE_BYTES_MAX));
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_an_envelope_with_a_string_is_a_connectivity_test() {
-        let test = |payload: &str| is_connectivity_test(Preset::DataTheorem, payload.as_bytes());
-        assert!(test(r#"{"event": "Hello, world!"}"#));
-        assert!(test(r#" {"host": 1, "event" : ""}"#));
-        for finding in [
-            r#"{"event": {"type": "X"}}"#,
-            r#"{"event": null}"#,
-            r#"{"data": {"event": "x"}}"#,
-            r#"["Hello, world!"]"#,
-            r#""event""#,
-        ] {
-            assert!(!test(finding), "{finding}");
-        }
-        assert!(!is_connectivity_test(Preset::Generic, br#"{"event": "x"}"#));
-    }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
 };
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
 
@@ -71,11 +71,11 @@ pub(super) enum Rest {
 }
 
 #[derive(Serialize)]
-struct TakenBody {
-    id: String,
+struct TakenBody<'a> {
+    id: &'a EventId,
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    duplicate_of: Option<String>,
+    duplicate_of: Option<&'a EventId>,
 }
 
 #[derive(Serialize)]
@@ -94,18 +94,19 @@ impl Taken {
         }
     }
 
-    pub(super) fn response(&self) -> Response<Full<Bytes>> {
+    /// The answer; `spent` are the request's headers, whose memory serves once more.
+    pub(super) fn response(&self, spent: HeaderMap) -> Response<Full<Bytes>> {
         let (id, status, duplicate_of) = match self {
-            Self::Event { id, duplicate_of } => (id, "accepted", *duplicate_of),
+            Self::Event { id, duplicate_of } => (id, "accepted", duplicate_of.as_ref()),
             Self::Test { id } => (id, "accepted", None),
             Self::Repeat { first } => (first, "duplicate", None),
         };
         let body = TakenBody {
-            id: id.to_string(),
+            id,
             status,
-            duplicate_of: duplicate_of.map(|first| first.to_string()),
+            duplicate_of,
         };
-        json(StatusCode::OK, &body)
+        json(StatusCode::OK, &body, spent)
     }
 }
 
@@ -128,7 +129,7 @@ impl Refused {
 
     pub(super) fn response(self, rest: Rest) -> Response<Full<Bytes>> {
         let (status, error, detail) = self.row();
-        let mut response = json(status, &RefusedBody { error, detail });
+        let mut response = json(status, &RefusedBody { error, detail }, HeaderMap::new());
         let headers = response.headers_mut();
         if let Some((name, value)) = self.header() {
             headers.insert(name, HeaderValue::from_static(value));
@@ -268,13 +269,17 @@ pub(super) fn healthy() -> Response<Full<Bytes>> {
     response
 }
 
-fn json(status: StatusCode, body: &impl Serialize) -> Response<Full<Bytes>> {
+fn json(
+    status: StatusCode,
+    body: &impl Serialize,
+    mut headers: HeaderMap,
+) -> Response<Full<Bytes>> {
     // Structs of strings always serialise; an empty body would still carry the status.
     let body = serde_json::to_vec(body).unwrap_or_default();
     let mut response = Response::new(Full::from(body));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.clear();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    *response.headers_mut() = headers;
     response
 }

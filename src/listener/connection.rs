@@ -13,7 +13,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -21,6 +21,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
+use super::deadlines::HeadTimer;
+use super::on_call::OnCall;
 use super::socket::{Progress, Socket};
 use super::{Limits, Peer, Refusal};
 
@@ -89,7 +91,7 @@ where
             }
         });
         let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
+            .timer(HeadTimer::default())
             .header_read_timeout(self.limits.header_timeout)
             .max_headers(self.limits.max_headers)
             .max_header_size(self.limits.max_header_bytes)
@@ -97,15 +99,18 @@ where
             .keep_alive(true)
             .serve_connection(TokioIo::new(socket), call);
         tokio::pin!(connection);
+        let mut stop = OnCall::new(self.stop.cancelled_owned());
+        let mut force = OnCall::new(self.force.cancelled_owned());
         let mut stopping = false;
         let ended = loop {
             tokio::select! {
+                biased;
                 ended = connection.as_mut() => break ended,
-                () = self.stop.cancelled(), if !stopping => {
+                () = &mut stop, if !stopping => {
                     stopping = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                () = self.force.cancelled() => {
+                () = &mut force => {
                     let cut = progress.is_unanswered() && !progress.is_in_service();
                     return cut.then(|| (Refusal::Aborted, "the relay stops".to_owned()));
                 }
