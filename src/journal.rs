@@ -68,7 +68,7 @@ mod tests;
 
 pub use cursors::{CURSORS_MAX, Cursor, RANGES_MAX, Totals};
 pub use error::{AppendError, CursorError, OpenError, ReadError, SkipError};
-pub use files::{DiskFiles, Files, JournalFile};
+pub use files::{DIRECT_ALIGNMENT, DiskFiles, Files, JournalFile};
 pub use group::Appending;
 pub use reader::{Lost, Read, ReadRecord, Reader};
 pub use record::{NewRecord, Record, Resend};

@@ -158,6 +158,10 @@ impl Files for FaultyFiles {
         Ok(self.wrap(path, DiskFiles.create(path)?))
     }
 
+    fn create_direct(&self, path: &Path) -> io::Result<Arc<dyn JournalFile>> {
+        Ok(self.wrap(path, DiskFiles.create_direct(path)?))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         DiskFiles.rename(from, to)
     }
