@@ -24,7 +24,8 @@
 //!   that ran ahead of a lost tail never skips a new record.
 //! - A segment's header counts the events before it. A reader that leaves a segment compares, so
 //!   that a segment that lost its tail is damage and not merely short.
-//! - A segment is unlinked only after the cursors that passed it were synced ([`retention`]).
+//! - A segment is unlinked only after the cursors that passed it were synced ([`retention`]),
+//!   whether they passed it by themselves or were moved past it ([`shedding`]).
 //!
 //! # Files
 //! `00000000000000000001.seg` (named by the first position it may hold), `spare`, `cursors`,
@@ -55,6 +56,7 @@ mod retention;
 mod scan;
 mod segment;
 mod shared;
+mod shedding;
 mod spare;
 mod survey;
 #[cfg(test)]
@@ -66,6 +68,7 @@ pub use files::{DiskFiles, Files, JournalFile};
 pub use reader::{ReadRecord, Reader};
 pub use record::{NewRecord, Record, Resend};
 pub use shared::{Head, Health};
+pub use shedding::Shed;
 pub use survey::{SegmentSurvey, Survey, survey};
 
 use cursors::{CursorFile, CursorTable};
@@ -162,6 +165,8 @@ struct Shared {
     /// Readers that need a position below this one are held: its segment is gone.
     lost_below: u64,
     spare: SpareSlot,
+    /// Whose oldest events may be given up; locked after all others.
+    shedding: shedding::Shedding,
     metrics: StorageMetrics,
 }
 
@@ -200,6 +205,7 @@ impl Journal {
             position_max: (recovered.next_position - 1).into(),
             lost_below: recovered.lost_below,
             spare: SpareSlot::new(),
+            shedding: shedding::Shedding::default(),
             metrics,
         });
         let (queue, requests) = sync_channel(QUEUE_MAX);
@@ -284,6 +290,7 @@ impl Journal {
             table.dirty = true;
             return Err(error);
         }
+        self.shared.shedding.forget(name);
         Ok(cursor)
     }
 
@@ -299,6 +306,7 @@ impl Journal {
             let cursor = cursor.ok_or_else(|| CursorError::Unknown(from.to_owned()))?;
             table.cursors.insert(to.to_owned(), cursor);
         }
+        self.shared.shedding.forget(from);
         self.shared.sync_cursors()
     }
 

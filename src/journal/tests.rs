@@ -17,6 +17,7 @@ mod fault_tests;
 mod log_tests;
 mod model_tests;
 mod recovery_tests;
+mod shed_tests;
 mod sim;
 mod survey_tests;
 
