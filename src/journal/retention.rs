@@ -32,23 +32,28 @@ pub(super) fn pause(shared: &Shared) -> MutexGuard<'_, ()> {
 pub(super) fn run(shared: &Arc<Shared>, pressure: Pressure) -> bool {
     let _one = pause(shared);
     let mut count = removable(shared, pressure);
+    let mut moved = false;
     if count == 0 || pressure == Pressure::None {
         // Nothing is given up for space as long as there is something that nobody needs.
-        shedding::shed(shared, pressure);
+        moved = shedding::shed(shared, pressure);
         count = removable(shared, pressure);
+    }
+    if count == 0 && !moved {
+        return false;
+    }
+    // The cursors that passed these segments are durable before the segments go: otherwise a
+    // power cut could bring back a cursor that still needs them. Moved ones are stored also where
+    // nothing goes yet, since people were told.
+    if let Err(error) = shared.sync_cursors() {
+        tracing::warn!(%error, "segments kept: the cursors that passed them cannot be stored");
+        return false;
     }
     unlink(shared, count) > 0
 }
 
-/// Unlinks the oldest segments, which every cursor passed; how many went.
+/// Unlinks the oldest segments, which every stored cursor passed; how many went.
 fn unlink(shared: &Shared, count: usize) -> usize {
     if count == 0 {
-        return 0;
-    }
-    // The cursors that passed these segments are durable before the segments go: otherwise a
-    // power cut could bring back a cursor that still needs them.
-    if let Err(error) = shared.sync_cursors() {
-        tracing::warn!(%error, "segments kept: the cursors that passed them cannot be stored");
         return 0;
     }
     let mut gone = 0;

@@ -119,15 +119,15 @@ impl Shedding {
 }
 
 /// Moves the holders of the oldest held segments past them, if all of them may shed: past all
-/// segments beyond their limits, or, where space is short, past one.
-pub(super) fn shed(shared: &Arc<Shared>, pressure: Pressure) {
+/// segments beyond their limits, or, where space is short, past one. Whether any was moved.
+pub(super) fn shed(shared: &Arc<Shared>, pressure: Pressure) -> bool {
     let limits = shared.shedding.limits();
     if limits.is_empty() {
-        return;
+        return false;
     }
     for _ in 0..PLANS_MAX {
         let Some(moves) = plan(shared, &limits, pressure) else {
-            return;
+            return false;
         };
         if apply(shared, &moves) {
             for Move { name, shed, .. } in moves.iter().filter(|one| one.shed.events > 0) {
@@ -150,9 +150,10 @@ pub(super) fn shed(shared: &Arc<Shared>, pressure: Pressure) {
                     "oldest events given up"
                 );
             }
-            return;
+            return true;
         }
     }
+    false
 }
 
 /// The moves that free the oldest held segments; none where somebody keeps them.
