@@ -70,7 +70,6 @@ impl Window {
         let before = self.cursor.totals.discarded;
         let last_success_ms = self.cursor.last_success_ms.max(stored.last_success_ms);
         self.pending = self.pending.split_off(&(low_water + 1));
-        self.done_events = self.done_events.split_off(&(low_water + 1));
         if self.read_to <= low_water {
             // Nothing that was read is left, so the stored cursor tells all.
             self.read_to = low_water;

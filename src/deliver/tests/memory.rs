@@ -25,8 +25,9 @@ pub(super) struct MemoryLog {
     /// Events up to here are gone; readers pass over them without a word.
     gone: Arc<Mutex<u64>>,
     sheds: Arc<watch::Sender<Option<Shed>>>,
-    /// Given up in the middle of the next read.
+    /// Given up in the middle of the next read, or of the next store.
     shed_at_read: Arc<Mutex<Option<(String, u64)>>>,
+    shed_at_store: Arc<Mutex<Option<(String, u64)>>>,
 }
 
 pub(super) struct MemoryReader {
@@ -48,6 +49,7 @@ impl MemoryLog {
             gone: Arc::default(),
             sheds: Arc::default(),
             shed_at_read: Arc::default(),
+            shed_at_store: Arc::default(),
         }
     }
 
@@ -104,6 +106,11 @@ impl MemoryLog {
         *self.shed_at_read.lock().unwrap() = Some((name.to_owned(), events));
     }
 
+    /// The same between the worker's last look and the store that follows.
+    pub(super) fn shed_at_store(&self, name: &str, events: u64) {
+        *self.shed_at_store.lock().unwrap() = Some((name.to_owned(), events));
+    }
+
     /// Stores as another worker would, who must not be.
     pub(super) fn touch(&self, name: &str) {
         self.cursors.lock().unwrap().get_mut(name).unwrap().revision += 1;
@@ -147,6 +154,10 @@ impl Log for MemoryLog {
     }
 
     async fn store_cursor(&self, name: &str, cursor: &Cursor) -> Result<u64, CursorError> {
+        let shed = self.shed_at_store.lock().unwrap().take();
+        if let Some((name, events)) = shed {
+            self.shed(&name, events);
+        }
         let mut cursors = self.cursors.lock().unwrap();
         let known = cursors.get_mut(name).unwrap();
         if known.revision != cursor.revision {

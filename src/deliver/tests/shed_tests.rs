@@ -208,6 +208,18 @@ async fn a_reader_that_passes_over_what_is_gone_in_the_middle_of_a_read_begins_a
     let snapshot = rig.drained().await;
     assert_eq!(settled(&rig, &snapshot), (4, 0, 2));
     assert_eq!(rig.attempts()[0].ids, [ids[4], ids[5]]);
+    assert_eq!(rig.log.cursor("splunk").done_events, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_comes_too_late_is_made_again_behind_what_was_given_up() {
+    let script = Script::default();
+    answer(&script, vec![taken(), busy(), taken(), busy(), taken()]);
+    let (rig, _) = rig(&script, 1 << 20).await;
+    sending(&rig, 1).await;
+    rig.log.shed_at_store("splunk", 3);
+    let snapshot = rig.drained().await;
+    assert_eq!(settled(&rig, &snapshot), (5, 0, 1));
 }
 
 #[tokio::test(start_paused = true)]
