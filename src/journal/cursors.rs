@@ -67,11 +67,9 @@ impl Cursor {
             .map_or(self.low_water, |(_, end)| (*end).max(self.low_water))
     }
 
-    /// Events up to its low water, those before its start included.
+    /// Events up to its low water, those before its start included: the ordinal of the last one.
     pub fn events_passed(&self) -> u64 {
-        let totals = &self.totals;
-        let settled = totals.delivered + totals.dead_lettered + totals.filtered + totals.discarded;
-        (self.skipped_events + settled).saturating_sub(self.done_events)
+        (self.skipped_events + self.totals.settled()).saturating_sub(self.done_events)
     }
 }
 

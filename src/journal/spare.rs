@@ -147,7 +147,7 @@ impl SpareSlot {
 }
 
 /// Keeps the slot filled until it is closed; the body of the spare's thread.
-pub(super) fn run(shared: &Shared) {
+pub(super) fn run(shared: &Arc<Shared>) {
     while shared.spare.wanted() {
         let made = make(shared);
         if let Err(reason) = &made {
@@ -157,13 +157,13 @@ pub(super) fn run(shared: &Shared) {
     }
 }
 
-fn make(shared: &Shared) -> Result<Arc<dyn JournalFile>, String> {
+fn make(shared: &Arc<Shared>) -> Result<Arc<dyn JournalFile>, String> {
     let limit = shared.options.max_size_bytes;
     let needed = shared.options.segment_bytes;
-    if shared.used_bytes() + needed > limit {
-        // Delivered segments that are only kept for replay give way.
-        retention::run(shared, retention::Pressure::SpaceShort);
-        if shared.used_bytes() + needed > limit {
+    while shared.used_bytes() + needed > limit {
+        // Delivered segments that are only kept for replay give way, then those that only
+        // optional destinations hold, one by one.
+        if !retention::run(shared, retention::Pressure::SpaceShort) {
             return Err(format!(
                 "journal.max_size of {limit} bytes is reached; {}",
                 retention::blocker(shared)

@@ -20,6 +20,7 @@ mod log_tests;
 mod model_tests;
 mod recovery_tests;
 mod seal_tests;
+mod shed_tests;
 mod sim;
 mod skip_tests;
 mod survey_tests;

@@ -23,4 +23,5 @@ mod observation;
 mod open_files;
 mod outages;
 mod restarts;
+mod shedding;
 mod storage;

@@ -382,7 +382,7 @@ impl Chance {
 }
 
 /// A number below `limit`.
-fn pick(rng: &mut Chance, limit: usize) -> usize {
+pub(super) fn pick(rng: &mut Chance, limit: usize) -> usize {
     usize::try_from(rng.next() >> 33).unwrap() % limit
 }
 
