@@ -255,3 +255,24 @@ fn a_check_finds_damage_that_no_reader_has_met_and_reads_on_behind_it() {
     }
     assert_eq!(journal.damage(), []);
 }
+
+#[test]
+fn a_journal_can_be_closed_at_any_moment_of_a_check() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, _) = filled(directory.path());
+    drop(journal);
+    let checked = Options {
+        scrub_interval: Duration::from_secs(3600 * 24),
+        ..options(directory.path())
+    };
+    let (closed, all_closed) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for _ in 0..100 {
+            drop(open_with(checked.clone(), Arc::new(DiskFiles)).unwrap());
+        }
+        closed.send(()).unwrap();
+    });
+    all_closed
+        .recv_timeout(Duration::from_secs(60))
+        .expect("a check that does not see the end");
+}
