@@ -33,6 +33,7 @@ mod machine;
 mod payload;
 mod relay;
 mod report;
+mod restart;
 mod usage;
 mod wire;
 
@@ -81,6 +82,7 @@ enum Part {
     Arrival,
     Journal,
     Tail,
+    Restart,
 }
 
 /// How long and where everything is measured.
@@ -141,6 +143,7 @@ impl Part {
             Self::Arrival => relay::arrival(plan),
             Self::Journal => journal::against_raw_loop(plan),
             Self::Tail => journal::with_tail_reader(plan),
+            Self::Restart => restart::restart(plan),
         }
     }
 }

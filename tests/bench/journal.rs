@@ -5,30 +5,62 @@
 //! segment to fill, so the ratio is what all of that costs.
 
 use std::error::Error;
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use siem_relay::event::Provenance;
 use siem_relay::journal::{DiskFiles, Journal, NewRecord, Options, Read, Resend};
 use siem_relay::telemetry::metrics::Metrics;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::JoinSet;
 
 use crate::Plan;
 use crate::report::{Goal, Line};
 use crate::wire::PATIENCE;
 
-/// Records per sync that are aimed at.
-const GROUPS: [usize; 4] = [1, 8, 64, 256];
+/// Callers of one record each. Those that were just answered miss the group that begins at that
+/// moment, so that groups are about three quarters of this.
+const SINGLES: [Shape; 4] = [
+    Shape { callers: 1, set: 1 },
+    Shape {
+        callers: 11,
+        set: 1,
+    },
+    Shape {
+        callers: 85,
+        set: 1,
+    },
+    Shape {
+        callers: 341,
+        set: 1,
+    },
+];
+/// Callers that take turns, each with a group of its own: what a group costs without the answers
+/// to hundreds of callers.
+const SETS: [Shape; 3] = [
+    Shape { callers: 2, set: 8 },
+    Shape {
+        callers: 2,
+        set: 64,
+    },
+    Shape {
+        callers: 2,
+        set: 256,
+    },
+];
 /// Of the comparison with and without a reader.
-const GROUP_WITH_READER: usize = 64;
-/// Header and payload of a record, which is stored in [`RECORD_BYTES`].
-const HEADER_BYTES: usize = 64;
+const WITH_READER: Shape = Shape {
+    callers: 85,
+    set: 1,
+};
+/// Payload of a record, which with a header of 64 bytes is stored in [`RECORD_BYTES`].
 const PAYLOAD_BYTES: usize = 1440;
 const RECORD_BYTES: usize = 1600;
 /// The defaults of the configuration.
@@ -41,10 +73,27 @@ const SPARE_PAUSE: Duration = Duration::from_millis(20);
 const READ_RECORDS: usize = 1000;
 const READ_BYTES: usize = 1_000_000;
 
+/// How many append at once, and how many records each hands over at a time.
+#[derive(Clone, Copy)]
+struct Shape {
+    callers: usize,
+    set: usize,
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.callers, self.set) {
+            (1, 1) => f.write_str("1 caller"),
+            (callers, 1) => write!(f, "{callers} callers"),
+            (callers, set) => write!(f, "{callers} callers with sets of {set}"),
+        }
+    }
+}
+
 /// Records/s of the journal and of the loop, at equal group sizes.
 pub(crate) fn against_raw_loop(plan: &Plan) -> Result<Vec<Line>, Box<dyn Error>> {
     let mut lines = Vec::new();
-    for group in GROUPS {
+    for shape in SINGLES.into_iter().chain(SETS) {
         let (mut raw, mut journal, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
         for round in 0..plan.rounds {
             // The journal's groups are as they come, so the loop follows it; where the loop goes
@@ -54,7 +103,7 @@ pub(crate) fn against_raw_loop(plan: &Plan) -> Result<Vec<Line>, Box<dyn Error>>
                 raw.push(run_raw_loop(plan, size.round() as usize)?);
             }
             let loop_follows = before.is_none();
-            let run = run_journal(plan, group, false)?;
+            let run = run_journal(plan, shape, false)?;
             if loop_follows {
                 raw.push(run_raw_loop(plan, run.group_records.round() as usize)?);
             }
@@ -62,14 +111,14 @@ pub(crate) fn against_raw_loop(plan: &Plan) -> Result<Vec<Line>, Box<dyn Error>>
             sizes.push(run.group_records);
         }
         lines.push(Line {
-            what: format!("journal, groups of about {group}: rate, raw loop"),
+            what: format!("journal, {shape}: rate, raw loop"),
             unit: "records/s",
             baseline: raw,
             measured: journal,
             goal: Some(Goal::AtLeast(0.8)),
         });
         lines.push(Line {
-            what: format!("journal, groups of about {group}: mean group"),
+            what: format!("journal, {shape}: mean group"),
             unit: "records",
             baseline: Vec::new(),
             measured: sizes,
@@ -85,7 +134,7 @@ pub(crate) fn with_tail_reader(plan: &Plan) -> Result<Vec<Line>, Box<dyn Error>>
     for round in 0..plan.rounds {
         let reader_first = round % 2 == 1;
         for reader in [reader_first, !reader_first] {
-            let rate = run_journal(plan, GROUP_WITH_READER, reader)?.records_per_s;
+            let rate = run_journal(plan, WITH_READER, reader)?.records_per_s;
             if reader {
                 followed.push(rate)
             } else {
@@ -94,9 +143,7 @@ pub(crate) fn with_tail_reader(plan: &Plan) -> Result<Vec<Line>, Box<dyn Error>>
         }
     }
     Ok(vec![Line {
-        what: format!(
-            "journal, groups of about {GROUP_WITH_READER}: rate with a tail reader, without"
-        ),
+        what: format!("journal, {WITH_READER}: rate with a tail reader, without"),
         unit: "records/s",
         baseline: alone,
         measured: followed,
@@ -127,10 +174,10 @@ struct Run {
     group_records: f64,
 }
 
-fn run_journal(plan: &Plan, group: usize, reader: bool) -> Result<Run, Box<dyn Error>> {
-    let scratch = plan.scratch("journal")?;
-    let options = Options {
-        directory: scratch.directory.clone(),
+/// As the configuration has them by default, but with all the disk.
+pub(crate) fn options(directory: &Path) -> Options {
+    Options {
+        directory: directory.to_owned(),
         max_size_bytes: MAX_SIZE_BYTES,
         segment_bytes: SEGMENT_BYTES,
         reserve_bytes: 0,
@@ -138,7 +185,12 @@ fn run_journal(plan: &Plan, group: usize, reader: bool) -> Result<Run, Box<dyn E
         resend_window: RESEND_WINDOW,
         scrub_interval: Duration::ZERO,
         allow_ephemeral: false,
-    };
+    }
+}
+
+fn run_journal(plan: &Plan, shape: Shape, reader: bool) -> Result<Run, Box<dyn Error>> {
+    let scratch = plan.scratch("journal")?;
+    let options = options(&scratch.directory);
     let metrics = Metrics::new()?;
     let commits = metrics.storage.commit_events.clone();
     let journal = Arc::new(Journal::open(
@@ -147,18 +199,16 @@ fn run_journal(plan: &Plan, group: usize, reader: bool) -> Result<Run, Box<dyn E
         metrics.storage.clone(),
     )?);
     wait_for_spare(&scratch.directory)?;
-    // Callers that were just answered miss the group that begins at that moment: with so many,
-    // groups have about the wanted size.
-    let callers = group * 4 / 3;
     let (done, stop) = oneshot::channel();
     let follower = reader.then(|| {
         let journal = Arc::clone(&journal);
         std::thread::spawn(move || follow(&journal, stop))
     });
-    let runtime = Builder::new_current_thread().enable_all().build()?;
+    // One thread for all callers: with the writer's it is one for each core.
+    let runtime = Builder::new_multi_thread().worker_threads(1).build()?;
     let started = Instant::now();
     let until = started + plan.duration;
-    let stored = LocalSet::new().block_on(&runtime, append(&journal, callers, until));
+    let stored = runtime.block_on(append(&journal, shape, until));
     let elapsed = started.elapsed();
     // The reader stops when it sees the end of what was stored.
     drop(done);
@@ -175,18 +225,19 @@ fn run_journal(plan: &Plan, group: usize, reader: bool) -> Result<Run, Box<dyn E
     })
 }
 
-/// Appends from so many callers, each of which waits for its answer; the records stored.
-async fn append(journal: &Arc<Journal>, callers: usize, until: Instant) -> io::Result<u64> {
+/// Appends from callers of which each waits for its answer; the records stored.
+async fn append(journal: &Arc<Journal>, shape: Shape, until: Instant) -> io::Result<u64> {
     let mut tasks = JoinSet::new();
-    for caller in 0..callers {
+    for caller in 0..shape.callers {
         let journal = Arc::clone(journal);
-        tasks.spawn_local(async move {
+        tasks.spawn(async move {
             let mut stored = 0;
             while Instant::now() < until {
-                let answer = journal.append(vec![record(caller as u64, stored)]);
+                let set = (0..shape.set as u64).map(|index| record(caller as u64, stored + index));
+                let answer = journal.append(set.collect());
                 let answer = answer.map_err(io::Error::other)?.await;
                 answer.map_err(io::Error::other)?;
-                stored += 1;
+                stored += shape.set as u64;
             }
             Ok::<_, io::Error>(stored)
         });
@@ -199,7 +250,7 @@ async fn append(journal: &Arc<Journal>, callers: usize, until: Instant) -> io::R
 }
 
 /// A record as ingest makes one: with a resend key that no other record has.
-fn record(caller: u64, number: u64) -> NewRecord {
+pub(crate) fn record(caller: u64, number: u64) -> NewRecord {
     static PAYLOAD: [u8; PAYLOAD_BYTES] = [b'x'; PAYLOAD_BYTES];
     let id = (u128::from(caller) << 64 | u128::from(number)).to_le_bytes();
     let resend = Resend {
@@ -210,9 +261,25 @@ fn record(caller: u64, number: u64) -> NewRecord {
         id,
         received_ms: 0,
         resend: Some(resend),
-        header: vec![0; HEADER_BYTES],
+        header: header(),
         payload: Bytes::from_static(&PAYLOAD),
     }
+}
+
+/// Where an event came from, in the usual length.
+fn header() -> Vec<u8> {
+    static ENCODED: OnceLock<Vec<u8>> = OnceLock::new();
+    let encoded = ENCODED.get_or_init(|| {
+        let mut header = Vec::new();
+        let provenance = Provenance {
+            content_type: Some("application/json".to_owned()),
+            headers: vec![("x-padding".to_owned(), "x".repeat(18))],
+            ..Provenance::unknown()
+        };
+        provenance.encode(&mut header);
+        header
+    });
+    encoded.clone()
 }
 
 /// Reads what is stored, as a destination does, until `stop` and the end; the records read.

@@ -217,7 +217,7 @@ fn measure_ingest(
     connections: usize,
 ) -> Result<Sample, Box<dyn Error>> {
     let scratch = plan.scratch("relay")?;
-    let (served, addresses) = start(plan, &scratch.directory, None)?;
+    let (served, addresses) = start_prepared(plan, &scratch.directory, None)?;
     let sample = measure(
         &served,
         addresses.ingest,
@@ -235,7 +235,7 @@ fn measure_ingest(
 fn measure_delivery(plan: &Plan, request: &Request) -> Result<Sample, Box<dyn Error>> {
     let (_hec, hec) = Server::Hec.start()?;
     let scratch = plan.scratch("relay")?;
-    let (served, addresses) = start(plan, &scratch.directory, Some(hec))?;
+    let (served, addresses) = start_prepared(plan, &scratch.directory, Some(hec))?;
     let drained = || wait_until_drained(addresses.admin);
     measure(&served, addresses.ingest, plan, request, 64, drained)
 }
@@ -279,7 +279,7 @@ fn post_singles(plan: &Plan, singles: usize) -> Result<(Histogram, Histogram), B
         })
     });
     let scratch = plan.scratch("relay")?;
-    let (_served, addresses) = start(plan, &scratch.directory, Some(hec))?;
+    let (_served, addresses) = start_prepared(plan, &scratch.directory, Some(hec))?;
     let mut stream = wire::connect(addresses.ingest)?;
     let mut request = Request::new()?;
     let (mut to_answer, mut to_arrival) = (Histogram::new(), Histogram::new());
@@ -303,13 +303,24 @@ fn post_singles(plan: &Plan, singles: usize) -> Result<(Histogram, Histogram), B
 }
 
 /// Where a relay listens.
-struct Addresses {
+pub(crate) struct Addresses {
     ingest: SocketAddr,
     admin: SocketAddr,
 }
 
-/// Starts a relay that only stores, or delivers to one HEC.
-fn start(
+/// Starts a relay, and waits until its journal has the next segment ready.
+fn start_prepared(
+    plan: &Plan,
+    directory: &Path,
+    hec: Option<SocketAddr>,
+) -> Result<(Served, Addresses), Box<dyn Error>> {
+    let started = start(plan, directory, hec)?;
+    journal::wait_for_spare(&directory.join("journal"))?;
+    Ok(started)
+}
+
+/// Starts a relay that only stores, or delivers to one HEC; it is ready when this returns.
+pub(crate) fn start(
     plan: &Plan,
     directory: &Path,
     hec: Option<SocketAddr>,
@@ -344,7 +355,6 @@ fn start(
             admin: address("admin")?,
         })
     })?;
-    journal::wait_for_spare(&directory.join("journal"))?;
     Ok(started)
 }
 
