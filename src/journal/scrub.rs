@@ -20,8 +20,12 @@ const STEP_PAUSE: Duration = Duration::from_millis(100);
 
 /// The body of the thread; ends when the journal closes.
 pub(super) fn run(shared: &Arc<Shared>) {
-    while !is_closed(shared) {
+    loop {
         pass(shared);
+        // The close wakes this thread once, which may have been spent on a pause of the pass.
+        if is_closed(shared) {
+            return;
+        }
         std::thread::park_timeout(shared.options.scrub_interval);
     }
 }
