@@ -16,7 +16,7 @@ use super::files::read_full;
 use super::record::{FIXED_BYTES, Record, Unreadable, decode};
 use super::seal::{IndexEntry, Summary};
 use super::segment::{HEADER_BYTES, Segment, SegmentHeader};
-use super::skip::{Obstacle, Skip};
+use super::skip::{Lost, Obstacle, Passed, Skip};
 
 /// Bytes fetched beside those asked for, so that the last record is mostly whole.
 const SLACK_BYTES: usize = 16 * 1024;
@@ -39,19 +39,6 @@ pub enum Read {
     Records(Vec<ReadRecord>),
     /// A damaged place that a person passed.
     Lost(Lost),
-}
-
-/// Events that a reader cannot have any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lost {
-    /// The last position before them.
-    pub after: u64,
-    /// The last of their positions.
-    pub through: u64,
-    /// Events stored before them; 0 where that is not known, since their segments are gone.
-    pub before: u64,
-    /// Events stored up to the last of them: how many they are is the difference.
-    pub ordinal: u64,
 }
 
 /// A place in the journal to read from.
@@ -119,18 +106,16 @@ impl Reader {
         self.after
     }
 
-    /// Goes on behind the damage that was just reported, for this reader alone; false where
-    /// there is nothing behind it.
-    pub(super) fn pass(&mut self) -> bool {
-        let Some(obstacle) = self.obstacle.take() else {
-            return false;
-        };
-        let Ok(skip) = obstacle.behind(&self.shared) else {
-            return false;
-        };
+    /// Goes on behind the damage that was just reported, for this reader alone, and tells what
+    /// lies there; none where it cannot.
+    pub(super) fn pass(&mut self) -> Option<Passed> {
+        let obstacle = self.obstacle.take()?;
+        let skip = obstacle.behind(&self.shared).ok()?;
+        let moved = self.after < skip.through;
         self.after = self.after.max(skip.through);
         self.place = Place::behind(&self.shared, &skip);
-        self.place.is_some()
+        let goes_on = moved || self.place.is_some();
+        goes_on.then(|| obstacle.passed(&self.shared, &skip))
     }
 
     /// What the reader cannot pass, if it is held where it is.
