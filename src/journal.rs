@@ -70,10 +70,10 @@ pub use cursors::{CURSORS_MAX, Cursor, RANGES_MAX, Totals};
 pub use error::{AppendError, CursorError, OpenError, ReadError, SkipError};
 pub use files::{DiskFiles, Files, JournalFile};
 pub use group::Appending;
-pub use reader::{Lost, Read, ReadRecord, Reader};
+pub use reader::{Read, ReadRecord, Reader};
 pub use record::{NewRecord, Record, Resend};
 pub use shared::{Head, Health};
-pub use skip::{Damage, Passed, SKIPS_MAX, Skip};
+pub use skip::{Damage, Lost, Passed, SKIPS_MAX, Skip};
 pub use survey::{SegmentSurvey, Survey, survey};
 
 use cursor_file::CursorFile;
@@ -290,36 +290,6 @@ impl Journal {
         self.load_cursor(name)
     }
 
-    /// Drops a cursor, durably, and returns it.
-    pub fn forget(&self, name: &str) -> Result<Cursor, CursorError> {
-        // What it needs must still be there if it has to be put back.
-        let _kept = retention::pause(&self.shared);
-        let removed = self.shared.cursors().cursors.remove(name);
-        let cursor = removed.ok_or_else(|| CursorError::Unknown(name.to_owned()))?;
-        if let Err(error) = self.shared.sync_cursors() {
-            let mut table = self.shared.cursors();
-            table.cursors.insert(name.to_owned(), cursor);
-            table.dirty = true;
-            return Err(error);
-        }
-        Ok(cursor)
-    }
-
-    /// Gives a cursor another name, durably; its place stays.
-    pub fn rename(&self, from: &str, to: &str) -> Result<(), CursorError> {
-        let _kept = retention::pause(&self.shared);
-        {
-            let mut table = self.shared.cursors();
-            if table.cursors.contains_key(to) {
-                return Err(CursorError::Taken(to.to_owned()));
-            }
-            let cursor = table.cursors.remove(from);
-            let cursor = cursor.ok_or_else(|| CursorError::Unknown(from.to_owned()))?;
-            table.cursors.insert(to.to_owned(), cursor);
-        }
-        self.shared.sync_cursors()
-    }
-
     /// The stored place of a cursor.
     pub fn load_cursor(&self, name: &str) -> Result<Cursor, CursorError> {
         self.shared.cursors().load(name)
@@ -351,17 +321,6 @@ impl Journal {
     /// A reader whose first record is the first one above `position`.
     pub fn reader(&self, position: u64) -> Reader {
         Reader::new(Arc::clone(&self.shared), position)
-    }
-
-    /// Damaged places that hold readers, as far as they were met since the start.
-    pub fn damage(&self) -> Vec<Damage> {
-        self.shared.damage().clone()
-    }
-
-    /// Makes every reader pass the damaged place that holds those behind `after`, durably. Its
-    /// events are lost: each reader that comes to the place is told how many.
-    pub fn skip(&self, after: u64) -> Result<Passed, SkipError> {
-        self.shared.skip(after)
     }
 
     /// Sizes now.
