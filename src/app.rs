@@ -293,8 +293,12 @@ async fn make_worker(
     log.register(&destination.name, start)
         .await
         .map_err(RunError::Cursors)?;
+    if let Some(max_bytes) = destination.max_backlog_bytes {
+        log.limit_backlog(&destination.name, max_bytes);
+    }
     let plaintext = view::url(&destination.kind).is_some_and(|url| url.starts_with("http://"));
     let handles = metrics.destination(&destination.name, plaintext);
+    handles.limit(destination.max_backlog_bytes);
     let status = DestinationStatus::new(handles.clone());
     let options = deliver::Options {
         destination: destination.clone(),

@@ -88,13 +88,17 @@ fn settings(root: &Table<'_>) -> Option<Settings> {
     let mut destinations = Vec::new();
     let read = root.entries("destinations", |name, table| {
         check_name(name, table);
-        let destination = destination::destination(name, table, &names)?;
+        let destination = destination::destination(name, table, &names, &journal)?;
         destination::check_path(table, &destination, &destinations, &journal, &dead_letters);
         destinations.push(destination);
         Some(())
     });
     check_number(root, "destinations", read.len());
     check_presence(root, sources.len(), read.len(), journal.collect_only);
+    if !destinations.is_empty() && destinations.iter().all(|d| d.max_backlog_bytes.is_some()) {
+        let text = "no destination is required: events can be given up that none has taken";
+        root.warning("destinations", text);
+    }
     Some(Settings {
         server,
         admin,

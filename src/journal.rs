@@ -24,7 +24,8 @@
 //!   that ran ahead of a lost tail never skips a new record.
 //! - A segment's header counts the events before it. A reader that leaves a segment compares, so
 //!   that a segment that lost its tail is damage and not merely short.
-//! - A segment is unlinked only after the cursors that passed it were synced ([`retention`]).
+//! - A segment is unlinked only after the cursors that passed it were synced ([`retention`]),
+//!   whether they passed it by themselves or were moved past it ([`shedding`]).
 //!
 //! # Files
 //! `00000000000000000001.seg` (named by the first position it may hold), `spare`, `cursors`,
@@ -43,6 +44,7 @@ use crate::telemetry::metrics::StorageMetrics;
 mod committer;
 mod cursor_file;
 mod cursors;
+mod destinations;
 mod error;
 mod files;
 #[cfg(any(test, fuzzing))]
@@ -60,6 +62,7 @@ mod scrub;
 mod seal;
 mod segment;
 mod shared;
+mod shedding;
 mod skip;
 mod spare;
 mod survey;
@@ -68,12 +71,13 @@ mod tests;
 
 pub use cursors::{CURSORS_MAX, Cursor, RANGES_MAX, Totals};
 pub use error::{AppendError, CursorError, OpenError, ReadError, SkipError};
-pub use files::{DiskFiles, Files, JournalFile};
+pub use files::{DIRECT_ALIGNMENT, DiskFiles, Files, JournalFile};
 pub use group::Appending;
-pub use reader::{Read, ReadRecord, Reader};
+pub use reader::{Lost, Read, ReadRecord, Reader};
 pub use record::{NewRecord, Record, Resend};
 pub use shared::{Head, Health};
-pub use skip::{Damage, Lost, Passed, SKIPS_MAX, Skip};
+pub use shedding::Shed;
+pub use skip::{Damage, Passed, SKIPS_MAX, Skip};
 pub use survey::{SegmentSurvey, Survey, survey};
 
 use cursor_file::CursorFile;
@@ -177,6 +181,8 @@ struct Shared {
     /// Readers that need a position below this one are held: its segment is gone.
     lost_below: u64,
     spare: SpareSlot,
+    /// Whose oldest events may be given up; locked after all others.
+    shedding: shedding::Shedding,
     metrics: StorageMetrics,
 }
 
@@ -217,6 +223,7 @@ impl Journal {
             position_max: (recovered.next_position - 1).into(),
             lost_below: recovered.lost_below,
             spare: SpareSlot::new(),
+            shedding: shedding::Shedding::default(),
             metrics,
         });
         let (queue, requests) = sync_channel(QUEUE_MAX);
@@ -266,56 +273,6 @@ impl Journal {
     /// Whether records are taken.
     pub fn health(&self) -> watch::Receiver<Health> {
         self.shared.health.subscribe()
-    }
-
-    /// Makes a cursor known, durably; a known one keeps its place.
-    pub fn register(&self, name: &str, start: StartAt) -> Result<Cursor, CursorError> {
-        // The oldest segment must not go between being chosen and being needed.
-        let _kept = retention::pause(&self.shared);
-        {
-            let mut table = self.shared.cursors();
-            if let Some(cursor) = table.cursors.get(name) {
-                return Ok(cursor.clone());
-            }
-            if table.cursors.len() >= CURSORS_MAX {
-                return Err(CursorError::TooMany);
-            }
-            let cursor = self.shared.new_cursor(start);
-            table.cursors.insert(name.to_owned(), cursor);
-        }
-        if let Err(error) = self.shared.sync_cursors() {
-            self.shared.cursors().cursors.remove(name);
-            return Err(error);
-        }
-        self.load_cursor(name)
-    }
-
-    /// The stored place of a cursor.
-    pub fn load_cursor(&self, name: &str) -> Result<Cursor, CursorError> {
-        self.shared.cursors().load(name)
-    }
-
-    /// Names of all cursors.
-    pub fn cursor_names(&self) -> Vec<String> {
-        self.shared.cursors().cursors.keys().cloned().collect()
-    }
-
-    /// Stores a place; durable within about 2 ms, and before any segment below it is unlinked.
-    pub fn store_cursor(&self, name: &str, cursor: &Cursor) -> Result<u64, CursorError> {
-        let (revision, first) = {
-            let mut table = self.shared.cursors();
-            let first = !table.dirty;
-            (table.store(name, cursor)?, first)
-        };
-        if first && let Some(keeper) = &self.keeper {
-            keeper.unpark();
-        }
-        Ok(revision)
-    }
-
-    /// Makes every stored cursor durable now.
-    pub fn sync_cursors(&self) -> Result<(), CursorError> {
-        self.shared.sync_cursors()
     }
 
     /// A reader whose first record is the first one above `position`.

@@ -41,6 +41,7 @@ mod tests {
                 jitter: 0.0,
             },
             probe_interval: Duration::ZERO,
+            max_backlog_bytes: None,
             kind: Kind::File(File {
                 path: "/events.jsonl".into(),
                 rotate_bytes: 1,

@@ -15,7 +15,7 @@ use crate::event::{Event, EventId, Provenance};
 mod local;
 
 pub use crate::journal::{
-    AppendError, Cursor, CursorError, Head, Health, Lost, ReadError, StartAt, Totals,
+    AppendError, Cursor, CursorError, Head, Health, Lost, ReadError, Shed, StartAt, Totals,
 };
 pub use local::{LocalLog, LocalReader};
 
@@ -120,7 +120,17 @@ pub trait Log: Send + Sync + 'static {
         destination: &str,
     ) -> impl Future<Output = Result<Cursor, CursorError>> + Send;
 
-    /// Stores a place; `cursor.revision` must be the stored one. Returns the new revision.
+    /// What the log last gave up of a destination's backlog, and a way to wait for more. A log
+    /// that gives up events moves the destination's stored cursor past them, counts those that
+    /// were not settled as discarded, and tells so here, in this order; only then may a reader
+    /// pass over them. A log that never does keeps this.
+    fn sheds(&self, _destination: &str) -> watch::Receiver<Option<Shed>> {
+        watch::channel(None).1
+    }
+
+    /// Stores a place; `cursor.revision` must be the stored one. Returns the new revision. After
+    /// the log gave up events this is a [`CursorError::Conflict`], and the stored low water, which
+    /// otherwise never moves by itself, lies higher.
     /// Durable soon (the implementation says when), and always before the log lets go of
     /// what lies below it.
     fn store_cursor(

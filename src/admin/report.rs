@@ -107,6 +107,13 @@ pub struct Destination {
     pub oldest_age_seconds: u64,
     /// Bytes of segments that it still needs.
     pub retained_bytes: u64,
+    /// Whether its events are kept whatever that costs the others.
+    pub required: bool,
+    /// Bytes beyond which an optional destination gives up its oldest events; null for a required
+    /// one.
+    pub max_backlog_bytes: Option<u64>,
+    /// What was given up last since the start.
+    pub last_shed: Option<Shed>,
     /// Events to account for since it was registered.
     pub accepted: u64,
     /// Delivered events, of those.
@@ -115,7 +122,7 @@ pub struct Destination {
     pub dead_lettered: u64,
     /// Events that its routing did not want.
     pub filtered: u64,
-    /// Lost events.
+    /// Lost events: given up, or damaged.
     pub discarded: u64,
     /// Accepted events that are in no other count; 0 when all is well.
     pub accounting_mismatch: i64,
@@ -127,6 +134,23 @@ pub struct Destination {
     pub last_error: Option<Incident>,
     /// When the next attempt is due, where one is waited for.
     pub next_attempt: Option<Time>,
+}
+
+/// Events of a destination that were given up at once.
+#[derive(Clone, Debug, Serialize)]
+pub struct Shed {
+    /// When.
+    pub time: Option<Time>,
+    /// How many. Those of them that an attempt under way then delivered are not in `discarded`.
+    pub events: u64,
+    /// First position of the stretch.
+    pub first: u64,
+    /// Last position of the stretch.
+    pub last: u64,
+    /// Bytes of its segments.
+    pub bytes: u64,
+    /// `max_backlog` or `space_short`.
+    pub reason: &'static str,
 }
 
 /// What happened, and when.

@@ -11,7 +11,7 @@ use crate::admin::{Readiness, View};
 use crate::deliver::DestinationStatus;
 use crate::ingest::{Ingest, SourceStatus};
 use crate::settings::{Destination, Format, Kind};
-use crate::spool::{Head, Health, LocalLog, Log};
+use crate::spool::{Head, Health, LocalLog, Log, Shed};
 use crate::telemetry::metrics::Metrics;
 
 /// Handles of all stages.
@@ -145,6 +145,14 @@ impl RelayView {
             oldest_event: snapshot.oldest_ms.and_then(Time::from_unix_ms),
             oldest_age_seconds: age_ms / 1000,
             retained_bytes: self.log.retained_bytes(snapshot.low_water),
+            required: view.settings.max_backlog_bytes.is_none(),
+            max_backlog_bytes: view.settings.max_backlog_bytes,
+            last_shed: self
+                .log
+                .sheds(&view.settings.name)
+                .borrow()
+                .as_ref()
+                .map(shed),
             accepted: snapshot.accepted,
             delivered: snapshot.totals.delivered,
             dead_lettered: snapshot.totals.dead_lettered,
@@ -184,6 +192,17 @@ pub(super) fn url(kind: &Kind) -> Option<&str> {
         Kind::Elasticsearch(elastic) => Some(&elastic.endpoint.url),
         Kind::Http(http) => Some(&http.endpoint.url),
         Kind::File(_) => None,
+    }
+}
+
+fn shed(shed: &Shed) -> report::Shed {
+    report::Shed {
+        time: Time::from_unix_ms(shed.at_ms),
+        events: shed.events,
+        first: shed.first,
+        last: shed.last,
+        bytes: shed.bytes,
+        reason: shed.reason,
     }
 }
 

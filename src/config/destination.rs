@@ -44,6 +44,7 @@ pub(super) fn destination(
     name: &str,
     table: &Table<'_>,
     sources: &[String],
+    journal: &Journal,
 ) -> Option<Destination> {
     let words = [
         ("splunk_hec", Word::SplunkHec),
@@ -74,6 +75,7 @@ pub(super) fn destination(
     let retry = retry(table);
     let probe_range = 10 * MILLISECOND..=24 * HOUR;
     let probe_interval = table.duration("probe_interval", 60 * SECOND, probe_range);
+    let max_backlog_bytes = max_backlog(table, journal);
     Some(Destination {
         name: name.to_owned(),
         sources: wanted,
@@ -82,6 +84,7 @@ pub(super) fn destination(
         batch,
         retry,
         probe_interval,
+        max_backlog_bytes,
         kind: kind?,
     })
 }
@@ -171,6 +174,19 @@ fn batch(table: &Table<'_>, word: Word, kind: Option<&Kind>) -> BatchLimits {
         max_events,
         max_bytes: table.memory("batch_max_bytes", limits.bytes, bytes_range),
     }
+}
+
+/// None for a required destination.
+fn max_backlog(table: &Table<'_>, journal: &Journal) -> Option<u64> {
+    let required = table.flag("required", true);
+    let range = journal.segment_bytes..=journal.max_size_bytes;
+    let bytes = table.size("max_backlog", journal.max_size_bytes / 2, range);
+    if required && table.has("max_backlog") {
+        // Whoever writes it counts on a bound that would not be there: the journal would fill.
+        let what = "is set although the destination is required, so that nothing bounds it";
+        table.problem("max_backlog", what, "remove it, or set required = false");
+    }
+    (!required).then_some(bytes)
 }
 
 fn retry(table: &Table<'_>) -> Retry {

@@ -66,6 +66,12 @@ impl Outbox {
         }
     }
 
+    /// Drops events at or below a position.
+    pub(super) fn drop_through(&mut self, position: u64) {
+        self.items
+            .retain(|item| item.rendered.event.position > position);
+    }
+
     /// After a portion of `sent` events that was too much.
     pub(super) fn halve(&mut self, sent: usize) {
         self.portion = (sent / 2).max(1);

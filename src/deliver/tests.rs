@@ -2,6 +2,7 @@
 
 mod memory;
 mod scripted;
+mod shed_tests;
 mod verdict_tests;
 mod window_tests;
 mod worker_tests;

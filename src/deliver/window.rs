@@ -2,7 +2,8 @@
 //!
 //! Positions have gaps, so settled ranges are what lies between the positions still pending. A
 //! restored cursor may name ranges that were settled before: events in them are passed over, and
-//! counted only once.
+//! counted only once. The log may move the stored cursor by giving up old events; then the window
+//! follows it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,11 +31,29 @@ pub(super) struct Window {
     restored_events: u64,
     /// Events settled above the first pending one, in this run.
     done_events: BTreeSet<u64>,
-    /// Lost events above the first pending one: the last position of some, and how many.
-    lost: Vec<(u64, u64)>,
+    /// Places with lost events above the first pending one.
+    lost: Vec<LostPlace>,
     cursor: Cursor,
+    /// What was settled since the cursor was stored: the log knows nothing of it, and may have
+    /// given up the same events.
+    unstored: Vec<(u64, Settled)>,
+    /// The low water that the log knows.
+    stored_low_water: u64,
     /// Something was read or settled since the cursor was stored.
     moved: bool,
+}
+
+/// Events that the log could not give any more.
+#[derive(Debug)]
+struct LostPlace {
+    /// Their last position.
+    through: u64,
+    /// Events up to that position.
+    ordinal: u64,
+    /// How many lie above the low water.
+    events: u64,
+    /// How many of these were discarded and the log does not know it yet.
+    unstored: u64,
 }
 
 impl Window {
@@ -47,9 +66,54 @@ impl Window {
             restored_events: cursor.done_events,
             done_events: BTreeSet::new(),
             lost: Vec::new(),
+            unstored: Vec::new(),
+            stored_low_water: cursor.low_water,
             moved: false,
             cursor,
         }
+    }
+
+    /// Follows the stored cursor to where the log moved it, and returns how many events that cost;
+    /// none if it did not move.
+    ///
+    /// The log counted as discarded what lies at or below the new low water and was not stored as
+    /// settled. What was settled there since then is counted as what it became.
+    pub(super) fn follow(&mut self, stored: &Cursor) -> Option<u64> {
+        let low_water = stored.low_water;
+        if low_water <= self.stored_low_water {
+            return None;
+        }
+        let before = self.cursor.totals.discarded;
+        let passed = stored.events_passed();
+        let last_success_ms = self.cursor.last_success_ms.max(stored.last_success_ms);
+        self.pending = self.pending.split_off(&(low_water + 1));
+        if self.read_to <= low_water {
+            // Nothing that was read is left, so the stored cursor tells all.
+            self.read_to = low_water;
+            self.ordinal = Some(passed);
+            self.restored.clone_from(&stored.done);
+            self.restored_events = stored.done_events;
+        }
+        self.cursor = Cursor {
+            last_success_ms,
+            ..stored.clone()
+        };
+        let totals = &mut self.cursor.totals;
+        for (position, settled) in &self.unstored {
+            totals.add(*settled);
+            if *position <= low_water {
+                totals.discarded = totals.discarded.saturating_sub(1);
+            }
+        }
+        for lost in self.lost.iter_mut().filter(|lost| lost.through > low_water) {
+            // Those below the low water are among what the log counted.
+            lost.events = lost.events.min(lost.ordinal.saturating_sub(passed));
+            lost.unstored = lost.unstored.min(lost.events);
+            totals.discarded += lost.unstored;
+        }
+        self.stored_low_water = low_water;
+        self.moved = true;
+        Some(self.cursor.totals.discarded.saturating_sub(before))
     }
 
     /// Notes an event that was read; false when it was settled in an earlier run.
@@ -109,7 +173,12 @@ impl Window {
         self.read_to = self.read_to.max(lost.through);
         self.ordinal = Some(lost.ordinal);
         self.cursor.totals.discarded += events;
-        self.lost.push((lost.through, all));
+        self.lost.push(LostPlace {
+            through: lost.through,
+            ordinal: lost.ordinal,
+            events: all,
+            unstored: events,
+        });
         events
     }
 
@@ -120,12 +189,8 @@ impl Window {
         }
         self.moved = true;
         self.done_events.insert(position);
-        let totals = &mut self.cursor.totals;
-        match settled {
-            Settled::Delivered => totals.delivered += 1,
-            Settled::DeadLettered => totals.dead_lettered += 1,
-            Settled::Filtered => totals.filtered += 1,
-        }
+        self.unstored.push((position, settled));
+        self.cursor.totals.add(settled);
     }
 
     /// The cursor, if it differs from the stored one.
@@ -159,8 +224,11 @@ impl Window {
             }
         }
         let low_water = self.cursor.low_water;
-        self.lost.retain(|(through, _)| *through > low_water);
-        let lost: u64 = self.lost.iter().map(|(_, events)| events).sum();
+        // What the log is still to be told of stays for that.
+        self.lost
+            .retain(|lost| lost.through > low_water || lost.unstored > 0);
+        let above = self.lost.iter().filter(|lost| lost.through > low_water);
+        let lost: u64 = above.map(|lost| lost.events).sum();
         self.cursor.done_events = self.done_events.len() as u64 + self.restored_events + lost;
         &self.cursor
     }
@@ -168,7 +236,17 @@ impl Window {
     /// Takes the revision that a store returned.
     pub(super) fn stored(&mut self, revision: u64) {
         self.cursor.revision = revision;
+        self.stored_low_water = self.cursor.low_water;
+        self.unstored.clear();
+        for lost in &mut self.lost {
+            lost.unstored = 0;
+        }
         self.moved = false;
+    }
+
+    /// Position of the last event read.
+    pub(super) fn read_to(&self) -> u64 {
+        self.read_to
     }
 
     pub(super) fn delivered_at(&mut self, unix_ms: u64) {
@@ -215,5 +293,15 @@ impl Window {
         signed(self.accepted(head))
             - signed(self.cursor.totals.settled())
             - signed(self.backlog(head))
+    }
+}
+
+impl Totals {
+    fn add(&mut self, settled: Settled) {
+        match settled {
+            Settled::Delivered => self.delivered += 1,
+            Settled::DeadLettered => self.dead_lettered += 1,
+            Settled::Filtered => self.filtered += 1,
+        }
     }
 }

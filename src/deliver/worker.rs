@@ -16,10 +16,11 @@ use crate::normalize::Renderer;
 use crate::route;
 use crate::settings::Destination;
 use crate::sink::{HoldCause, RejectCause, Rendered, Sent, Sink};
-use crate::spool::{CursorError, Head, Log, LogReader, Lost, Read, ReadEvent};
+use crate::spool::{CursorError, Head, Log, LogReader, Lost, Read, ReadEvent, Shed};
 use crate::telemetry::metrics::DestinationMetrics;
 
 mod attempt;
+mod shed;
 mod state;
 
 use attempt::PANICKED;
@@ -68,6 +69,8 @@ pub struct Worker<L: Log, S: Sink> {
     force: CancellationToken,
     reader: L::Reader,
     head: watch::Receiver<Head>,
+    /// Changes when the log moved the stored cursor: what was read may be gone.
+    sheds: watch::Receiver<Option<Shed>>,
     window: Window,
     outbox: Outbox,
     schedule: Schedule,
@@ -91,6 +94,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
             source,
         };
         let lease = log.lease(&name).await.map_err(failed)?;
+        // Asked for before the cursor is loaded, so that no move falls between.
+        let sheds = log.sheds(&name);
         let cursor = log.load_cursor(&name).await.map_err(failed)?;
         let head = log.head();
         let window = Window::new(cursor.clone());
@@ -115,6 +120,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             sink,
             name,
             head,
+            sheds,
             window,
         })
     }
@@ -129,12 +135,12 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 State::Delivering => self.deliver(self.destination.batch.max_events).await,
                 State::Probing => self.deliver(1).await,
                 State::Easing { wait } | State::BackingOff { wait, .. } => {
-                    self.pause(wait, State::Delivering).await
+                    self.pause(wait, State::Delivering).await?
                 }
                 State::Held { .. } => {
                     let next = self
                         .pause(self.destination.probe_interval, State::Probing)
-                        .await;
+                        .await?;
                     // A rotated credential or certificate may be what the destination waits for.
                     self.sink.refresh();
                     next
@@ -177,7 +183,13 @@ impl<L: Log, S: Sink> Worker<L, S> {
         let limits = self.destination.batch;
         let mut passed = 0;
         while self.outbox.is_empty() && self.unsaved.is_empty() && passed < FILTERED_PER_STORE {
-            let read = match self.reader.read(limits.max_events, limits.max_bytes).await {
+            let read = self.reader.read(limits.max_events, limits.max_bytes).await;
+            if self.sheds.has_changed().unwrap_or(false) {
+                // The reader may have passed over what is gone. It begins anew where the cursor
+                // is now.
+                return Ok(true);
+            }
+            let read = match read {
                 Ok(read) => read,
                 Err(error) => {
                     self.blocked_ms.get_or_insert_with(now_ms);
@@ -263,18 +275,31 @@ impl<L: Log, S: Sink> Worker<L, S> {
         }
     }
 
-    async fn store_cursor(&mut self) -> Result<(), WorkerError> {
-        if let Some(cursor) = self.window.moved() {
-            let stored = self.log.store_cursor(&self.name, cursor).await;
-            let destination = self.name.clone();
-            let revision = stored.map_err(|source| WorkerError {
-                destination,
-                source,
-            })?;
-            self.window.stored(revision);
+    /// Stores the cursor, if it moved, and follows where the log moved it.
+    pub(super) async fn store_cursor(&mut self) -> Result<(), WorkerError> {
+        if self.sheds.has_changed().unwrap_or(false) {
+            self.follow_log().await?;
+        }
+        while let Some(cursor) = self.window.moved() {
+            match self.log.store_cursor(&self.name, cursor).await {
+                Ok(revision) => self.window.stored(revision),
+                Err(conflict @ CursorError::Conflict(_)) => {
+                    if !self.follow_log().await? {
+                        return Err(self.failed(conflict));
+                    }
+                }
+                Err(source) => return Err(self.failed(source)),
+            }
         }
         self.show();
         Ok(())
+    }
+
+    fn failed(&self, source: CursorError) -> WorkerError {
+        WorkerError {
+            destination: self.name.clone(),
+            source,
+        }
     }
 
     /// Makes the counts visible.

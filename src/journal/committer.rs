@@ -26,6 +26,8 @@ mod rotation;
 const GROUP_BYTES_MAX: usize = 1024 * 1024;
 /// Buffer kept between groups; a larger one is given back.
 const BUFFER_KEPT_BYTES: usize = 2 * GROUP_BYTES_MAX;
+/// What the page cache holds or does not hold.
+const PAGE_BYTES: u64 = 4096;
 /// How often a full journal looks for space while nobody appends.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -283,6 +285,19 @@ impl Committer {
     }
 
     fn write_and_sync(&mut self) -> Result<(), AppendError> {
+        // Zeros up to the end of the page: a page that is not in memory, as those of a segment
+        // filled ahead are not, would have to be read before a part of it could be written.
+        let end = self.offset + self.buffer.len() as u64;
+        let page_end = end.next_multiple_of(PAGE_BYTES).min(self.segment_bytes);
+        let length = self.buffer.len();
+        let padded = usize::try_from(page_end - self.offset).unwrap_or(length);
+        self.buffer.resize(padded, 0);
+        let written = self.write_buffer();
+        self.buffer.truncate(length);
+        written
+    }
+
+    fn write_buffer(&mut self) -> Result<(), AppendError> {
         if let Err(error) = write_full(&*self.file, &self.buffer, self.offset) {
             self.shared.metrics.error("write");
             self.stale = true;

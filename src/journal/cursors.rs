@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 
 use super::error::CursorError;
-use super::{Journal, retention};
 
 /// Destinations that the file can hold, configured or not.
 pub const CURSORS_MAX: usize = 64;
@@ -60,38 +59,6 @@ pub(super) struct CursorTable {
     pub(super) dirty: bool,
 }
 
-impl Journal {
-    /// Drops a cursor, durably, and returns it.
-    pub fn forget(&self, name: &str) -> Result<Cursor, CursorError> {
-        // What it needs must still be there if it has to be put back.
-        let _kept = retention::pause(&self.shared);
-        let removed = self.shared.cursors().cursors.remove(name);
-        let cursor = removed.ok_or_else(|| CursorError::Unknown(name.to_owned()))?;
-        if let Err(error) = self.shared.sync_cursors() {
-            let mut table = self.shared.cursors();
-            table.cursors.insert(name.to_owned(), cursor);
-            table.dirty = true;
-            return Err(error);
-        }
-        Ok(cursor)
-    }
-
-    /// Gives a cursor another name, durably; its place stays.
-    pub fn rename(&self, from: &str, to: &str) -> Result<(), CursorError> {
-        let _kept = retention::pause(&self.shared);
-        {
-            let mut table = self.shared.cursors();
-            if table.cursors.contains_key(to) {
-                return Err(CursorError::Taken(to.to_owned()));
-            }
-            let cursor = table.cursors.remove(from);
-            let cursor = cursor.ok_or_else(|| CursorError::Unknown(from.to_owned()))?;
-            table.cursors.insert(to.to_owned(), cursor);
-        }
-        self.shared.sync_cursors()
-    }
-}
-
 impl Cursor {
     /// The highest position it names.
     pub(super) fn position_max(&self) -> u64 {
@@ -105,11 +72,9 @@ impl Cursor {
         stored.saturating_sub(self.skipped_events + self.totals.settled())
     }
 
-    /// Events up to its low water, those before its start included.
+    /// Events up to its low water, those before its start included: the ordinal of the last one.
     pub fn events_passed(&self) -> u64 {
-        let totals = &self.totals;
-        let settled = totals.delivered + totals.dead_lettered + totals.filtered + totals.discarded;
-        (self.skipped_events + settled).saturating_sub(self.done_events)
+        (self.skipped_events + self.totals.settled()).saturating_sub(self.done_events)
     }
 }
 

@@ -81,8 +81,8 @@ pub enum CursorError {
     /// The destination is not registered.
     #[error("destination {0} is not registered in the journal")]
     Unknown(String),
-    /// Another worker stored meanwhile.
-    #[error("the cursor of destination {0} was moved by another worker")]
+    /// It was moved meanwhile: by shedding, after which it lies higher, or by another worker.
+    #[error("the cursor of destination {0} was moved meanwhile; load it again")]
     Conflict(String),
     /// Another worker delivers for it.
     #[error("destination {0} is already delivered by another worker")]

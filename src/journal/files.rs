@@ -10,8 +10,12 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
+use rustix::fs::OFlags;
+
 /// Mode of new files: they hold what vendors sent.
 pub(super) const FILE_MODE: u32 = 0o600;
+/// What direct writes are aligned to: the page, which no common device's block exceeds.
+pub const DIRECT_ALIGNMENT: usize = 4096;
 /// Mode of new directories.
 const DIRECTORY_MODE: u32 = 0o750;
 
@@ -21,6 +25,10 @@ pub trait Files: Send + Sync + 'static {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn JournalFile>>;
     /// Creates an empty file, replacing any.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn JournalFile>>;
+    /// The same for a file that is only filled: its writes go past the page cache where the file
+    /// system can do that, so that zeros neither take memory nor push out what is read. Memory,
+    /// offsets and lengths of writes are multiples of [`DIRECT_ALIGNMENT`].
+    fn create_direct(&self, path: &Path) -> io::Result<Arc<dyn JournalFile>>;
     /// Renames within one directory.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Unlinks a file.
@@ -57,10 +65,17 @@ impl Files for DiskFiles {
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn JournalFile>> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(true);
-        options.mode(FILE_MODE);
-        Ok(Arc::new(options.open(path)?))
+        Ok(Arc::new(creation().open(path)?))
+    }
+
+    fn create_direct(&self, path: &Path) -> io::Result<Arc<dyn JournalFile>> {
+        let direct = i32::try_from(OFlags::DIRECT.bits()).unwrap_or(0);
+        match creation().custom_flags(direct).open(path) {
+            Ok(file) => Ok(Arc::new(DirectFile(file))),
+            // The file system has no such thing.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.create(path),
+            Err(error) => Err(error),
+        }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -107,6 +122,41 @@ impl JournalFile for File {
     fn length(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
     }
+}
+
+/// A file that is written past the page cache, for as long as the file system takes that.
+struct DirectFile(File);
+
+impl JournalFile for DirectFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        FileExt::read_at(&self.0, buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        match FileExt::write_at(&self.0, bytes, offset) {
+            // Taken at the opening and refused now, or the device wants larger pieces.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                rustix::fs::fcntl_setfl(&self.0, OFlags::empty())?;
+                FileExt::write_at(&self.0, bytes, offset)
+            }
+            written => written,
+        }
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+}
+
+fn creation() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(true);
+    options.mode(FILE_MODE);
+    options
 }
 
 /// Creates a directory and those missing above it. Their names are durable when this returns:

@@ -6,6 +6,7 @@
 //! goes to the cursor file once a second while it moves, which keeps the rule that tells a tear
 //! from damage sharp.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Health, Shared, retention};
@@ -19,7 +20,7 @@ const CURSORS_EVERY: Duration = Duration::from_millis(2);
 const SEGMENTS_EVERY: Duration = Duration::from_secs(1);
 
 /// The body of the thread; ends when the journal closes.
-pub(super) fn run(shared: &Shared) {
+pub(super) fn run(shared: &Arc<Shared>) {
     let mut segments_at = Instant::now();
     let mut stored_head = *shared.head.borrow();
     let mut failing = false;

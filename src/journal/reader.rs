@@ -8,15 +8,14 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
-
 use super::Shared;
 use super::error::ReadError;
-use super::files::read_full;
-use super::record::{FIXED_BYTES, Record, Unreadable, decode};
-use super::seal::{IndexEntry, Summary};
-use super::segment::{HEADER_BYTES, Segment, SegmentHeader};
-use super::skip::{Lost, Obstacle, Passed, Skip};
+use super::record::{Record, Unreadable, decode};
+use super::skip::{Obstacle, Passed};
+
+mod place;
+
+use place::Place;
 
 /// Bytes fetched beside those asked for, so that the last record is mostly whole.
 const SLACK_BYTES: usize = 16 * 1024;
@@ -41,6 +40,19 @@ pub enum Read {
     Lost(Lost),
 }
 
+/// Events that a reader cannot have any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// The last position before them.
+    pub after: u64,
+    /// The last of their positions.
+    pub through: u64,
+    /// Events stored before them; 0 where that is not known, since their segments are gone.
+    pub before: u64,
+    /// Events stored up to the last of them: how many they are is the difference.
+    pub ordinal: u64,
+}
+
 /// A place in the journal to read from.
 pub struct Reader {
     shared: Arc<Shared>,
@@ -49,17 +61,6 @@ pub struct Reader {
     place: Option<Place>,
     /// Where it was held when damage was last reported.
     obstacle: Option<Obstacle>,
-}
-
-/// Where in which segment the next record is.
-struct Place {
-    segment: Segment,
-    salt: u32,
-    offset: u64,
-    /// Ordinal of the last event passed.
-    ordinal: u64,
-    /// Position of the last record passed in the segment.
-    last: u64,
 }
 
 /// What was found at a place.
@@ -294,94 +295,5 @@ impl Reader {
             None => place.obstacle(),
         };
         self.blocked(obstacle)
-    }
-}
-
-impl Place {
-    fn at_start(segment: Segment, header: SegmentHeader) -> Self {
-        Self {
-            salt: header.salt,
-            offset: HEADER_BYTES,
-            ordinal: header.events_before,
-            last: segment.base - 1,
-            segment,
-        }
-    }
-
-    /// Near the record after `after`, as far as the segment's index tells; else at its start.
-    fn before(mut segment: Segment, header: SegmentHeader, after: u64) -> Self {
-        let index = std::mem::take(&mut segment.index);
-        let mut place = Self::at_start(segment, header);
-        if after <= place.last {
-            return place;
-        }
-        let index = match index.is_empty() {
-            false => index,
-            // What cannot be read here is reported when the records are.
-            true => place.sealed_index().unwrap_or_default(),
-        };
-        let passed = index.partition_point(|entry| entry.position <= after + 1);
-        if let Some(entry) = index.get(passed.wrapping_sub(1)) {
-            place.offset = entry.offset;
-            place.ordinal += entry.events;
-            place.last = entry.position - 1;
-        }
-        place
-    }
-
-    /// Behind a damaged place; none if the segment there went meanwhile.
-    fn behind(shared: &Shared, skip: &Skip) -> Option<Self> {
-        let segments = shared.segments();
-        let segment = segments.iter().find(|s| s.base == skip.base).cloned()?;
-        let header = segment.header?;
-        Some(Self {
-            offset: skip.offset,
-            ordinal: skip.ordinal,
-            last: skip.through,
-            ..Self::at_start(segment, header)
-        })
-    }
-
-    fn obstacle(&self) -> Obstacle {
-        Obstacle {
-            segment: self.segment.clone(),
-            offset: self.offset,
-            after: self.last,
-            ordinal: self.ordinal,
-            missing: false,
-        }
-    }
-
-    fn sealed_index(&self) -> Option<Vec<IndexEntry>> {
-        let (file, bytes) = (&*self.segment.file, self.segment.file_bytes);
-        let seal = Summary::read(file, bytes, self.salt).ok()??;
-        seal.index(file, bytes, self.salt).ok()?
-    }
-
-    /// The segment may have grown, if it is the one being written.
-    fn refresh_end(&mut self, shared: &Shared) {
-        let segments = shared.segments();
-        if let Some(segment) = segments.iter().rev().find(|s| s.base == self.segment.base) {
-            self.segment.end = segment.end;
-        }
-    }
-
-    fn remaining(&self) -> u64 {
-        self.segment.end.saturating_sub(self.offset)
-    }
-
-    /// Up to `wanted` durable bytes from the place on.
-    fn fetch(&self, wanted: usize) -> Result<Bytes, ReadError> {
-        let remaining = usize::try_from(self.remaining()).unwrap_or(usize::MAX);
-        let wanted = wanted.max(FIXED_BYTES).min(remaining);
-        let mut buffer = BytesMut::zeroed(wanted);
-        let count = read_full(&*self.segment.file, &mut buffer, self.offset).map_err(|error| {
-            ReadError::Io {
-                file: self.segment.name(),
-                message: error.to_string(),
-            }
-        })?;
-        buffer.truncate(count);
-        Ok(buffer.freeze())
     }
 }

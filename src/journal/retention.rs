@@ -2,19 +2,21 @@
 //!
 //! A segment goes when every cursor passed it, no key in the resend window can be in it, and the
 //! time for replay is over; the last two give way when space is short. The one being written
-//! never goes. A journal without cursors keeps everything for the time for replay.
+//! never goes. A journal without cursors keeps everything for the time for replay. Cursors that
+//! may be moved past a segment are [`shedding`]'s matter.
 
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
-use super::Shared;
 use super::segment::{Segment, now_ms};
+use super::{Shared, shedding};
 
 /// Whether space is short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pressure {
     /// It is not.
     None,
-    /// It is: what is only kept for replay goes.
+    /// It is: what is only kept for replay goes, and if there is nothing such, one segment of what
+    /// optional destinations have not taken.
     SpaceShort,
 }
 
@@ -26,30 +28,47 @@ pub(super) fn pause(shared: &Shared) -> MutexGuard<'_, ()> {
         .unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Unlinks what may go.
-pub(super) fn run(shared: &Shared, pressure: Pressure) {
+/// Unlinks what may go; whether anything went.
+pub(super) fn run(shared: &Arc<Shared>, pressure: Pressure) -> bool {
     let _one = pause(shared);
-    let count = removable(shared, pressure);
-    if count == 0 {
-        return;
+    let mut count = removable(shared, pressure);
+    let mut moved = false;
+    if count == 0 || pressure == Pressure::None {
+        // Nothing is given up for space as long as there is something that nobody needs.
+        moved = shedding::shed(shared, pressure);
+        count = removable(shared, pressure);
+    }
+    if count == 0 && !moved {
+        return false;
     }
     // The cursors that passed these segments are durable before the segments go: otherwise a
-    // power cut could bring back a cursor that still needs them.
+    // power cut could bring back a cursor that still needs them. Moved ones are stored also where
+    // nothing goes yet, since people were told.
     if let Err(error) = shared.sync_cursors() {
         tracing::warn!(%error, "segments kept: the cursors that passed them cannot be stored");
-        return;
+        return false;
     }
-    for _ in 0..count {
+    unlink(shared, count) > 0
+}
+
+/// Unlinks the oldest segments, which every stored cursor passed; how many went.
+fn unlink(shared: &Shared, count: usize) -> usize {
+    if count == 0 {
+        return 0;
+    }
+    let mut gone = 0;
+    while gone < count {
         let Some(segment) = shared.segments().first().cloned() else {
-            return;
+            break;
         };
         if let Err(error) = shared.files.remove(&segment.path) {
             shared.metrics.error("remove");
             let file = segment.name();
             tracing::warn!(%error, file, "segment not removed; it is tried again");
-            return;
+            break;
         }
         shared.segments().remove(0);
+        gone += 1;
         tracing::debug!(file = segment.name(), "segment removed");
     }
     if let Err(error) = shared.files.sync_directory(&shared.directory) {
@@ -57,6 +76,7 @@ pub(super) fn run(shared: &Shared, pressure: Pressure) {
         shared.metrics.error("remove");
         tracing::warn!(%error, "directory not synced after removing segments");
     }
+    gone
 }
 
 /// Index of the first segment that a reader behind `low_water` needs.
@@ -71,11 +91,13 @@ pub(super) fn first_needed(segments: &[Segment], low_water: u64) -> usize {
 
 /// Who keeps the journal from shrinking, in words.
 pub(super) fn blocker(shared: &Shared) -> String {
+    let limits = shared.shedding.limits();
     let table = shared.cursors();
+    // One that may shed gives way as soon as those that may not have passed.
     let slowest = table
         .cursors
         .iter()
-        .min_by_key(|(_, cursor)| cursor.low_water);
+        .min_by_key(|(name, cursor)| (limits.contains_key(*name), cursor.low_water));
     slowest.map_or_else(
         || "no destination is registered, so nothing may go".to_owned(),
         |(name, cursor)| {

@@ -1,7 +1,7 @@
 //! What the journal's threads and readers do with what they share: look, change state, store.
 //!
 //! Locks are taken in one order only: removal of segments (`retention`), cursor file, cursors,
-//! segments.
+//! segments, limits (`shedding`).
 
 use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};

@@ -36,19 +36,6 @@ pub struct Skip {
     pub ordinal: u64,
 }
 
-/// Events that a reader cannot have any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lost {
-    /// The last position before them.
-    pub after: u64,
-    /// The last of their positions.
-    pub through: u64,
-    /// Events stored before them; 0 where that is not known, since their segments are gone.
-    pub before: u64,
-    /// Events stored up to the last of them: how many they are is the difference.
-    pub ordinal: u64,
-}
-
 /// A place that was durable and cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Shared;
-use super::files::{JournalFile, is_full, write_full};
+use super::files::{DIRECT_ALIGNMENT, JournalFile, is_full, write_full};
 use super::retention;
 
 /// Name of the file while it is being filled and until it becomes a segment.
@@ -147,7 +147,7 @@ impl SpareSlot {
 }
 
 /// Keeps the slot filled until it is closed; the body of the spare's thread.
-pub(super) fn run(shared: &Shared) {
+pub(super) fn run(shared: &Arc<Shared>) {
     while shared.spare.wanted() {
         let made = make(shared);
         if let Err(reason) = &made {
@@ -157,13 +157,13 @@ pub(super) fn run(shared: &Shared) {
     }
 }
 
-fn make(shared: &Shared) -> Result<Arc<dyn JournalFile>, String> {
+fn make(shared: &Arc<Shared>) -> Result<Arc<dyn JournalFile>, String> {
     let limit = shared.options.max_size_bytes;
     let needed = shared.options.segment_bytes;
-    if shared.used_bytes() + needed > limit {
-        // Delivered segments that are only kept for replay give way.
-        retention::run(shared, retention::Pressure::SpaceShort);
-        if shared.used_bytes() + needed > limit {
+    while shared.used_bytes() + needed > limit {
+        // Delivered segments that are only kept for replay give way, then those that only
+        // optional destinations hold, one by one.
+        if !retention::run(shared, retention::Pressure::SpaceShort) {
             return Err(format!(
                 "journal.max_size of {limit} bytes is reached; {}",
                 retention::blocker(shared)
@@ -207,8 +207,10 @@ fn fill(shared: &Shared) -> io::Result<Arc<dyn JournalFile>> {
         let reason = format!("{free} bytes are free, of which journal.reserve keeps {reserve}");
         return Err(io::Error::new(io::ErrorKind::StorageFull, reason));
     }
-    let file = shared.files.create(&path)?;
-    let zeros = vec![0; CHUNK_BYTES];
+    let file = shared.files.create_direct(&path)?;
+    let zeros = vec![0; CHUNK_BYTES + DIRECT_ALIGNMENT];
+    let aligned = zeros.as_ptr().align_offset(DIRECT_ALIGNMENT);
+    let zeros = zeros.get(aligned..).unwrap_or_default();
     let mut written = 0;
     while written < length {
         let count = usize::try_from(length - written)
@@ -217,12 +219,11 @@ fn fill(shared: &Shared) -> io::Result<Arc<dyn JournalFile>> {
         write_full(&*file, zeros.get(..count).unwrap_or_default(), written)?;
         written += count as u64;
         if written < length && !shared.spare.is_urgent() {
-            // Dirty pages go out in small portions, so that no commit waits behind all of them.
-            file.sync_data()?;
+            // Where it goes through the page cache all the same, dirty pages go out in portions.
             std::thread::sleep(PAUSE);
         }
     }
     // The blocks are on disk before the committer counts on them.
     file.sync_data()?;
-    Ok(file)
+    shared.files.open(&path)
 }

@@ -20,6 +20,7 @@ mod log_tests;
 mod model_tests;
 mod recovery_tests;
 mod seal_tests;
+mod shed_tests;
 mod sim;
 mod skip_tests;
 mod survey_tests;
@@ -156,6 +157,10 @@ impl Files for FaultyFiles {
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn JournalFile>> {
         Ok(self.wrap(path, DiskFiles.create(path)?))
+    }
+
+    fn create_direct(&self, path: &Path) -> io::Result<Arc<dyn JournalFile>> {
+        Ok(self.wrap(path, DiskFiles.create_direct(path)?))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

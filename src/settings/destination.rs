@@ -25,6 +25,9 @@ pub struct Destination {
     pub retry: Retry,
     /// Wait between probes of a held destination.
     pub probe_interval: Duration,
+    /// Bytes of the journal that an optional destination may hold before its oldest events are
+    /// given up; none for a required one, whose events never are.
+    pub max_backlog_bytes: Option<u64>,
     /// What it is, and how to reach it.
     pub kind: Kind,
 }

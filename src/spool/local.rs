@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 
 use super::{
     AppendError, Appended, Cursor, CursorError, Head, Health, Log, LogReader, NewEvent, OnRepeat,
-    Read, ReadError, ReadEvent, StartAt,
+    Read, ReadError, ReadEvent, Shed, StartAt,
 };
 use crate::event::{Event, EventId, Provenance};
 use crate::journal::{self, Journal, NewRecord, ReadRecord, Reader, Resend, Stored, Usage};
@@ -62,6 +62,12 @@ impl LocalLog {
         self.journal.retained_bytes(low_water)
     }
 
+    /// Lets a destination's oldest events be given up where it holds more bytes of segments than
+    /// this, and where space is short; until the relay ends.
+    pub fn limit_backlog(&self, destination: &str, max_bytes: u64) {
+        self.journal.limit_backlog(destination, max_bytes);
+    }
+
     /// Names of all destinations ever registered and not forgotten.
     pub fn registered(&self) -> Vec<String> {
         self.journal.cursor_names()
@@ -94,6 +100,10 @@ impl Log for LocalLog {
 
     async fn load_cursor(&self, destination: &str) -> Result<Cursor, CursorError> {
         self.journal.load_cursor(destination)
+    }
+
+    fn sheds(&self, destination: &str) -> watch::Receiver<Option<Shed>> {
+        self.journal.sheds(destination)
     }
 
     async fn store_cursor(&self, destination: &str, cursor: &Cursor) -> Result<u64, CursorError> {

@@ -24,4 +24,5 @@ mod observation;
 mod open_files;
 mod outages;
 mod restarts;
+mod shedding;
 mod storage;

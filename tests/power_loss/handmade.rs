@@ -73,7 +73,7 @@ fn hex(bytes: &[u8]) -> String {
 
 fn record(position: u64) -> Vec<u8> {
     let mut bytes = vec![0; 96];
-    bytes[..4].copy_from_slice(b"SRr0");
+    bytes[..4].copy_from_slice(b"SRr1");
     bytes[8..12].copy_from_slice(&96_u32.to_le_bytes());
     bytes[16..24].copy_from_slice(&position.to_le_bytes());
     bytes[40..56].copy_from_slice(&ID);

@@ -231,3 +231,56 @@ fn two_destinations_do_not_share_a_file() {
     );
     accepted(&format!("{text}\"out/events2.jsonl\""));
 }
+
+#[test]
+fn an_optional_destination_has_a_limit_and_a_required_one_has_none() {
+    let limit = |lines: &str| accepted(lines).destinations.remove(0).max_backlog_bytes;
+    assert_eq!(limit(&file("")), None);
+    assert_eq!(limit(&file("required = true")), None);
+    assert_eq!(limit(&file("required = false")), Some(5 << 30));
+    assert_eq!(
+        limit(&file("required = false\nmax_backlog = \"64MiB\"")),
+        Some(64 << 20)
+    );
+    let small = format!(
+        "[journal]\nmax_size = \"1GiB\"\n{}",
+        file("required = false")
+    );
+    assert_eq!(limit(&small), Some(512 << 20));
+}
+
+#[test]
+fn a_limit_without_effect_or_out_of_reach_is_refused() {
+    for (lines, expected) in [
+        (
+            "max_backlog = \"1GiB\"",
+            "max_backlog: is set although the destination is required, so that nothing bounds \
+             it; remove it, or set required = false",
+        ),
+        (
+            "required = false\nmax_backlog = \"63MiB\"",
+            "max_backlog: 63MiB is out of range; write a size from 64MiB to 10GiB",
+        ),
+        (
+            "required = false\nmax_backlog = \"11GiB\"",
+            "max_backlog: 11GiB is out of range; write a size from 64MiB to 10GiB",
+        ),
+    ] {
+        refused(&file(lines), &format!("destinations.d.{expected}"));
+    }
+}
+
+#[test]
+fn a_warning_says_that_no_destination_is_required() {
+    let optional = "required = false";
+    let warned = |text: &str| {
+        let warnings = loaded(text).1;
+        warnings
+            .iter()
+            .any(|line| line.contains("destinations: no destination is required"))
+    };
+    assert!(warned(&file(optional)));
+    let other = "[destinations.e]\nkind = \"file\"\npath = \"other/events.jsonl\"\n";
+    assert!(!warned(&format!("{}\n{other}", file(optional))));
+    assert!(!warned(&file("")));
+}

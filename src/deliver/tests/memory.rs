@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::event::{Event, EventId, Provenance};
 use crate::spool::{
     AppendError, Appended, Cursor, CursorError, Head, Health, Log, LogReader, Lost, NewEvent, Read,
-    ReadError, ReadEvent, StartAt,
+    ReadError, ReadEvent, Shed, StartAt,
 };
 
 /// Distance between positions: nobody may count by subtracting them.
@@ -23,6 +23,12 @@ pub(super) struct MemoryLog {
     health: Arc<watch::Sender<Health>>,
     damaged_after: Arc<Mutex<Option<u64>>>,
     lost: Arc<Mutex<Option<Lost>>>,
+    /// Events up to here are gone; readers pass over them without a word.
+    gone: Arc<Mutex<u64>>,
+    sheds: Arc<watch::Sender<Option<Shed>>>,
+    /// Given up in the middle of the next read, or of the next store.
+    shed_at_read: Arc<Mutex<Option<(String, u64)>>>,
+    shed_at_store: Arc<Mutex<Option<(String, u64)>>>,
 }
 
 pub(super) struct MemoryReader {
@@ -42,6 +48,10 @@ impl MemoryLog {
             health: Arc::new(watch::channel(Health::Accepting).0),
             damaged_after: Arc::default(),
             lost: Arc::default(),
+            gone: Arc::default(),
+            sheds: Arc::default(),
+            shed_at_read: Arc::default(),
+            shed_at_store: Arc::default(),
         }
     }
 
@@ -84,6 +94,41 @@ impl MemoryLog {
         });
     }
 
+    /// Gives up the destination's first `events` events: moves its cursor, tells, forgets them.
+    pub(super) fn shed(&self, name: &str, events: u64) {
+        let through = events * GAP;
+        let mut cursors = self.cursors.lock().unwrap();
+        let known = cursors.get_mut(name).unwrap();
+        let all = self.events.lock().unwrap();
+        let moved = shed(known, through, all.iter().map(|read| read.event.position));
+        let last = Shed {
+            at_ms: 1,
+            events: moved.totals.discarded - known.totals.discarded,
+            first: known.low_water + 1,
+            last: through,
+            bytes: 1,
+            reason: "space_short",
+        };
+        *known = moved;
+        self.sheds.send_replace(Some(last));
+        *self.gone.lock().unwrap() = through;
+    }
+
+    /// The same while the next read is under way, so that the reader passes over them.
+    pub(super) fn shed_at_read(&self, name: &str, events: u64) {
+        *self.shed_at_read.lock().unwrap() = Some((name.to_owned(), events));
+    }
+
+    /// The same between the worker's last look and the store that follows.
+    pub(super) fn shed_at_store(&self, name: &str, events: u64) {
+        *self.shed_at_store.lock().unwrap() = Some((name.to_owned(), events));
+    }
+
+    /// Stores as another worker would, who must not be.
+    pub(super) fn touch(&self, name: &str) {
+        self.cursors.lock().unwrap().get_mut(name).unwrap().revision += 1;
+    }
+
     pub(super) fn cursor(&self, name: &str) -> Cursor {
         self.cursors.lock().unwrap()[name].clone()
     }
@@ -117,10 +162,20 @@ impl Log for MemoryLog {
             .ok_or_else(|| CursorError::Unknown(name.to_owned()))
     }
 
+    fn sheds(&self, _: &str) -> watch::Receiver<Option<Shed>> {
+        self.sheds.subscribe()
+    }
+
     async fn store_cursor(&self, name: &str, cursor: &Cursor) -> Result<u64, CursorError> {
+        let shed = self.shed_at_store.lock().unwrap().take();
+        if let Some((name, events)) = shed {
+            self.shed(&name, events);
+        }
         let mut cursors = self.cursors.lock().unwrap();
         let known = cursors.get_mut(name).unwrap();
-        assert_eq!(known.revision, cursor.revision, "stored by two workers");
+        if known.revision != cursor.revision {
+            return Err(CursorError::Conflict(name.to_owned()));
+        }
         assert!(known.low_water <= cursor.low_water, "the low water fell");
         *known = Cursor {
             revision: cursor.revision + 1,
@@ -147,6 +202,10 @@ impl Log for MemoryLog {
 
 impl LogReader for MemoryReader {
     async fn read(&mut self, events: usize, bytes: usize) -> Result<Read, ReadError> {
+        let shed = self.log.shed_at_read.lock().unwrap().take();
+        if let Some((name, events)) = shed {
+            self.log.shed(&name, events);
+        }
         let damaged_after = *self.log.damaged_after.lock().unwrap();
         let all = self.log.events.lock().unwrap();
         if let Some(lost) = *self.log.lost.lock().unwrap()
@@ -157,7 +216,8 @@ impl LogReader for MemoryReader {
         }
         let mut passed = 0;
         let mut found = Vec::new();
-        for read in all.iter().filter(|read| read.event.position > self.after) {
+        let after = self.after.max(*self.log.gone.lock().unwrap());
+        for read in all.iter().filter(|read| read.event.position > after) {
             if damaged_after.is_some_and(|after| read.event.position > after) {
                 if found.is_empty() {
                     let file = "memory".to_owned();
@@ -186,4 +246,28 @@ impl LogReader for MemoryReader {
         }
         Ok(Read::Events(found))
     }
+}
+
+/// The cursor behind `through`, with all of these positions that lie below and are not settled
+/// counted as discarded.
+pub(super) fn shed(cursor: &Cursor, through: u64, positions: impl Iterator<Item = u64>) -> Cursor {
+    let mut moved = cursor.clone();
+    let done = |position: u64| {
+        let mut ranges = cursor.done.iter();
+        ranges.any(|(start, end)| (*start..=*end).contains(&position))
+    };
+    for position in positions.filter(|position| *position > cursor.low_water) {
+        match (position <= through, done(position)) {
+            (true, true) => moved.done_events -= 1,
+            (true, false) => moved.totals.discarded += 1,
+            (false, _) => {}
+        }
+    }
+    moved.low_water = through;
+    moved.done.retain(|(_, end)| *end > through);
+    if let Some(first) = moved.done.first_mut() {
+        first.0 = first.0.max(through + 1);
+    }
+    moved.revision += 1;
+    moved
 }

@@ -120,6 +120,7 @@ pub(super) fn destination() -> Destination {
             jitter: 0.0,
         },
         probe_interval: Duration::from_secs(60),
+        max_backlog_bytes: None,
         kind: Kind::File(File {
             path: "unused".into(),
             rotate_bytes: 1,

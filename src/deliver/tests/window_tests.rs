@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::super::window::{Settled, Window};
+use super::memory::shed;
 use crate::spool::{Cursor, Head, Lost};
 
 /// Passes the damaged events around `next`; the next one behind them.
@@ -138,5 +139,75 @@ proptest! {
         let cursor = window.moved().unwrap();
         prop_assert_eq!((cursor.low_water, cursor.done_events), (total * 3, 0));
         prop_assert!(sent.values().all(|count| *count == 1), "sent twice: {:?}", sent);
+    }
+}
+
+/// Positions of the events that the log of the test below ever has.
+fn positions() -> impl Iterator<Item = u64> {
+    (1..=60).map(|ordinal| ordinal * 3)
+}
+
+proptest! {
+    #[test]
+    fn a_window_that_follows_the_log_counts_each_event_once_and_as_what_it_became(
+        steps in prop::collection::vec((0..8_u8, any::<prop::sample::Index>()), 1..200),
+    ) {
+        let total = 60;
+        // As the log has it, which alone survives a restart, and what it knows as delivered.
+        let mut stored = Cursor::default();
+        let mut stored_delivered = BTreeSet::new();
+        let mut window = Window::new(stored.clone());
+        let mut next = 1;
+        let mut pending = Vec::new();
+        let mut delivered = BTreeSet::new();
+        for (step, index) in steps {
+            match step {
+                0..=2 if next <= total => {
+                    if window.read(next * 3, next, next) {
+                        pending.push(next * 3);
+                    }
+                    next += 1;
+                }
+                3 | 4 if !pending.is_empty() => {
+                    let position = pending.swap_remove(index.index(pending.len()));
+                    delivered.insert(position);
+                    window.settle(position, Settled::Delivered);
+                }
+                5 => {
+                    if let Some(cursor) = window.moved().cloned() {
+                        if cursor.revision != stored.revision {
+                            let before = window.totals().discarded;
+                            let cost = window.follow(&stored).unwrap();
+                            prop_assert_eq!(window.totals().discarded, before + cost);
+                            pending.retain(|position| *position > stored.low_water);
+                            next = window.read_to() / 3 + 1;
+                            prop_assert_eq!(window.follow(&stored), None);
+                        } else {
+                            stored = Cursor { revision: cursor.revision + 1, ..cursor };
+                            stored_delivered.clone_from(&delivered);
+                            window.stored(stored.revision);
+                        }
+                    }
+                }
+                6 => {
+                    let through = 3 * (index.index(20) as u64 + stored.low_water / 3);
+                    if through > stored.low_water && through <= total * 3 {
+                        stored = shed(&stored, through, positions());
+                    }
+                }
+                7 => {
+                    window = Window::new(stored.clone());
+                    delivered.clone_from(&stored_delivered);
+                    next = stored.low_water / 3 + 1;
+                    pending.clear();
+                }
+                _ => {}
+            }
+            prop_assert_eq!(window.mismatch(head(total)), 0);
+            let totals = window.totals();
+            prop_assert_eq!(totals.delivered, delivered.len() as u64);
+            let queued = window.backlog(head(total));
+            prop_assert_eq!(totals.delivered + totals.discarded + queued, total);
+        }
     }
 }

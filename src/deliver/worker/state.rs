@@ -6,7 +6,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep};
 
-use super::Worker;
+use super::shed::shed;
+use super::{Worker, WorkerError};
 use crate::sink::{HoldCause, Sink};
 use crate::spool::Log;
 
@@ -42,22 +43,35 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 // The log is gone: the relay is stopping.
                 Err(_) => State::Stopping,
             },
+            () = shed(&mut self.sheds) => {
+                // Seen here, done by whoever stores the cursor next, which is at once.
+                self.sheds.mark_changed();
+                State::Delivering
+            }
             () = sleep(HEARTBEAT) => State::Delivering,
             () = self.stop.cancelled() => State::Stopping,
         }
     }
 
-    /// Waits, with signs of life.
-    pub(super) async fn pause(&self, wait: Duration, next: State) -> State {
+    /// Waits, with signs of life, and follows the log where it gives up events meanwhile.
+    pub(super) async fn pause(
+        &mut self,
+        wait: Duration,
+        next: State,
+    ) -> Result<State, WorkerError> {
         let until = Instant::now() + wait;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return next;
+                return Ok(next);
             }
             tokio::select! {
                 () = sleep(left.min(HEARTBEAT)) => self.beat(),
-                () = self.stop.cancelled() => return State::Stopping,
+                () = shed(&mut self.sheds) => {
+                    self.sheds.mark_changed();
+                    self.store_cursor().await?;
+                }
+                () = self.stop.cancelled() => return Ok(State::Stopping),
             }
         }
     }

@@ -269,6 +269,10 @@ impl Files for SimDisk {
         Ok(self.open_inode(inode))
     }
 
+    fn create_direct(&self, path: &Path) -> io::Result<Arc<dyn JournalFile>> {
+        self.create(path)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut disk = self.operate_whole()?;
         if !disk.names.contains_key(&name(from)) {
@@ -378,7 +382,7 @@ impl Chance {
 }
 
 /// A number below `limit`.
-fn pick(rng: &mut Chance, limit: usize) -> usize {
+pub(super) fn pick(rng: &mut Chance, limit: usize) -> usize {
     usize::try_from(rng.next() >> 33).unwrap() % limit
 }
 

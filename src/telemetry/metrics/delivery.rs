@@ -87,6 +87,7 @@ struct WorkerFamilies {
     last_success: GaugeVec,
     last_attempt: GaugeVec,
     retained_bytes: IntGaugeVec,
+    max_backlog: IntGaugeVec,
     heartbeat: GaugeVec,
     insecure: IntGaugeVec,
 }
@@ -131,6 +132,7 @@ pub struct DestinationMetrics {
     states: Closed<IntGauge>,
     /// Bytes of segments that this destination still needs.
     pub retained_bytes: IntGauge,
+    max_backlog: IntGauge,
     /// accepted - delivered - dead-lettered - filtered - discarded - queued; 0 when all is well.
     pub mismatch: IntGauge,
     /// When its worker last turned its loop, Unix seconds.
@@ -180,6 +182,7 @@ impl DeliveryFamilies {
                 .map(|state| (*state, worker.state.with_label_values(&[name, state])))
                 .collect(),
             retained_bytes: worker.retained_bytes.with_label_values(&[name]),
+            max_backlog: worker.max_backlog.with_label_values(&[name]),
             mismatch: account.mismatch.with_label_values(&[name]),
             heartbeat: worker.heartbeat.with_label_values(&[name]),
         };
@@ -304,6 +307,11 @@ impl WorkerFamilies {
                 "Bytes of segments that the destination still needs.",
                 DESTINATION,
             )?,
+            max_backlog: d.int_gauges(
+                "destination_max_backlog_bytes",
+                "Bytes beyond which an optional destination sheds; 0 for a required one.",
+                DESTINATION,
+            )?,
             heartbeat: d.gauges(
                 "worker_heartbeat_timestamp_seconds",
                 "When the worker last turned its loop.",
@@ -345,6 +353,13 @@ impl DestinationMetrics {
     /// Counts discarded events; `reason` is one of [`DISCARD_REASONS`].
     pub fn discard(&self, reason: &'static str, events: u64) {
         declare::add(&self.discarded, reason, events);
+    }
+
+    /// Says how many bytes the destination may hold; none for a required one.
+    pub fn limit(&self, max_backlog_bytes: Option<u64>) {
+        let bytes = max_backlog_bytes.unwrap_or(0);
+        self.max_backlog
+            .set(i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// Sets the one state that is 1; `state` is one of [`STATES`].
