@@ -63,9 +63,7 @@ pub(super) fn skip(arguments: &SkipArguments) -> Result<(), Failure> {
             }
             nothing(answer.places.is_empty(), arguments.after)?;
             if !answer.places.is_empty() && !dry_run {
-                say(
-                    "held destinations go on with their next probe (destinations.NAME.probe_interval)",
-                )?;
+                say("destinations that are held go on with their next probe")?;
             }
             Ok(())
         }
