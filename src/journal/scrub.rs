@@ -22,7 +22,7 @@ const STEP_PAUSE: Duration = Duration::from_millis(100);
 pub(super) fn run(shared: &Arc<Shared>) {
     loop {
         pass(shared);
-        // The close wakes this thread once, which may have been spent on a pause of the pass.
+        // A pass may have used up the wake-up that came with the end.
         if is_closed(shared) {
             return;
         }

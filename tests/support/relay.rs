@@ -141,8 +141,8 @@ auth = {{ bearer_token_env = "TEST_TOKEN" }}
     }
 
     /// Starts a relay and does not wait.
-    pub(crate) fn begin(&self) -> Starting {
-        Starting::of(self.command(&binary(), RUN))
+    pub(crate) fn begin(&self, binary: &Path) -> Starting {
+        Starting::of(self.command(binary, RUN))
     }
 }
 
@@ -337,6 +337,14 @@ impl Relay {
 /// The binary that cargo built for the tests.
 pub(crate) fn binary() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_siem-relay"))
+}
+
+/// The release build where `tests/run` names it, else the binary at hand; and which it is.
+pub(crate) fn release_binary() -> (PathBuf, &'static str) {
+    match std::env::var_os("SIEM_RELAY_RELEASE_BINARY") {
+        Some(path) => (PathBuf::from(path), "release"),
+        None => (binary(), "test"),
+    }
 }
 
 /// Status and JSON of an answer.

@@ -1,8 +1,9 @@
 //! Proves that the real binary, killed with SIGKILL at random moments under load and started again
 //! at once, loses no event that it answered 2xx.
 //!
-//! `SIEM_RELAY_TORTURE_KILLS` sets the number of kills, `SIEM_RELAY_TORTURE_SEED` brings a plan
-//! back. The seed and the figures are printed (`--nocapture` shows them).
+//! `SIEM_RELAY_TORTURE_KILLS` sets the number of kills, `SIEM_RELAY_TORTURE_OUTAGES=0` leaves out
+//! Splunk's outages, `SIEM_RELAY_TORTURE_SEED` brings a plan back. The seed and the figures are
+//! printed (`--nocapture` shows them).
 
 #![allow(
     clippy::unwrap_used,
@@ -32,7 +33,7 @@ mod siem;
 use load::Load;
 use oracle::{Arrived, Figures, arrived_in_files};
 use plan::{Mood, Plan};
-use relay::{PATIENCE, POLL_PAUSE, Relay, Setup, Starting};
+use relay::{PATIENCE, POLL_PAUSE, Relay, Setup, Starting, release_binary};
 use siem::{Siem, never, with_secrets};
 
 /// How often a relay that was just started is looked at.
@@ -54,12 +55,14 @@ async fn nothing_answered_is_lost_through_kills_at_random_moments() {
     http.server.forget_requests();
     let setup = set_up(&hec, &http);
 
+    let (binary, build) = release_binary();
+    println!("{build} build");
     let load = Load::start();
     let mut restarts = Vec::new();
     let mut early = 0;
     for round in plan.rounds() {
         mood.set(round.mood);
-        let ready_after = live_and_die(setup.begin(), round.kill_after, &load).await;
+        let ready_after = live_and_die(setup.begin(&binary), round.kill_after, &load).await;
         early += usize::from(ready_after.is_none());
         restarts.extend(ready_after);
     }

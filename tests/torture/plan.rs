@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::chance::{Chance, number_from_environment};
 use crate::fake_http::Reply;
 
-const KILLS: u64 = 25;
+const KILLS: u64 = 50;
 /// The latest moment of a kill, after the start.
 const LIFE_MAX_MS: u64 = 1500;
 /// One kill in this many comes while the relay starts.
@@ -28,6 +28,7 @@ const DOWN: u8 = 2;
 /// The plan of one run.
 pub(crate) struct Plan {
     kills: u64,
+    outages: bool,
     chance: Chance,
 }
 
@@ -45,6 +46,7 @@ impl Plan {
     pub(crate) fn from_environment() -> Self {
         Self {
             kills: number_from_environment("SIEM_RELAY_TORTURE_KILLS", KILLS),
+            outages: number_from_environment("SIEM_RELAY_TORTURE_OUTAGES", 1) != 0,
             chance: Chance::from_environment("SIEM_RELAY_TORTURE_SEED"),
         }
     }
@@ -61,7 +63,7 @@ impl Plan {
         for _ in 0..self.kills {
             if lives_left == 0 {
                 mood = TAKES;
-                if chance.one_in(OUTAGE_ONE_IN) {
+                if self.outages && chance.one_in(OUTAGE_ONE_IN) {
                     mood = if chance.one_in(2) { BUSY } else { DOWN };
                     lives_left = 1 + chance.below(OUTAGE_LIVES_MAX);
                 }
@@ -80,9 +82,11 @@ impl Plan {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kills, seed) = (self.kills, self.chance.seed());
+        let outages = u8::from(self.outages);
         write!(
             f,
-            "again with SIEM_RELAY_TORTURE_KILLS={kills} SIEM_RELAY_TORTURE_SEED={seed}"
+            "again with SIEM_RELAY_TORTURE_KILLS={kills} SIEM_RELAY_TORTURE_OUTAGES={outages} \
+             SIEM_RELAY_TORTURE_SEED={seed}"
         )
     }
 }
@@ -106,7 +110,12 @@ impl Mood {
 fn the_same_seed_makes_the_same_plan_and_it_has_outages_and_early_kills() {
     let rounds = |seed| {
         let chance = Chance::new(seed);
-        let rounds = Plan { kills: 200, chance }.rounds();
+        let mut plan = Plan {
+            kills: 200,
+            outages: true,
+            chance,
+        };
+        let rounds = plan.rounds();
         let drawn = rounds.iter().map(|round| (round.kill_after, round.mood));
         drawn.collect::<Vec<_>>()
     };
