@@ -1,9 +1,10 @@
-//! The second listener, for operators: metrics, health, readiness and the status report.
+//! The second listener, for operators: metrics, health, readiness, the status report, commands.
 //!
-//! Reads only, and sees the stages through [`View`] alone. Metrics and health are open, because
-//! scrapers and load balancers carry no token and neither tells more than names and numbers.
-//! The rest names hosts and errors: off loopback it needs the read token, on loopback a Host
-//! header that a browser cannot be tricked into sending (DNS rebinding).
+//! Sees the stages through [`View`] alone, which only reads, and changes them through [`Commands`]
+//! alone. Metrics and health are open, because scrapers and load balancers carry no token and
+//! neither tells more than names and numbers. The rest names hosts and errors: off loopback it
+//! needs a token, on loopback a Host header that a browser cannot be tricked into sending (DNS
+//! rebinding). Commands need the write token everywhere.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,17 +12,21 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::listener::{Limits, Listener};
+use crate::listener::{Limits, Listener, LogLimit, Peer};
 use crate::secret::Secret;
 use crate::telemetry::metrics::Metrics;
 
+mod commands;
+mod entry;
 mod guard;
 mod reply;
 pub mod report;
 mod routes;
 #[cfg(test)]
 mod tests;
+mod write;
 
+pub use commands::{CommandError, Commands, PassedPlace, Places};
 pub use report::Report;
 
 /// Connections open at once: a few scrapers, a few people.
@@ -32,6 +37,8 @@ const HEADERS_MAX: usize = 64;
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// From connect, or the last answer, to the end of the request head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Lines per second about refused commands.
+const REFUSAL_LINES_PER_SECOND: u32 = 5;
 
 /// What the admin listener answers from.
 pub struct Admin {
@@ -39,10 +46,16 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     /// The stages' present state; asked once per request.
     pub view: Arc<dyn View>,
-    /// Admits to all but metrics and health where the listener is off loopback.
+    /// What commands are handed to.
+    pub commands: Arc<dyn Commands>,
+    /// Admits to all reads where the listener is off loopback.
     pub read_token: Option<Secret>,
+    /// Admits to commands, and to reads; without it no command is taken.
+    pub write_token: Option<Secret>,
     /// The listener's address is a loopback one.
     pub loopback_only: bool,
+    /// Bounds what strangers can write into the log, see [`refusal_lines`].
+    pub refusals: Arc<LogLimit>,
 }
 
 /// The state of the stages, as `app` sees it. No call may block: each runs on the runtime.
@@ -66,6 +79,18 @@ pub struct Readiness {
     pub reason: String,
 }
 
+/// What can be commanded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Command {
+    JournalSkip,
+    JournalForget,
+}
+
+/// The limit of log lines about refused commands.
+pub fn refusal_lines() -> Arc<LogLimit> {
+    Arc::new(LogLimit::new(REFUSAL_LINES_PER_SECOND))
+}
+
 /// The limits of the admin listener; not configurable, since nobody but operators asks.
 pub fn limits() -> Limits {
     Limits {
@@ -84,10 +109,9 @@ impl Admin {
         stop: CancellationToken,
         force: CancellationToken,
     ) {
-        let service = move |request: http::Request<hyper::body::Incoming>, _peer| {
+        let service = move |request: http::Request<hyper::body::Incoming>, peer: Peer| {
             let admin = Arc::clone(&self);
-            // No route takes a body; what a client sends of one is left to the connection.
-            async move { admin.answer(request.method(), request.uri().path(), request.headers()) }
+            async move { admin.respond(request, peer.address).await }
         };
         // The client of a refused connection is told so; it concerns nobody else.
         let refused = |_| {};
@@ -95,10 +119,21 @@ impl Admin {
     }
 }
 
+impl Command {
+    /// The word used in metrics and logs.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::JournalSkip => "journal_skip",
+            Self::JournalForget => "journal_forget",
+        }
+    }
+}
+
 impl fmt::Debug for Admin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Admin")
             .field("read_token", &self.read_token)
+            .field("write_token", &self.write_token)
             .field("loopback_only", &self.loopback_only)
             .finish_non_exhaustive()
     }

@@ -25,12 +25,14 @@ use crate::sink::{AnySink, Sink};
 use crate::spool::{LocalLog, Log, StartAt};
 use crate::telemetry::metrics::Metrics;
 
+mod commands;
 mod error;
 mod restore;
 mod view;
 
 pub use error::RunError;
 
+use commands::RelayCommands;
 use view::{DestinationView, RelayView};
 
 /// Time that a forced end of requests and deliveries may take.
@@ -78,7 +80,12 @@ impl Relay {
         metrics: Arc<Metrics>,
     ) -> Result<Self, RunError> {
         let log = open_log(&settings.journal, &metrics).await?;
-        warnings.extend(forgotten(&log, &settings));
+        let configured = settings.destinations.iter();
+        let configured: Vec<_> = configured.map(|known| known.name.clone()).collect();
+        let is_configured = |name: &str| configured.iter().any(|known| known == name);
+        for warning in view::left_behind(&log, is_configured) {
+            tracing::warn!("{warning}");
+        }
         let tokens = Tokens::default();
         let mut workers = Vec::new();
         let mut destinations = Vec::new();
@@ -122,8 +129,11 @@ impl Relay {
         let admin = Arc::new(Admin {
             metrics,
             view: Arc::clone(&view) as Arc<dyn admin::View>,
+            commands: Arc::new(RelayCommands::new(log.clone(), configured)),
             read_token: settings.admin.read_token.clone(),
+            write_token: settings.admin.write_token.clone(),
             loopback_only: admin_address.ip().is_loopback(),
+            refusals: admin::refusal_lines(),
         });
         let mut relay = Self {
             log,
@@ -242,30 +252,6 @@ pub fn journal_options(settings: &settings::Journal) -> journal::Options {
         scrub_interval: settings.scrub_interval,
         allow_ephemeral: settings.allow_ephemeral,
     }
-}
-
-/// Destinations that the log keeps events for although the configuration does not name them.
-fn forgotten(log: &LocalLog, settings: &Settings) -> Vec<String> {
-    let configured = |name: &String| {
-        settings
-            .destinations
-            .iter()
-            .any(|known| known.name == *name)
-    };
-    let left = log
-        .registered()
-        .into_iter()
-        .filter(|name| !configured(name));
-    left.map(|name| {
-        let warning = format!(
-            "destination {name} is registered in the journal but not configured: events are kept \
-             for it until the journal is full; configure it, or run `siem-relay journal forget \
-             --config FILE {name}` while the relay is stopped"
-        );
-        tracing::warn!("{warning}");
-        warning
-    })
-    .collect()
 }
 
 /// Sources whose events are stored and go nowhere.

@@ -5,6 +5,7 @@
 
 use std::fmt::Display;
 use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -42,7 +43,7 @@ enum Command {
     Check(ConfigArguments),
     /// Post a bundled vendor event to a running relay
     Sample(send_sample::SampleArguments),
-    /// Work on the journal of a relay that is stopped
+    /// Work on the journal of a relay that is stopped; skip and forget also through a running one
     #[command(subcommand)]
     Journal(journal::JournalCommand),
 }
@@ -114,6 +115,16 @@ fn check(file: &Path) -> Result<(), Failure> {
 /// Prints a line to stdout.
 fn say(line: impl Display) -> Result<(), Failure> {
     writeln!(std::io::stdout(), "{line}").map_err(|error| Failure::new(RUNTIME_FAILED, error))
+}
+
+/// Where this machine reaches a listener of its own.
+fn from_here(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
 }
 
 /// A runtime for a command that does one thing.

@@ -280,17 +280,6 @@ impl Journal {
         Reader::new(Arc::clone(&self.shared), position)
     }
 
-    /// Damaged places that hold readers, as far as they were met since the start.
-    pub fn damage(&self) -> Vec<Damage> {
-        self.shared.damage().clone()
-    }
-
-    /// Makes every reader pass the damaged place that holds those behind `after`, durably. Its
-    /// events are lost: each reader that comes to the place is told how many.
-    pub fn skip(&self, after: u64) -> Result<Passed, SkipError> {
-        self.shared.skip(after)
-    }
-
     /// Sizes now.
     pub fn usage(&self) -> Usage {
         let segments = self.shared.segments();

@@ -89,6 +89,8 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// Needed off loopback for all but metrics and health.
     pub read_token: Option<Secret>,
+    /// Needed everywhere for commands; without it none is taken. Admits reads, too.
+    pub write_token: Option<Secret>,
 }
 
 /// The log on disk.

@@ -1,4 +1,5 @@
-//! Who may ask for more than metrics and health: the read token, and the Host header.
+//! Who may ask for more than metrics and health, and who may give commands: tokens, the Host
+//! header, and what tells a browser from a program.
 //!
 //! Tokens are compared as SHA-256 digests in constant time, so that neither length nor content
 //! shows in how long an answer takes. Nothing a client sent is repeated to it.
@@ -6,7 +7,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HOST, HeaderName, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use secrecy::ExposeSecret;
@@ -17,6 +18,8 @@ use super::reply;
 use crate::secret::Secret;
 
 const SCHEME: &str = "Bearer ";
+/// Where a browser says that the request's page came from (W3C Fetch Metadata).
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Why a request is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,24 +30,59 @@ pub(super) enum Denied {
     Unauthorized,
     /// A Host that is not this machine: perhaps a web page that had its name resolve to it.
     ForeignHost,
+    /// A command, and nobody has configured a token for them.
+    NoWriteToken,
+    /// A command without a token, or with a wrong one.
+    WriteUnauthorized,
+    /// A command with the token that is for reading.
+    ReadToken,
+    /// A command that a web page sent.
+    CrossSite,
 }
 
-/// Admits who bears the configured token.
-pub(super) fn check_token(token: Option<&Secret>, headers: &HeaderMap) -> Result<(), Denied> {
-    let token = token.ok_or(Denied::NoToken)?;
-    let offered = only(headers, AUTHORIZATION).ok_or(Denied::Unauthorized)?;
-    let (scheme, offered) = offered
-        .split_at_checked(SCHEME.len())
-        .ok_or(Denied::Unauthorized)?;
-    let value = token.value();
-    let expected = Sha256::digest(value.expose_secret().as_bytes());
-    let offered = Sha256::digest(offered.trim_ascii().as_bytes());
-    let same = bool::from(expected.as_slice().ct_eq(offered.as_slice()));
-    if same && scheme.eq_ignore_ascii_case(SCHEME) {
-        Ok(())
-    } else {
-        Err(Denied::Unauthorized)
+/// Admits to reads who bears one of the configured tokens: whoever may give commands may look.
+pub(super) fn check_token(
+    read: Option<&Secret>,
+    write: Option<&Secret>,
+    headers: &HeaderMap,
+) -> Result<(), Denied> {
+    if read.is_none() && write.is_none() {
+        return Err(Denied::NoToken);
     }
+    let offered = offered(headers).ok_or(Denied::Unauthorized)?;
+    // Both are compared, so that the time tells nothing.
+    let admitted = is_token(read, offered) | is_token(write, offered);
+    admitted.then_some(()).ok_or(Denied::Unauthorized)
+}
+
+/// Admits to commands who bears the write token.
+pub(super) fn check_write(
+    read: Option<&Secret>,
+    write: Option<&Secret>,
+    headers: &HeaderMap,
+) -> Result<(), Denied> {
+    if write.is_none() {
+        return Err(Denied::NoWriteToken);
+    }
+    let offered = offered(headers).ok_or(Denied::WriteUnauthorized)?;
+    let (reads, writes) = (is_token(read, offered), is_token(write, offered));
+    // A file that is replaced later may make both the same: that must not let readers write.
+    match (reads, writes) {
+        (true, _) => Err(Denied::ReadToken),
+        (false, true) => Ok(()),
+        (false, false) => Err(Denied::WriteUnauthorized),
+    }
+}
+
+/// Admits what no web page sent. A page can have its browser send a command here, also with
+/// credentials that the browser keeps; it cannot keep the browser from saying so.
+pub(super) fn check_site(headers: &HeaderMap) -> Result<(), Denied> {
+    let foreign = |value: &HeaderValue| !matches!(value.as_bytes(), b"none" | b"same-origin");
+    let sites = headers.get_all(SEC_FETCH_SITE);
+    if headers.contains_key(ORIGIN) || sites.iter().any(foreign) {
+        return Err(Denied::CrossSite);
+    }
+    Ok(())
 }
 
 /// Admits who named this machine by a loopback name or address.
@@ -56,35 +94,78 @@ pub(super) fn check_host(headers: &HeaderMap) -> Result<(), Denied> {
 }
 
 impl Denied {
-    /// The answer, with what to do next.
+    /// The answer.
     pub(super) fn answer(self) -> Response<Full<Bytes>> {
+        let (status, error, detail) = self.row();
+        reply::error(status, error, detail)
+    }
+
+    /// Status, error word, and what to do next.
+    pub(super) fn row(self) -> (StatusCode, &'static str, &'static str) {
+        let unauthorized = (StatusCode::UNAUTHORIZED, "unauthorized");
+        let ((status, error), detail) = match self {
+            Self::Unauthorized => (
+                unauthorized,
+                "send Authorization: Bearer with the token of admin.read_token_file, \
+                 admin.read_token_env or the write token",
+            ),
+            Self::WriteUnauthorized => (
+                unauthorized,
+                "send Authorization: Bearer with the token of admin.write_token_file or \
+                 admin.write_token_env",
+            ),
+            forbidden => ((StatusCode::FORBIDDEN, "forbidden"), forbidden.remedy()),
+        };
+        (status, error, detail)
+    }
+
+    fn remedy(self) -> &'static str {
         match self {
-            Self::NoToken => reply::error(
-                StatusCode::FORBIDDEN,
-                "forbidden",
+            Self::NoToken => {
                 "off loopback this needs a read token and none is configured; \
-                 set admin.read_token_file or admin.read_token_env, or ask on loopback",
-            ),
-            Self::Unauthorized => {
-                let detail = "send Authorization: Bearer with the token of admin.read_token_file \
-                              or admin.read_token_env";
-                let mut response = reply::error(StatusCode::UNAUTHORIZED, "unauthorized", detail);
-                let challenge = HeaderValue::from_static("Bearer realm=\"siem-relay admin\"");
-                response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-                response
+                 set admin.read_token_file or admin.read_token_env, or ask on loopback"
             }
-            Self::ForeignHost => reply::error(
-                StatusCode::FORBIDDEN,
-                "forbidden",
+            Self::ForeignHost => {
                 "on loopback the Host header must be localhost, 127.0.0.1 or [::1], with or \
-                 without a port; ask under one of these names",
-            ),
+                 without a port; ask under one of these names"
+            }
+            Self::NoWriteToken => {
+                "commands need a write token and none is configured; set admin.write_token_file \
+                 or admin.write_token_env and restart the relay, or stop the relay and run the \
+                 command on its journal"
+            }
+            Self::ReadToken => {
+                "this is the read token, which admits to no command; send the token of \
+                 admin.write_token_file or admin.write_token_env"
+            }
+            Self::CrossSite => {
+                "commands are not taken from web pages; send them without Origin and \
+                 Sec-Fetch-Site headers, as siem-relay and curl do"
+            }
+            Self::Unauthorized | Self::WriteUnauthorized => "send the token",
         }
     }
 }
 
+/// What is offered as a bearer token.
+fn offered(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, offered) = only(headers, AUTHORIZATION)?.split_at_checked(SCHEME.len())?;
+    let is_bearer = scheme.eq_ignore_ascii_case(SCHEME);
+    is_bearer.then(|| offered.trim_ascii())
+}
+
+fn is_token(token: Option<&Secret>, offered: &str) -> bool {
+    let Some(token) = token else {
+        return false;
+    };
+    let value = token.value();
+    let expected = Sha256::digest(value.expose_secret().as_bytes());
+    let offered = Sha256::digest(offered.as_bytes());
+    bool::from(expected.as_slice().ct_eq(offered.as_slice()))
+}
+
 /// The value of a header that came exactly once; which of two values holds is anybody's guess.
-fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+pub(super) fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (Some(value), None) => value.to_str().ok(),

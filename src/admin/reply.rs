@@ -9,7 +9,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{
     ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY,
-    X_CONTENT_TYPE_OPTIONS,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
@@ -56,16 +56,25 @@ pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response<Full<
     }
 }
 
-/// A JSON error.
+/// A JSON error; 401 with the challenge that belongs to it.
 pub(super) fn error(status: StatusCode, error: &str, detail: &str) -> Response<Full<Bytes>> {
-    json(status, &ErrorBody { error, detail })
+    let mut response = json(status, &ErrorBody { error, detail });
+    if status == StatusCode::UNAUTHORIZED {
+        let challenge = HeaderValue::from_static("Bearer realm=\"siem-relay admin\"");
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    response
 }
 
-/// 405 with what is allowed; the same for every route.
-pub(super) fn method_not_allowed() -> Response<Full<Bytes>> {
-    let detail = "this path takes GET and HEAD";
-    let mut response = error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
-    let allow = HeaderValue::from_static("GET, HEAD");
+/// 405 with what is allowed.
+pub(super) fn method_not_allowed(allowed: &'static str) -> Response<Full<Bytes>> {
+    let detail = format!("this path takes {allowed}");
+    let mut response = error(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        &detail,
+    );
+    let allow = HeaderValue::from_static(allowed);
     response.headers_mut().insert(ALLOW, allow);
     response
 }

@@ -44,6 +44,19 @@ pub struct Journal {
     pub max_bytes: u64,
     /// Segment files.
     pub segments: u64,
+    /// Places that were durable and cannot be read, as far as they are known and not passed.
+    pub damaged: Vec<DamagedPlace>,
+}
+
+/// A place that was durable and cannot be read.
+#[derive(Clone, Debug, Serialize)]
+pub struct DamagedPlace {
+    /// The segment file.
+    pub file: String,
+    /// Byte offset in it.
+    pub offset: u64,
+    /// The last position before the place: what `journal skip --after` takes.
+    pub after: u64,
 }
 
 /// One vendor.

@@ -1,14 +1,18 @@
-//! What is asked becomes an answer: a plain function over method, path and headers.
+//! What is asked becomes an answer: for reads a plain function over method, path and headers.
 //!
-//! Knows no socket and no peer: who may ask is `guard`'s, how an answer looks is `reply`'s.
+//! Knows no socket: who may ask is `guard`'s, how an answer looks is `reply`'s, what becomes of a
+//! command is `write`'s.
+
+use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
+use hyper::body::Body;
 
 use super::guard::{self, Denied};
 use super::reply::{self, TEXT};
-use super::{Admin, Readiness};
+use super::{Admin, Command, Readiness};
 use crate::telemetry::metrics;
 
 /// Where the API begins: below it the Host header is looked at, on loopback.
@@ -21,10 +25,29 @@ enum Route {
     Health,
     Readiness,
     Status,
+    Command(Command),
 }
 
 impl Admin {
-    /// Answers one request. Every route takes GET and HEAD, and none reads a body.
+    /// Answers one request. A read takes no body; what a client sends of one is left to the
+    /// connection.
+    pub(super) async fn respond<B>(
+        &self,
+        request: Request<B>,
+        peer: SocketAddr,
+    ) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        match Route::find(request.uri().path()) {
+            Some(Route::Command(command)) if request.method() == Method::POST => {
+                self.command(command, request, peer).await
+            }
+            _ => self.answer(request.method(), request.uri().path(), request.headers()),
+        }
+    }
+
+    /// Answers what is no command. Reads take GET and HEAD.
     pub fn answer(
         &self,
         method: &Method,
@@ -50,13 +73,14 @@ impl Admin {
             return denied.answer();
         }
         let Some(route) = route else {
-            let detail = "no such path; there are /metrics, /healthz, /readyz and /api/v1/status";
+            let detail = "no such path; there are /metrics, /healthz, /readyz, /api/v1/status, \
+                          /api/v1/journal/skip and /api/v1/journal/forget";
             return reply::error(StatusCode::NOT_FOUND, "not_found", detail);
         };
-        if method != Method::GET && method != Method::HEAD {
-            return reply::method_not_allowed();
-        }
+        let reads = method == Method::GET || method == Method::HEAD;
         match route {
+            Route::Command(_) => reply::method_not_allowed("POST"),
+            _ if !reads => reply::method_not_allowed("GET, HEAD"),
             Route::Metrics => self.metrics(headers),
             Route::Health => reply::text(StatusCode::OK, TEXT, "ok"),
             Route::Readiness => readiness(self.view.ready()),
@@ -68,7 +92,10 @@ impl Admin {
     fn admit(&self, route: Option<Route>, path: &str, headers: &HeaderMap) -> Result<(), Denied> {
         match route {
             Some(Route::Metrics | Route::Health | Route::Readiness) => Ok(()),
-            _ if !self.loopback_only => guard::check_token(self.read_token.as_ref(), headers),
+            _ if !self.loopback_only => {
+                let (read, write) = (self.read_token.as_ref(), self.write_token.as_ref());
+                guard::check_token(read, write, headers)
+            }
             _ if path.starts_with(API) => guard::check_host(headers),
             _ => Ok(()),
         }
@@ -97,6 +124,8 @@ impl Route {
             "/healthz" => Self::Health,
             "/readyz" => Self::Readiness,
             "/api/v1/status" => Self::Status,
+            "/api/v1/journal/skip" => Self::Command(Command::JournalSkip),
+            "/api/v1/journal/forget" => Self::Command(Command::JournalForget),
             _ => return None,
         })
     }

@@ -1,7 +1,9 @@
-//! Proves what is answered: routes, methods, gzip, the report's form. `access` proves to whom.
+//! Proves what is answered: routes, methods, gzip, the report's form. `access` proves to whom,
+//! `write` what becomes of commands.
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
@@ -10,11 +12,12 @@ use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::report::{Destination, Incident, Journal, Source, Time, url_host};
+use super::report::{DamagedPlace, Destination, Incident, Journal, Source, Time, url_host};
 use super::*;
 use crate::secret::SecretPlace;
 
 mod access;
+mod write;
 
 const TOKEN: &str = "correct-horse-battery-staple";
 
@@ -22,6 +25,8 @@ const TOKEN: &str = "correct-horse-battery-staple";
 struct Fake {
     refreshed: AtomicUsize,
     full: AtomicBool,
+    /// What was commanded, in words.
+    obeyed: Mutex<Vec<String>>,
 }
 
 impl View for Fake {
@@ -60,6 +65,11 @@ fn report() -> Report {
             used_bytes: 1,
             max_bytes: 2,
             segments: 1,
+            damaged: vec![DamagedPlace {
+                file: "00000000000000000001.seg".to_owned(),
+                offset: 4096,
+                after: 6,
+            }],
         },
         sources: vec![Source {
             name: "open".to_owned(),
@@ -101,11 +111,15 @@ fn report() -> Report {
     }
 }
 
-fn token() -> Secret {
+fn secret(name: &str, text: &str) -> Secret {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("read-token");
-    std::fs::write(&path, TOKEN).unwrap();
+    let path = directory.path().join(name);
+    std::fs::write(&path, text).unwrap();
     Secret::load(SecretPlace::File(path)).unwrap()
+}
+
+fn token() -> Secret {
+    secret("read-token", TOKEN)
 }
 
 fn admin(loopback_only: bool, read_token: Option<Secret>) -> (Arc<Fake>, Admin) {
@@ -113,8 +127,11 @@ fn admin(loopback_only: bool, read_token: Option<Secret>) -> (Arc<Fake>, Admin) 
     let admin = Admin {
         metrics: Metrics::new().unwrap(),
         view: view.clone(),
+        commands: view.clone(),
         read_token,
+        write_token: None,
         loopback_only,
+        refusals: refusal_lines(),
     };
     (view, admin)
 }
@@ -278,6 +295,8 @@ fn the_status_has_times_in_utc_null_for_unknown_ones_and_no_credentials_of_urls(
     let status: Value = serde_json::from_slice(&text).unwrap();
     assert_eq!(status["started"], "2023-11-14T22:13:20.000Z");
     assert_eq!(status["journal"]["head"], 7);
+    let place = json!({"file": "00000000000000000001.seg", "offset": 4096, "after": 6});
+    assert_eq!(status["journal"]["damaged"], json!([place]));
     let source = &status["sources"][0];
     assert_eq!(source["rejected"], json!({"malformed": 1}));
     assert_eq!(source["last_event"], Value::Null);

@@ -69,7 +69,7 @@ impl View for RelayView {
             version: env!("CARGO_PKG_VERSION"),
             started: time(self.started_at),
             uptime_seconds: self.started.elapsed().as_secs(),
-            warnings: self.warnings.clone(),
+            warnings: self.warnings(),
             journal: self.journal(head),
             sources: self.ingest.status().into_iter().map(source).collect(),
             destinations: self
@@ -86,7 +86,19 @@ impl RelayView {
         *self.log.head().borrow()
     }
 
+    /// Those of the start, and destinations that nobody forgot yet.
+    fn warnings(&self) -> Vec<String> {
+        let is_configured = |name: &str| {
+            let mut configured = self.destinations.iter();
+            configured.any(|known| known.settings.name == name)
+        };
+        let mut warnings = self.warnings.clone();
+        warnings.extend(left_behind(&self.log, is_configured));
+        warnings
+    }
+
     fn journal(&self, head: Head) -> report::Journal {
+        let damaged = self.log.journal().damage().into_iter();
         let usage = self.log.usage();
         let (state, reason) = match &*self.log.health().borrow() {
             Health::Accepting => ("accepting", None),
@@ -101,6 +113,13 @@ impl RelayView {
             used_bytes: usage.used_bytes,
             max_bytes: self.max_bytes,
             segments: usage.segments as u64,
+            damaged: damaged
+                .map(|damage| report::DamagedPlace {
+                    file: damage.file,
+                    offset: damage.offset,
+                    after: damage.after,
+                })
+                .collect(),
         }
     }
 
@@ -149,6 +168,21 @@ impl RelayView {
             next_attempt: snapshot.next_attempt.and_then(time),
         }
     }
+}
+
+/// A warning for each destination that the log keeps events for although it is not configured.
+pub(super) fn left_behind(
+    log: &LocalLog,
+    is_configured: impl Fn(&str) -> bool,
+) -> impl Iterator<Item = String> {
+    let left = log.registered().into_iter();
+    left.filter(move |name| !is_configured(name)).map(|name| {
+        format!(
+            "destination {name} is registered in the journal but not configured: events are kept \
+             for it until the journal is full; configure it, or run `siem-relay journal forget \
+             --config FILE {name}`"
+        )
+    })
 }
 
 /// The configured URL of a destination that has one.

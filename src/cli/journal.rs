@@ -1,19 +1,26 @@
 //! `siem-relay journal ...`: commands on the journal of a relay that is stopped.
 //!
-//! All take the journal's lock, so that none works on what a running relay is changing.
-//! `verify`, `inspect` and `export` change nothing, and read what can be read of a damaged one.
+//! All take the journal's lock, so that none works on what a running relay is changing; `skip` and
+//! `forget` ask the relay that has it to do the work. `verify`, `inspect` and `export` change
+//! nothing, and read what can be read of a damaged one.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::{Failure, load};
-use crate::journal::{self, DiskFiles, Record, Survey};
+use super::{Failure, RUNTIME_FAILED, load};
+use crate::app::{RunError, journal_options};
+use crate::journal::{self, DiskFiles, Journal, OpenError, Options, Record, Survey};
 use crate::settings::Settings;
+use crate::telemetry::metrics::Metrics;
 
 mod cursors;
 mod export;
 mod report;
+mod running;
+mod skip;
 
 /// Exit code of a journal that cannot be used, or has damage.
 const JOURNAL_UNUSABLE: u8 = 4;
@@ -26,7 +33,10 @@ pub(super) enum JournalCommand {
     Inspect(ConfigArgument),
     /// Write stored events to standard output, one JSON object a line
     Export(export::ExportArguments),
-    /// Forget a destination that is no longer configured, so that events are not kept for it
+    /// Pass damaged places that hold destinations: their events are given up. Also while it runs
+    Skip(skip::SkipArguments),
+    /// Forget a destination that is no longer configured, so that events are not kept for it.
+    /// Also while the relay runs
     Forget(cursors::ForgetArguments),
     /// Give a destination's place to another name, after it was renamed in the configuration
     Rename(cursors::RenameArguments),
@@ -45,6 +55,7 @@ pub(super) fn run(command: &JournalCommand) -> Result<(), Failure> {
         JournalCommand::Verify(arguments) => report::verify(&arguments.settings()?),
         JournalCommand::Inspect(arguments) => report::inspect(&arguments.settings()?),
         JournalCommand::Export(arguments) => export::export(arguments),
+        JournalCommand::Skip(arguments) => skip::skip(arguments),
         JournalCommand::Forget(arguments) => cursors::forget(arguments),
         JournalCommand::Rename(arguments) => cursors::rename(arguments),
     }
@@ -54,6 +65,31 @@ impl ConfigArgument {
     fn settings(&self) -> Result<Settings, Failure> {
         Ok(load(&self.config)?.settings)
     }
+}
+
+/// Opens the journal as a start of the relay does.
+fn open(settings: &Settings) -> Result<Journal, Failure> {
+    open_unless_in_use(settings)?.map_err(unusable)
+}
+
+/// The same; the inner error is that another process has it.
+fn open_unless_in_use(settings: &Settings) -> Result<Result<Journal, OpenError>, Failure> {
+    let metrics = Metrics::new().map_err(|error| Failure::new(RUNTIME_FAILED, error))?;
+    let options = Options {
+        // A command is over before a check of everything would be.
+        scrub_interval: Duration::ZERO,
+        ..journal_options(&settings.journal)
+    };
+    match Journal::open(options, Arc::new(DiskFiles), metrics.storage.clone()) {
+        Ok(journal) => Ok(Ok(journal)),
+        Err(error @ OpenError::Locked(_)) => Ok(Err(error)),
+        Err(error) => Err(unusable(error)),
+    }
+}
+
+fn unusable(error: OpenError) -> Failure {
+    let error = RunError::from(error);
+    Failure::new(error.exit_code(), error)
 }
 
 /// See [`journal::survey`].

@@ -1,6 +1,5 @@
 //! `siem-relay sample`: posts a bundled vendor event to a running relay, as the vendor would.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,7 +9,9 @@ use http::HeaderName;
 use secrecy::ExposeSecret;
 
 use super::sample::{SampleEvent, body};
-use super::{CONFIG_INVALID, Failure, RUNTIME_FAILED, USAGE_WRONG, load, say, small_runtime};
+use super::{
+    CONFIG_INVALID, Failure, RUNTIME_FAILED, USAGE_WRONG, from_here, load, say, small_runtime,
+};
 use crate::settings::{Preset, Server, Settings, Source, SourceAuth};
 use crate::sink::client::{Login, post_once};
 
@@ -105,12 +106,7 @@ fn url(server: &Server, source: &str) -> String {
     } else {
         "http"
     };
-    let ip = match server.listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    let address = SocketAddr::new(ip, server.listen.port());
+    let address = from_here(server.listen);
     format!("{scheme}://{address}{}/{source}", server.path)
 }
 

@@ -7,6 +7,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
+
 use crate::settings::{Admin, DeadLetters, Journal, Log, Server, ServerTls};
 
 use super::secrets::{self, Rule};
@@ -94,6 +96,18 @@ pub(super) fn server(table: &Table<'_>) -> Server {
 pub(super) fn admin(table: &Table<'_>, server: &Server) -> Admin {
     let listen = listen(table, 9600);
     let read_token = secrets::one(table, "read_token", Rule::BEARER_IN);
+    let write_token = secrets::one(table, "write_token", Rule::BEARER_IN);
+    if let (Some(read), Some(write)) = (&read_token, &write_token)
+        && read.value().expose_secret() == write.value().expose_secret()
+    {
+        let key = ["write_token_file", "write_token_env"].map(|key| (key, table.has(key)));
+        let key = key.into_iter().find(|(_, named)| *named);
+        table.problem(
+            key.map_or("write_token_file", |(key, _)| key),
+            "the secret is the read token, so that whoever may look may also give commands",
+            "make another one, such as with openssl rand -hex 32",
+        );
+    }
     if !is_loopback(listen.ip()) {
         let text = "off loopback, metrics and health are open to all and there is no TLS";
         table.warning("listen", text);
@@ -102,7 +116,11 @@ pub(super) fn admin(table: &Table<'_>, server: &Server) -> Admin {
         let what = "is the address of server.listen";
         table.problem("listen", what, "give the admin listener a port of its own");
     }
-    Admin { listen, read_token }
+    Admin {
+        listen,
+        read_token,
+        write_token,
+    }
 }
 
 /// `[journal]`.

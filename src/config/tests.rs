@@ -3,6 +3,7 @@
 
 use super::*;
 
+mod admin_tokens;
 mod destinations;
 mod documentation;
 mod environment;

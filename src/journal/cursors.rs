@@ -67,6 +67,11 @@ impl Cursor {
             .map_or(self.low_water, |(_, end)| (*end).max(self.low_water))
     }
 
+    /// Events not settled, of so many ever stored.
+    pub fn events_waiting(&self, stored: u64) -> u64 {
+        stored.saturating_sub(self.skipped_events + self.totals.settled())
+    }
+
     /// Events up to its low water, those before its start included: the ordinal of the last one.
     pub fn events_passed(&self) -> u64 {
         (self.skipped_events + self.totals.settled()).saturating_sub(self.done_events)

@@ -35,7 +35,7 @@ pub enum ReadError {
     #[error(
         "journal file {file} is damaged at offset {offset}, after position {after}; check the \
          disk, then restore the file from a copy, or give up what the place held with \
-         `siem-relay journal skip`"
+         `siem-relay journal skip --config FILE --after {after}`"
     )]
     Damaged {
         /// The segment file.

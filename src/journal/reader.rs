@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::Shared;
 use super::error::ReadError;
 use super::record::{Record, Unreadable, decode};
-use super::skip::Obstacle;
+use super::skip::{Obstacle, Passed};
 
 mod place;
 
@@ -107,18 +107,16 @@ impl Reader {
         self.after
     }
 
-    /// Goes on behind the damage that was just reported, for this reader alone; false where
-    /// there is nothing behind it.
-    pub(super) fn pass(&mut self) -> bool {
-        let Some(obstacle) = self.obstacle.take() else {
-            return false;
-        };
-        let Ok(skip) = obstacle.behind(&self.shared) else {
-            return false;
-        };
+    /// Goes on behind the damage that was just reported, for this reader alone, and tells what
+    /// lies there; none where it cannot.
+    pub(super) fn pass(&mut self) -> Option<Passed> {
+        let obstacle = self.obstacle.take()?;
+        let skip = obstacle.behind(&self.shared).ok()?;
+        let moved = self.after < skip.through;
         self.after = self.after.max(skip.through);
         self.place = Place::behind(&self.shared, &skip);
-        self.place.is_some()
+        let goes_on = moved || self.place.is_some();
+        goes_on.then(|| obstacle.passed(&self.shared, &skip))
     }
 
     /// What the reader cannot pass, if it is held where it is.

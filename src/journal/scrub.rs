@@ -45,7 +45,7 @@ fn pass(shared: &Arc<Shared>) {
             Ok(_) => {}
             // The reader has said so, and what holds destinations does not hold this.
             Err(ReadError::Damaged { .. }) => {
-                if !reader.pass() {
+                if reader.pass().is_none() {
                     return;
                 }
             }

@@ -7,16 +7,19 @@
 use std::io;
 use std::sync::Arc;
 
-use super::Shared;
-use super::error::SkipError;
-use super::reader::Reader;
+use super::cursors::Cursor;
+use super::error::{ReadError, SkipError};
+use super::reader::{Read, Reader};
 use super::scan::Source;
 use super::segment::{HEADER_BYTES, Segment};
+use super::{Journal, Shared};
 
 /// Places remembered as passed; each goes with the segment in which reading goes on.
 pub const SKIPS_MAX: usize = 1024;
 /// Damaged places remembered as such; more are found again when these are passed.
 const DAMAGE_MAX: usize = 1024;
+/// Records and bytes of payload read at once on the way to the end.
+const STEP: (usize, usize) = (4096, 1024 * 1024);
 
 /// A damaged place that is passed by every reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,12 +101,16 @@ impl Obstacle {
         let events = next.map_or(head.events, |(_, events_before)| events_before);
         let end = own.map_or(self.segment.end, |own| own.end);
         if let Some((offset, position, readable)) = self.next_record(end)? {
+            // More places of the segment may be damaged: this one held no more events than it
+            // has positions, and what else is missing is theirs.
+            let most = self.ordinal + (position - 1).saturating_sub(self.after);
+            let missing = events.saturating_sub(readable);
             return Ok(Skip {
                 after: self.after,
                 through: position - 1,
                 base: self.segment.base,
                 offset,
-                ordinal: events.saturating_sub(readable).max(self.ordinal),
+                ordinal: missing.min(most).max(self.ordinal),
             });
         }
         Ok(match next {
@@ -142,6 +149,19 @@ impl Obstacle {
         Ok(found)
     }
 
+    /// What going on there gives up.
+    pub(super) fn passed(&self, shared: &Arc<Shared>, skip: &Skip) -> Passed {
+        let before = match self.ordinal {
+            0 => shared.events_up_to(self.after),
+            known => known,
+        };
+        Passed {
+            damage: self.damage(),
+            through: skip.through,
+            events: skip.ordinal.saturating_sub(before),
+        }
+    }
+
     fn damage(&self) -> Damage {
         Damage {
             file: self.segment.name(),
@@ -151,12 +171,44 @@ impl Obstacle {
     }
 }
 
+impl Skip {
+    /// Whether the place behind this position is passed.
+    pub(super) fn covers(&self, after: u64) -> bool {
+        self.after <= after && after < self.through
+    }
+}
+
+impl Journal {
+    /// Damaged places that hold readers, as far as they were met since the start.
+    pub fn damage(&self) -> Vec<Damage> {
+        self.shared.damage().clone()
+    }
+
+    /// Damaged places between the destination that is furthest behind and the end, with what
+    /// passing each would give up. Reads all that lies there.
+    pub fn damage_ahead(&self) -> Result<Vec<Passed>, SkipError> {
+        self.shared.damage_ahead()
+    }
+
+    /// What [`Journal::skip`] would give up.
+    pub fn preview_skip(&self, after: u64) -> Result<Passed, SkipError> {
+        let obstacle = self.shared.obstacle_behind(after)?;
+        let skip = obstacle.behind(&self.shared).map_err(SkipError::Io)?;
+        Ok(obstacle.passed(&self.shared, &skip))
+    }
+
+    /// Makes every reader pass the damaged place that holds those behind `after`, durably. Its
+    /// events are lost: each reader that comes to the place is told how many.
+    pub fn skip(&self, after: u64) -> Result<Passed, SkipError> {
+        self.shared.skip(after)
+    }
+}
+
 impl Shared {
     /// The place that was passed and begins behind this position, if there is one.
     pub(super) fn passed(&self, last: u64) -> Option<Skip> {
         let skips = self.skips();
-        let passed = skips.iter().find(|s| s.after <= last && last < s.through);
-        passed.copied()
+        skips.iter().find(|skip| skip.covers(last)).copied()
     }
 
     /// Notes that readers are held here; said once.
@@ -181,12 +233,62 @@ impl Shared {
         damage
     }
 
+    /// What holds a reader behind `after`.
+    fn obstacle_behind(self: &Arc<Self>, after: u64) -> Result<Obstacle, SkipError> {
+        let found = Reader::new(Arc::clone(self), after).obstacle()?;
+        if found.is_none() {
+            // The file was restored meanwhile.
+            let mut known = self.damage();
+            known.retain(|known| known.after != after);
+            self.metrics.damaged(known.len());
+        }
+        found.ok_or(SkipError::Sound(after))
+    }
+
+    /// Events stored up to a position behind which the segments cannot tell: by a destination
+    /// that is exactly there, or else by the way that leads there.
+    fn events_up_to(self: &Arc<Self>, after: u64) -> u64 {
+        let there = {
+            let table = self.cursors();
+            let mut cursors = table.cursors.values();
+            let there = cursors.find(|cursor| cursor.low_water == after);
+            there.map(Cursor::events_passed)
+        };
+        let by_the_way = || {
+            let mut way = Reader::new(Arc::clone(self), after.checked_sub(1)?);
+            // At most one record, the one at the position, comes before the place.
+            let mut found = (0..2).find_map(|_| way.obstacle().ok().flatten());
+            let place = found.take_if(|place| place.after == after)?;
+            Some(place.ordinal)
+        };
+        there.or_else(by_the_way).unwrap_or(0)
+    }
+
+    fn damage_ahead(self: &Arc<Self>) -> Result<Vec<Passed>, SkipError> {
+        let last = self.cursors().cursors.values().map(|c| c.low_water).min();
+        let mut ahead = Vec::new();
+        let Some(last) = last else {
+            return Ok(ahead);
+        };
+        let mut reader = Reader::new(Arc::clone(self), last);
+        loop {
+            match reader.read(STEP.0, STEP.1) {
+                Ok(Read::Records(records)) if records.is_empty() => return Ok(ahead),
+                Ok(_) => {}
+                Err(error @ ReadError::Damaged { .. }) => match reader.pass() {
+                    Some(passed) => ahead.push(passed),
+                    None => return Err(error.into()),
+                },
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
     /// Makes every reader pass the place that holds those behind `after`, durably.
-    pub(super) fn skip(self: &Arc<Self>, after: u64) -> Result<Passed, SkipError> {
-        let mut reader = Reader::new(Arc::clone(self), after);
-        let obstacle = reader.obstacle()?.ok_or(SkipError::Sound(after))?;
+    fn skip(self: &Arc<Self>, after: u64) -> Result<Passed, SkipError> {
+        let obstacle = self.obstacle_behind(after)?;
         let skip = obstacle.behind(self).map_err(SkipError::Io)?;
-        let damage = obstacle.damage();
+        let passed = obstacle.passed(self, &skip);
         {
             let mut skips = self.skips();
             if skips.len() >= SKIPS_MAX {
@@ -199,21 +301,16 @@ impl Shared {
             return Err(SkipError::Storage(error));
         }
         let mut known = self.damage();
-        known.retain(|known| *known != damage);
+        known.retain(|known| *known != passed.damage && !skip.covers(known.after));
         self.metrics.damaged(known.len());
-        let events = skip.ordinal.saturating_sub(obstacle.ordinal);
         tracing::warn!(
-            file = damage.file,
-            offset = damage.offset,
+            file = passed.damage.file,
+            offset = passed.damage.offset,
             after = skip.after,
             through = skip.through,
-            events,
+            events = passed.events,
             "damaged place passed: destinations behind it count its events as discarded"
         );
-        Ok(Passed {
-            damage,
-            through: skip.through,
-            events,
-        })
+        Ok(passed)
     }
 }

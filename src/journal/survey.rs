@@ -15,6 +15,7 @@ use super::record::{ALIGNMENT, Record};
 use super::scan::Source;
 use super::seal::Summary;
 use super::segment::{self, HEADER_BYTES, HeaderFault, SegmentHeader, VERSION};
+use super::skip::Skip;
 use super::{Head, lock};
 
 /// A journal as it lies on disk.
@@ -131,14 +132,14 @@ pub fn survey(
             }
             Err(HeaderFault::Io(error)) => return Err(failed()(error)),
             Err(HeaderFault::Invalid) => {
-                survey
-                    .problems
-                    .push(format!("{}: no valid first block", found.file));
+                let problem = format!("{}: no valid first block", found.file);
+                let before = base.saturating_sub(1);
+                survey.problems.push(told(problem, before, &stored.skips));
             }
         }
         survey.segments.push(found);
     }
-    survey.judge();
+    survey.judge(&stored.skips);
     Ok(survey)
 }
 
@@ -243,14 +244,15 @@ impl SegmentSurvey {
 
 impl Survey {
     /// Compares what was found with what segments and cursors say must be there.
-    fn judge(&mut self) {
+    fn judge(&mut self, skips: &[Skip]) {
         for (index, found) in self.segments.iter().enumerate() {
             for (offset, after) in &found.unreadable {
-                self.problems.push(format!(
+                let problem = format!(
                     "{}: unreadable at offset {offset}, after position {after}; valid records \
                      follow",
                     found.file
-                ));
+                );
+                self.problems.push(told(problem, *after, skips));
             }
             if let Some(problem) = found.seal_problem {
                 self.problems.push(format!("{}: {problem}", found.file));
@@ -262,32 +264,46 @@ impl Survey {
             if let (Some(before), Some(next)) = (found.events_before, next)
                 && before + found.events != next
             {
-                self.problems.push(format!(
+                let problem = format!(
                     "{}: {} event(s) can be read, {} were stored",
                     found.file,
                     found.events,
                     next.saturating_sub(before)
-                ));
+                );
+                // What is missing is missing behind one of these; the last stands for a lost tail.
+                let last = found.positions.1.max(found.base.saturating_sub(1));
+                let place = found.unreadable.last().map_or(last, |(_, after)| *after);
+                self.problems.push(told(problem, place, skips));
             }
         }
         let last = self.segments.iter().rev().find(|found| found.events > 0);
         let last = last.map_or(0, |found| found.positions.1);
         let kept = self.segments.first().map_or(0, |first| first.base);
         if self.head.position > last && self.head.position >= kept && kept > 0 {
-            self.problems.push(format!(
+            let problem = format!(
                 "events up to position {} were durable, but none after {last} can be read",
                 self.head.position
-            ));
+            );
+            self.problems.push(told(problem, last, skips));
         }
         for (name, cursor) in &self.cursors {
             if kept > cursor.low_water + 1 && self.head.position > cursor.low_water {
-                self.problems.push(format!(
+                let problem = format!(
                     "destination {name} needs events after position {}, but the oldest segment \
                      begins at {kept}",
                     cursor.low_water
-                ));
+                );
+                self.problems.push(told(problem, cursor.low_water, skips));
             }
         }
+    }
+}
+
+/// The problem with the place behind a position, and whether that was passed.
+fn told(problem: String, after: u64, skips: &[Skip]) -> String {
+    match skips.iter().any(|skip| skip.covers(after)) {
+        true => problem + "; passed with `siem-relay journal skip`",
+        false => problem,
     }
 }
 

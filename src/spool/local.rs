@@ -47,6 +47,11 @@ impl LocalLog {
         }
     }
 
+    /// The journal itself, for the status and for commands; whoever works on it may block.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
     /// Sizes now.
     pub fn usage(&self) -> Usage {
         self.journal.usage()

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{IntCounterVec, Registry, TextEncoder};
 
+mod admin;
 mod declare;
 mod delivery;
 mod ingest;
@@ -20,6 +21,7 @@ use declare::Declare;
 use delivery::DeliveryFamilies;
 use ingest::IngestFamilies;
 
+pub use admin::{ADMIN_COMMANDS, AdminMetrics, COMMAND_RESULTS};
 pub use delivery::{
     ATTEMPT_RESULTS, DEAD_LETTER_REASONS, DISCARD_REASONS, DestinationMetrics, RETRY_REASONS,
     STATES,
@@ -43,6 +45,8 @@ pub struct Metrics {
     registry: Registry,
     ingest: IngestFamilies,
     delivery: DeliveryFamilies,
+    /// The admin listener's own metrics.
+    pub admin: AdminMetrics,
     /// The journal's own metrics.
     pub storage: StorageMetrics,
     /// Log lines by level, one of [`LEVELS`]; counted by the log set-up.
@@ -72,6 +76,7 @@ impl Metrics {
         Ok(Arc::new(Self {
             ingest: IngestFamilies::declare(&declare)?,
             delivery: DeliveryFamilies::declare(&declare)?,
+            admin: AdminMetrics::declare(&declare)?,
             storage: StorageMetrics::declare(&declare)?,
             log_messages,
             registry,

@@ -18,6 +18,7 @@ mod arrival;
 mod commands;
 mod front_door;
 mod journal_commands;
+mod journal_repairs;
 mod memory;
 mod observation;
 mod open_files;

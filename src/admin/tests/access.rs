@@ -101,11 +101,27 @@ fn on_loopback_a_foreign_host_is_refused() {
 }
 
 #[test]
-fn the_token_is_in_no_output_of_debug() {
-    let (_, admin) = admin(false, Some(token()));
+fn off_loopback_the_write_token_admits_reads_too() {
+    let (_, mut admin) = admin(false, None);
+    admin.write_token = Some(secret("write-token", "another-horse-battery-staple"));
+    for read_token in [None, Some(token())] {
+        admin.read_token = read_token;
+        let ask = |token: &str| {
+            let bearer = format!("Bearer {token}");
+            get(&admin, "/api/v1/status", &[("authorization", &bearer)]).status()
+        };
+        assert_eq!(ask("another-horse-battery-staple"), StatusCode::OK);
+        assert_eq!(ask("another-horse-battery"), StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[test]
+fn the_tokens_are_in_no_output_of_debug() {
+    let (_, mut admin) = admin(false, Some(token()));
+    admin.write_token = Some(secret("write-token", "another-horse-battery-staple"));
     let text = format!("{admin:?}");
     assert!(
-        text.contains("read-token") && !text.contains("horse"),
+        text.contains("read-token") && text.contains("write-token") && !text.contains("horse"),
         "{text}"
     );
 }

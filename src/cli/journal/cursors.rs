@@ -1,15 +1,14 @@
 //! `journal forget` and `journal rename`: the places of destinations.
 
-use std::sync::Arc;
-
 use clap::Args;
+use serde::Deserialize;
+use serde_json::json;
 
-use super::super::{Failure, RUNTIME_FAILED, USAGE_WRONG, say};
-use super::ConfigArgument;
-use crate::app::{RunError, journal_options};
-use crate::journal::{CursorError, DiskFiles, Journal};
+use super::super::{Failure, USAGE_WRONG, say};
+use super::{ConfigArgument, open, open_unless_in_use, running};
+use crate::app::RunError;
+use crate::journal::CursorError;
 use crate::settings::Settings;
-use crate::telemetry::metrics::Metrics;
 
 #[derive(Args)]
 pub(in crate::cli) struct ForgetArguments {
@@ -29,15 +28,28 @@ pub(in crate::cli) struct RenameArguments {
     to: String,
 }
 
-/// Forgets the destination, durably.
+/// What a running relay answers.
+#[derive(Deserialize)]
+struct Forgotten {
+    waiting_events: u64,
+}
+
+/// Forgets the destination, durably; through the running relay where that has the journal.
 pub(super) fn forget(arguments: &ForgetArguments) -> Result<(), Failure> {
     let settings = arguments.config.settings()?;
     let name = &arguments.destination;
     refuse_configured(&settings, name)?;
-    let journal = open(&settings)?;
-    let cursor = journal.forget(name).map_err(failed)?;
-    let events = journal.head().borrow().events;
-    let waiting = events.saturating_sub(cursor.skipped_events + cursor.totals.settled());
+    let waiting = match open_unless_in_use(&settings)? {
+        Ok(journal) => {
+            let cursor = journal.forget(name).map_err(failed)?;
+            cursor.events_waiting(journal.head().borrow().events)
+        }
+        Err(in_use) => {
+            let body = json!({ "destination": name });
+            let answer: Forgotten = running::command(&settings, "forget", &body, &in_use)?;
+            answer.waiting_events
+        }
+    };
     say(format_args!(
         "forgot destination {name}; {waiting} event(s) were waiting for it"
     ))
@@ -70,15 +82,6 @@ fn refuse_configured(settings: &Settings, name: &str) -> Result<(), Failure> {
         return Err(Failure::new(USAGE_WRONG, text));
     }
     Ok(())
-}
-
-fn open(settings: &Settings) -> Result<Journal, Failure> {
-    let metrics = Metrics::new().map_err(|error| Failure::new(RUNTIME_FAILED, error))?;
-    let options = journal_options(&settings.journal);
-    let opened = Journal::open(options, Arc::new(DiskFiles), metrics.storage.clone());
-    opened
-        .map_err(RunError::from)
-        .map_err(|error| Failure::new(error.exit_code(), error))
 }
 
 fn failed(error: CursorError) -> Failure {

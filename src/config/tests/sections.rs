@@ -353,23 +353,6 @@ fn the_listeners_have_a_port_each() {
 }
 
 #[test]
-fn the_read_token_is_a_secret_of_sixteen_bytes() {
-    let section = "[admin]\nread_token_file = \"sixteen\"";
-    assert!(accepted(&beside_good(section)).admin.read_token.is_some());
-    for (file, expected) in [
-        ("short", "the secret is shorter than 16 bytes"),
-        ("bearer", "the secret begins with \"Bearer \""),
-        ("empty", "the secret is empty"),
-    ] {
-        let section = format!("[admin]\nread_token_file = \"{file}\"");
-        refused(
-            &beside_good(&section),
-            &format!("admin.read_token_file: {expected}"),
-        );
-    }
-}
-
-#[test]
 fn log_levels_are_words_or_parts_with_words() {
     for good in [
         "off",

@@ -165,6 +165,14 @@ fn every_closed_label_set_is_at_zero_from_the_start() {
             r#"delivery_retries_total{{destination="archive",reason="{reason}"}}"#
         ));
     }
+    for (command, result) in ADMIN_COMMANDS
+        .iter()
+        .flat_map(|command| COMMAND_RESULTS.map(|result| (command, result)))
+    {
+        zero(format!(
+            r#"admin_commands_total{{command="{command}",result="{result}"}}"#
+        ));
+    }
     for code in ["200", "none"] {
         zero(format!(
             r#"delivery_responses_total{{code="{code}",destination="archive"}}"#
