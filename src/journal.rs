@@ -7,16 +7,20 @@
 //! behind the last durable record, syncs once, and then answers all callers. Nobody is answered,
 //! and no reader sees a record, before its sync returned; so at most one group is ever un-synced.
 //! Segments are files of written zeros made ahead of need ([`spare`]), since a sync into blocks
-//! that were never written costs a commit of file system metadata.
+//! that were never written costs a commit of file system metadata. A complete one gets a seal
+//! ([`seal`]), which says what is in it; then the spare becomes the next one
+//! ([`committer`], `rotation`).
 //!
 //! # Why it is safe
 //! - A record's checksum covers all of it and is seeded with its segment's random salt: a torn
 //!   record, or bytes of another file, are not a record.
 //! - Each record carries `synced_through`, the last position durable when its group was written.
-//!   An unreadable place is a *tear* and cut only if no later record, and not the durable head
-//!   stored with the cursors, says that something at or after it was durable. Otherwise it is
-//!   *damage*: the segment is left as it is, readers that need the place are stopped there, and
-//!   writing goes on in a fresh segment ([`recovery`]).
+//!   An unreadable place is a *tear* and cut only if no later record, not the durable head stored
+//!   with the cursors, and not the segment's seal says that something at or after it was durable.
+//!   Otherwise it is *damage*: the segment is left as it is, readers that need the place are
+//!   stopped there, and writing goes on in a fresh segment ([`recovery`]).
+//! - A damaged place is passed only by a person's word ([`skip`]), and then each reader that comes
+//!   to it is told how many events it misses. A slow check ([`scrub`]) finds damage early.
 //! - After a failed sync the kernel may show bytes that are not on disk. So a failed sync poisons
 //!   the journal for the life of the process, and recovery writes the last group again and syncs
 //!   it before anybody reads it.
@@ -29,7 +33,10 @@
 //!
 //! # Files
 //! `00000000000000000001.seg` (named by the first position it may hold), `spare`, `cursors`,
-//! `lock`. Format version 1: see [`record`], [`segment`], [`seal`], [`cursor_file`].
+//! `lock`. Format version 1, byte by byte in `docs/journal-format.md`: [`record`] (magic, length,
+//! checksum, position, `synced_through`, set, received time, id, resend key, header, payload),
+//! [`segment`] (a first block, records, zeros, the seal), [`cursor_file`] (two slots in turn).
+//! `tests/fixtures/journal-v1` is opened by a test for ever.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};

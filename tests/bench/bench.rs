@@ -31,6 +31,7 @@ mod journal;
 mod load;
 mod machine;
 mod payload;
+mod raw_loop;
 mod relay;
 mod report;
 mod restart;

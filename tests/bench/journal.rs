@@ -1,14 +1,13 @@
 //! The journal alone: against a bare loop of writes and syncs, and with a reader at its tail.
 //!
-//! The loop writes the same number of bytes with each sync as the journal did on the mean,
-//! into a file that was filled with zeros. It has no callers to answer, no checksums and no next
-//! segment to fill, so the ratio is what all of that costs.
+//! The loops (see `raw_loop`) write the same number of bytes with each sync as the journal did on
+//! the mean. They have no callers to answer, no checksums and no next segment to fill, so the ratio
+//! is what all of that costs.
 
 use std::error::Error;
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -22,6 +21,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::Plan;
+use crate::raw_loop::RawLoop;
 use crate::report::{Goal, Line};
 use crate::wire::PATIENCE;
 
@@ -62,9 +62,9 @@ const WITH_READER: Shape = Shape {
 };
 /// Payload of a record, which with a header of 64 bytes is stored in [`RECORD_BYTES`].
 const PAYLOAD_BYTES: usize = 1440;
-const RECORD_BYTES: usize = 1600;
+pub(crate) const RECORD_BYTES: usize = 1600;
 /// The defaults of the configuration.
-const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
+pub(crate) const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 const MAX_SIZE_BYTES: u64 = 10 * 1024 * 1024 * 1024;
 const RESEND_WINDOW: usize = 100_000;
 /// Between two looks for the next segment.
@@ -90,33 +90,39 @@ impl fmt::Display for Shape {
     }
 }
 
-/// Records/s of the journal and of the loop, at equal group sizes.
+/// Records/s of the journal and of both loops, at equal group sizes.
 pub(crate) fn against_raw_loop(plan: &Plan) -> Result<Vec<Line>, Box<dyn Error>> {
     let mut lines = Vec::new();
     for shape in SINGLES.into_iter().chain(SETS) {
-        let (mut raw, mut journal, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
+        let [mut overwriting, mut keeping, mut journal, mut sizes]: [Vec<f64>; 4] =
+            Default::default();
         for round in 0..plan.rounds {
-            // The journal's groups are as they come, so the loop follows it; where the loop goes
-            // first, it follows the journal of the round before.
-            let before: Option<&f64> = sizes.last().filter(|_| round % 2 == 1);
-            if let Some(size) = before {
-                raw.push(run_raw_loop(plan, size.round() as usize)?);
-            }
-            let loop_follows = before.is_none();
+            // The journal's groups are as they come, so the loops follow it; where they go first,
+            // they follow the journal of the round before.
+            let before = sizes.last().copied().filter(|_| round % 2 == 1);
+            let mut loops = |size: f64| -> io::Result<()> {
+                let size = size.round() as usize;
+                overwriting.push(RawLoop::Overwriting.run(plan, size)?);
+                keeping.push(RawLoop::Keeping.run(plan, size)?);
+                Ok(())
+            };
+            before.map_or(Ok(()), &mut loops)?;
             let run = run_journal(plan, shape, false)?;
-            if loop_follows {
-                raw.push(run_raw_loop(plan, run.group_records.round() as usize)?);
+            if before.is_none() {
+                loops(run.group_records)?;
             }
             journal.push(run.records_per_s);
             sizes.push(run.group_records);
         }
-        lines.push(Line {
-            what: format!("journal, {shape}: rate, raw loop"),
-            unit: "records/s",
-            baseline: raw,
-            measured: journal,
-            goal: Some(Goal::AtLeast(0.8)),
-        });
+        for (name, raw) in [("raw loop", overwriting), ("raw loop that keeps", keeping)] {
+            lines.push(Line {
+                what: format!("journal, {shape}: rate, {name}"),
+                unit: "records/s",
+                baseline: raw,
+                measured: journal.clone(),
+                goal: Some(Goal::AtLeast(0.8)),
+            });
+        }
         lines.push(Line {
             what: format!("journal, {shape}: mean group"),
             unit: "records",
@@ -309,28 +315,4 @@ fn follow(journal: &Journal, mut stop: oneshot::Receiver<()>) -> io::Result<u64>
             }
         });
     }
-}
-
-/// Writes and syncs groups of so many records, one after the other; records/s.
-fn run_raw_loop(plan: &Plan, group: usize) -> io::Result<f64> {
-    let scratch = plan.scratch("raw")?;
-    let file = File::create(scratch.directory.join("zeros"))?;
-    let zeros = vec![0; 1024 * 1024];
-    for offset in (0..SEGMENT_BYTES).step_by(zeros.len()) {
-        file.write_all_at(&zeros, offset)?;
-    }
-    file.sync_all()?;
-    let bytes = vec![b'x'; group.max(1) * RECORD_BYTES];
-    let (mut offset, mut records) = (0, 0);
-    let started = Instant::now();
-    while started.elapsed() < plan.duration {
-        if offset + bytes.len() as u64 > SEGMENT_BYTES {
-            offset = 0;
-        }
-        file.write_all_at(&bytes, offset)?;
-        file.sync_data()?;
-        offset += bytes.len() as u64;
-        records += group;
-    }
-    Ok(records as f64 / started.elapsed().as_secs_f64())
 }
