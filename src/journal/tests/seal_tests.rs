@@ -212,3 +212,40 @@ fn the_index_and_the_kept_keys_are_bounded() {
     let seal = contents.seal(10_004_096, 5);
     assert!(seal.len() as u64 <= seal::bytes_max(10_100_000, 50));
 }
+
+#[test]
+fn what_a_refused_group_left_is_gone_for_good_before_the_next_segment_begins() {
+    for seed in 0..40 {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = sim::SimDisk::default();
+        let open = |disk: &sim::SimDisk| {
+            open_with(options(directory.path()), Arc::new(disk.clone())).unwrap()
+        };
+        let journal = open(&disk);
+        eventually("the spare is there", || journal.shared.spare.is_ready());
+        let mut expected = vec!["before".to_owned()];
+        append(&journal, record("before")).unwrap();
+        loop {
+            // Half of the padded group is written, and whole records are in it.
+            let set: Vec<_> = (0..4).map(|n| record(&format!("refused {n}"))).collect();
+            disk.fault_at(0, sim::Fault::Short);
+            match journal.append(set).unwrap().wait() {
+                Err(AppendError::Full(_)) => break,
+                // The fault met the cursor file, whose turn comes once a second.
+                Ok(_) => expected.extend((0..4).map(|n| format!("refused {n}"))),
+                Err(error) => panic!("{error}"),
+            }
+        }
+        disk.heal();
+        let room = SEGMENT_BYTES - 4096 - seal::bytes_max(SEGMENT_BYTES, 1);
+        let large = "x".repeat(usize::try_from(room).unwrap() - 96 - 16);
+        eventually("space is looked for again", || {
+            append(&journal, record(&large)).is_ok()
+        });
+        disk.cut_power();
+        drop(journal);
+        let journal = open(&disk.after_power_cut(&mut sim::Chance(seed)));
+        expected.push(large);
+        assert_eq!(read_all(&journal, 0), (expected, None), "seed {seed}");
+    }
+}
