@@ -29,6 +29,7 @@ const DOWN: u8 = 2;
 pub(crate) struct Plan {
     kills: u64,
     outages: bool,
+    life_max_ms: u64,
     chance: Chance,
 }
 
@@ -47,6 +48,7 @@ impl Plan {
         Self {
             kills: number_from_environment("SIEM_RELAY_TORTURE_KILLS", KILLS),
             outages: number_from_environment("SIEM_RELAY_TORTURE_OUTAGES", 1) != 0,
+            life_max_ms: number_from_environment("SIEM_RELAY_TORTURE_LIFE_MS", LIFE_MAX_MS),
             chance: Chance::from_environment("SIEM_RELAY_TORTURE_SEED"),
         }
     }
@@ -70,7 +72,11 @@ impl Plan {
             }
             lives_left = u64::saturating_sub(lives_left, 1);
             let early = chance.one_in(EARLY_ONE_IN);
-            let limit = if early { EARLY_MAX_MS } else { LIFE_MAX_MS };
+            let limit = if early {
+                EARLY_MAX_MS
+            } else {
+                self.life_max_ms
+            };
             // In microseconds, so that two starts are not cut at the same few places.
             let kill_after = Duration::from_micros(chance.below(limit * 1000 + 1));
             rounds.push(Round { kill_after, mood });
@@ -82,11 +88,11 @@ impl Plan {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kills, seed) = (self.kills, self.chance.seed());
-        let outages = u8::from(self.outages);
+        let (outages, life_max_ms) = (u8::from(self.outages), self.life_max_ms);
         write!(
             f,
             "again with SIEM_RELAY_TORTURE_KILLS={kills} SIEM_RELAY_TORTURE_OUTAGES={outages} \
-             SIEM_RELAY_TORTURE_SEED={seed}"
+             SIEM_RELAY_TORTURE_LIFE_MS={life_max_ms} SIEM_RELAY_TORTURE_SEED={seed}"
         )
     }
 }
@@ -113,6 +119,7 @@ fn the_same_seed_makes_the_same_plan_and_it_has_outages_and_early_kills() {
         let mut plan = Plan {
             kills: 200,
             outages: true,
+            life_max_ms: LIFE_MAX_MS,
             chance,
         };
         let rounds = plan.rounds();
