@@ -14,7 +14,7 @@ fn filled(directory: &Path, segments: usize) -> (Journal, Vec<u64>) {
     (journal, positions)
 }
 
-fn keyed(number: usize) -> NewRecord {
+pub(super) fn keyed(number: usize) -> NewRecord {
     let mut key = [9; 16];
     key[..8].copy_from_slice(&number.to_le_bytes());
     NewRecord {
