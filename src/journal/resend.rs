@@ -94,7 +94,7 @@ fn keys_of(segment: &Segment, keys_max: usize) -> io::Result<Vec<Key>> {
     {
         return Ok(keys);
     }
-    Ok(scan(segment, header, keys_max)?.contents.keys)
+    Ok(scan(segment, header, keys_max)?.contents.keys.into())
 }
 
 #[cfg(test)]
