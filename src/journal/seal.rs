@@ -252,7 +252,12 @@ impl Summary {
                 events: u64::from_le_bytes(fields.take()),
             }
         });
-        Ok(Some(entries.collect()))
+        let entries: Vec<IndexEntry> = entries.collect();
+        // Readers count on from an entry without asking what it says.
+        let sound = |entry: &IndexEntry| {
+            entry.position > 0 && entry.offset < self.end && entry.events <= self.events
+        };
+        Ok(entries.iter().all(sound).then_some(entries))
     }
 
     /// The keys, oldest first; none where they are damaged.

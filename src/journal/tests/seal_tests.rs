@@ -275,3 +275,28 @@ fn a_larger_resend_window_costs_no_record_at_the_end_of_a_segment() {
     let (texts, damage) = read_all(&journal, 0);
     assert_eq!((texts.len(), damage), (all, None));
 }
+
+#[test]
+fn an_index_that_makes_no_sense_harms_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, positions) = filled(directory.path(), 2);
+    let sealed = journal.shared.segments()[0].clone();
+    let salt = sealed.header.unwrap().salt;
+    let middle = positions[positions.len() / 2];
+    for (position, offset, events) in [(0, 4096, 0), (1, u64::MAX, 0), (1, 4096, u64::MAX)] {
+        let contents = Contents {
+            index: vec![IndexEntry {
+                position,
+                offset,
+                events,
+            }],
+            ..Contents::default()
+        };
+        let seal = contents.seal(sealed.end, salt, 1000);
+        let at = sealed.file_bytes - seal.len() as u64;
+        sealed.file.write_at(&seal, at).unwrap();
+        let (texts, damage) = read_all(&journal, middle);
+        let wanted = positions.iter().filter(|position| **position > middle);
+        assert_eq!((texts.len(), damage), (wanted.count(), None));
+    }
+}
