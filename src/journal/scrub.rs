@@ -20,8 +20,12 @@ const STEP_PAUSE: Duration = Duration::from_millis(100);
 
 /// The body of the thread; ends when the journal closes.
 pub(super) fn run(shared: &Arc<Shared>) {
-    while !is_closed(shared) {
+    loop {
         pass(shared);
+        // Looked at between a pass and the wait: the pass may have used up the wake-up.
+        if is_closed(shared) {
+            return;
+        }
         std::thread::park_timeout(shared.options.scrub_interval);
     }
 }

@@ -255,3 +255,23 @@ fn a_check_finds_damage_that_no_reader_has_met_and_reads_on_behind_it() {
     }
     assert_eq!(journal.damage(), []);
 }
+
+#[test]
+fn a_check_that_is_under_way_does_not_keep_the_journal_from_closing() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, _) = filled(directory.path());
+    spoil(&journal, &[2]);
+    drop(journal);
+    let checked = Options {
+        scrub_interval: Duration::from_secs(3600),
+        ..options(directory.path())
+    };
+    let journal = open_with(checked, Arc::new(DiskFiles)).unwrap();
+    eventually("it is under way", || !journal.damage().is_empty());
+    let (closed, is_closed) = sync_channel(1);
+    std::thread::spawn(move || {
+        drop(journal);
+        closed.send(()).unwrap();
+    });
+    is_closed.recv_timeout(Duration::from_secs(20)).unwrap();
+}
