@@ -275,3 +275,26 @@ fn a_check_that_is_under_way_does_not_keep_the_journal_from_closing() {
     });
     is_closed.recv_timeout(Duration::from_secs(20)).unwrap();
 }
+
+#[test]
+fn the_end_of_what_is_durable_and_the_count_of_it_change_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open(directory.path());
+    let bytes = record("x").stored_bytes() as u64;
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(|| {
+            while journal.usage().segments < 4 {
+                append(&journal, record("x")).unwrap();
+            }
+        });
+        while !writing.is_finished() {
+            let segments = journal.shared.segments();
+            let events = journal.shared.head.borrow().events;
+            let active = segments.last().unwrap();
+            let before = active.header.unwrap().events_before;
+            // Else what lies behind damage and is just being written would be taken for lost.
+            let end = segment::HEADER_BYTES + (events - before) * bytes;
+            assert_eq!(active.end, end);
+        }
+    });
+}
