@@ -277,6 +277,55 @@ fn a_check_that_is_under_way_does_not_keep_the_journal_from_closing() {
 }
 
 #[test]
+fn behind_a_passed_place_events_are_counted_alike_whichever_way_a_reader_comes() {
+    let directory = tempfile::tempdir().unwrap();
+    let large = Options {
+        segment_bytes: 512 * 1024,
+        ..options(directory.path())
+    };
+    let open = || open_with(large.clone(), Arc::new(DiskFiles)).unwrap();
+    let mut journal = open();
+    let mut positions = Vec::new();
+    let mut fill = |journal: &Journal, segments, events| {
+        while journal.usage().segments < segments || positions.len() < events {
+            let text = format!("{:01000}", positions.len());
+            positions.push(position(append(journal, record(&text)).unwrap()));
+        }
+        positions.clone()
+    };
+    // The first one has two damaged places, and begins of records to seek to between them.
+    let known = fill(&journal, 1, 300);
+    spoil(&journal, &[known[250]]);
+    spoil(&journal, &[known[10]]);
+    assert_eq!(journal.skip(known[9]).unwrap().events, 1);
+    let ordinal_of = |journal: &Journal, after: u64, wanted: u64| {
+        let mut reader = journal.reader(after);
+        loop {
+            if let Read::Records(records) = reader.read(1, 1).unwrap()
+                && records[0].record.position == wanted
+            {
+                return records[0].ordinal;
+            }
+        }
+    };
+    for round in 0..3 {
+        for number in [11, 150, 249] {
+            let seeking = ordinal_of(&journal, known[number - 1], known[number]);
+            let from_start = ordinal_of(&journal, 0, known[number]);
+            assert_eq!(seeking, number as u64 + 1, "round {round}");
+            assert_eq!(from_start, number as u64 + 1, "round {round}");
+        }
+        fill(&journal, round + 1, 0);
+        drop(journal);
+        journal = open();
+    }
+    assert_eq!(journal.skip(known[249]).unwrap().events, 1);
+    let story = tell(&journal, 0);
+    let lost: Vec<u64> = story.lost.iter().map(|l| l.ordinal - l.before).collect();
+    assert_eq!(lost, [1, 1]);
+}
+
+#[test]
 fn the_end_of_what_is_durable_and_the_count_of_it_change_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let journal = open(directory.path());
@@ -297,4 +346,26 @@ fn the_end_of_what_is_durable_and_the_count_of_it_change_at_once() {
             assert_eq!(active.end, end);
         }
     });
+}
+
+#[test]
+fn a_place_that_was_met_from_its_middle_is_passed_as_a_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let large = Options {
+        segment_bytes: 512 * 1024,
+        ..options(directory.path())
+    };
+    let journal = open_with(large, Arc::new(DiskFiles)).unwrap();
+    for number in 0..200 {
+        append(&journal, record(&format!("{number:01000}"))).unwrap();
+    }
+    // A record that the index names is in the middle of it.
+    let entry = journal.shared.segments()[0].index[1].position;
+    spoil(&journal, &[entry + 1]);
+    spoil(&journal, &[entry]);
+    spoil(&journal, &[entry - 1]);
+    assert_eq!(held_after(&journal, entry), Some(entry - 1));
+    assert_eq!(held_after(&journal, 0), Some(entry - 2));
+    journal.skip(entry - 2).unwrap();
+    assert_eq!(journal.damage(), []);
 }
