@@ -272,12 +272,14 @@ impl Committer {
         for noted in &self.group.noted {
             self.contents.note(noted, self.shared.options.resend_window);
         }
-        if let Some(active) = self.shared.segments().last_mut() {
+        // Locked until both are said: who looks at both must not take events for lost that are
+        // behind the one and not in the other.
+        let mut segments = self.shared.segments();
+        if let Some(active) = segments.last_mut() {
             active.end = self.offset;
             let entries = self.contents.index.get(indexed..).unwrap_or_default();
             active.index.extend_from_slice(entries);
         }
-        // Readers see the new end before they are woken.
         self.shared.head.send_replace(super::Head {
             position: last,
             events: self.events,

@@ -140,6 +140,14 @@ impl CursorFile {
         ))
     }
 
+    /// Writes the state that was found once more, and syncs it: an earlier run's sync of it may
+    /// have failed, and then it is nowhere but in memory, while the next store goes over the
+    /// state before.
+    pub(super) fn confirm(&mut self, stored: &Stored) -> Result<(), CursorError> {
+        encode_slot(self.sequence, stored, &mut self.buffer);
+        self.write(self.good_slot)
+    }
+
     /// Where the file is.
     pub(super) fn path(directory: &Path) -> PathBuf {
         directory.join(FILE_NAME)
@@ -153,12 +161,16 @@ impl CursorFile {
             return Err(CursorError::TooMany);
         }
         let slot = 1 - self.good_slot;
-        write_full(&*self.file, &self.buffer, slot_offset(slot))
-            .and_then(|()| self.file.sync_data())
-            .map_err(|error| CursorError::Storage(error.to_string()))?;
+        self.write(slot)?;
         self.good_slot = slot;
         self.sequence = sequence;
         Ok(())
+    }
+
+    fn write(&self, slot: u64) -> Result<(), CursorError> {
+        write_full(&*self.file, &self.buffer, slot_offset(slot))
+            .and_then(|()| self.file.sync_data())
+            .map_err(|error| CursorError::Storage(error.to_string()))
     }
 }
 

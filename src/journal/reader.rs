@@ -270,14 +270,16 @@ impl Reader {
         let Some(place) = self.place.as_mut() else {
             return Ok(None);
         };
-        let next = {
+        let (gone, next) = {
             let segments = self.shared.segments();
+            let gone = segments.iter().all(|s| s.base > place.segment.base);
             let next = segments.iter().find(|s| s.base > place.segment.base);
-            next.cloned()
+            (gone, next.cloned())
         };
         let obstacle = match next {
             Some(next) => match next.header {
-                Some(header) if header.events_before == place.ordinal => {
+                // Where the present one is gone, so may be others: nobody needs what was in them.
+                Some(header) if gone || header.events_before == place.ordinal => {
                     self.after = self.after.max(next.base - 1);
                     *place = Place::at_start(next, header);
                     return Ok(None);

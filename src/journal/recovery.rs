@@ -68,7 +68,12 @@ pub(super) fn recover(files: &dyn Files, options: &Options) -> Result<Recovered,
         return Err(OpenError::Cursors(CursorFile::path(directory)));
     }
     let (cursor_file, journal_id, stored) = if known {
-        CursorFile::open(files, directory)?
+        let (mut file, journal_id, stored) = CursorFile::open(files, directory)?;
+        file.confirm(&stored).map_err(|error| {
+            let path = CursorFile::path(directory);
+            OpenError::io("write", path)(io::Error::other(error))
+        })?;
+        (file, journal_id, stored)
     } else {
         let journal_id = uuid::Uuid::new_v4().into_bytes();
         let file = CursorFile::create(files, directory, journal_id)?;

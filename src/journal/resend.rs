@@ -65,7 +65,9 @@ impl ResendWindow {
 
     /// Forgets a key again whose record was not stored after all.
     pub(super) fn remove(&mut self, key: &[u8; 16]) {
+        // A key behind it in the same group may have begun a new generation.
         self.young.remove(key);
+        self.old.remove(key);
     }
 
     /// Remembers a key that [`Self::first`] does not know.
@@ -92,7 +94,7 @@ fn keys_of(segment: &Segment, keys_max: usize) -> io::Result<Vec<Key>> {
     {
         return Ok(keys);
     }
-    Ok(scan(segment, header, keys_max)?.contents.keys)
+    Ok(scan(segment, header, keys_max)?.contents.keys.into())
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ const STEP_PAUSE: Duration = Duration::from_millis(100);
 pub(super) fn run(shared: &Arc<Shared>) {
     loop {
         pass(shared);
-        // A pass may have used up the wake-up that came with the end.
+        // Looked at between a pass and the wait: the pass may have used up the wake-up.
         if is_closed(shared) {
             return;
         }

@@ -23,6 +23,7 @@
 //! | 48 | 8 | events |
 //! | 56 | 8 + 8 | earliest and latest received time, Unix milliseconds; 0 for no event |
 
+use std::collections::VecDeque;
 use std::io;
 
 use super::files::{JournalFile, read_full};
@@ -59,7 +60,8 @@ pub(super) struct Contents {
     /// Earliest and latest received time; zeros for none.
     pub(super) received_ms: (u64, u64),
     pub(super) index: Vec<IndexEntry>,
-    pub(super) keys: Vec<Key>,
+    /// The latest, oldest first.
+    pub(super) keys: VecDeque<Key>,
 }
 
 /// What there is to note of one record.
@@ -100,7 +102,7 @@ impl Noted {
 }
 
 impl Contents {
-    /// Takes in the next record; of keys, `keys_max` are kept.
+    /// Takes in the next record; of keys, the last `keys_max` are kept.
     pub(super) fn note(&mut self, noted: &Noted, keys_max: usize) {
         let due = |last: &IndexEntry| noted.offset - last.offset >= INDEX_EVERY_BYTES;
         if self.index.last().is_none_or(due) {
@@ -121,18 +123,25 @@ impl Contents {
             _ => (earliest.min(received), latest.max(received)),
         };
         self.events += 1;
-        if let Some(key) = noted.key
-            && self.keys.len() < keys_max
-        {
-            self.keys.push(key);
+        if let Some(key) = noted.key {
+            self.keys.push_back(key);
+        }
+        if self.keys.len() > keys_max {
+            self.keys.pop_front();
         }
     }
 
-    /// The seal, as the last bytes of the file.
-    pub(super) fn seal(&self, end: u64, salt: u32) -> Vec<u8> {
-        let length = KEY_BYTES * self.keys.len() + ENTRY_BYTES * self.index.len() + SUMMARY_BYTES;
-        let mut seal = Vec::with_capacity(length);
-        for (key, id) in &self.keys {
+    /// The seal, as the last bytes of a file that has so many left. An earlier run that remembered
+    /// fewer keys may have set aside less than all of them take: the oldest are left out then.
+    pub(super) fn seal(&self, end: u64, salt: u32, bytes_left: u64) -> Vec<u8> {
+        let rest_bytes = ENTRY_BYTES * self.index.len() + SUMMARY_BYTES;
+        let room = bytes_left.saturating_sub(rest_bytes as u64) / KEY_BYTES as u64;
+        let keys_max = usize::try_from(room).unwrap_or(usize::MAX);
+        let left_out = self.keys.len().saturating_sub(keys_max);
+        let keys = self.keys.iter().skip(left_out);
+        let key_count = keys.len();
+        let mut seal = Vec::with_capacity(KEY_BYTES * key_count + rest_bytes);
+        for (key, id) in keys {
             seal.extend_from_slice(key);
             seal.extend_from_slice(id);
         }
@@ -149,7 +158,7 @@ impl Contents {
         checked.extend_from_slice(&index_checksum.to_le_bytes());
         checked.extend_from_slice(&keys_checksum.to_le_bytes());
         checked.extend_from_slice(&count(self.index.len()));
-        checked.extend_from_slice(&count(self.keys.len()));
+        checked.extend_from_slice(&count(key_count));
         checked.extend_from_slice(&[0; 4]);
         let (earliest, latest) = self.received_ms;
         for number in [end, self.last, self.events, earliest, latest] {
@@ -243,7 +252,12 @@ impl Summary {
                 events: u64::from_le_bytes(fields.take()),
             }
         });
-        Ok(Some(entries.collect()))
+        let entries: Vec<IndexEntry> = entries.collect();
+        // Readers count on from an entry without asking what it says.
+        let sound = |entry: &IndexEntry| {
+            entry.position > 0 && entry.offset < self.end && entry.events <= self.events
+        };
+        Ok(entries.iter().all(sound).then_some(entries))
     }
 
     /// The keys, oldest first; none where they are damaged.

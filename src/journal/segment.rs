@@ -26,7 +26,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::files::{JournalFile, read_full};
 use super::record::Fields;
-use super::seal::IndexEntry;
+use super::seal::{IndexEntry, Summary};
 
 /// Bytes before the first record.
 pub(super) const HEADER_BYTES: u64 = 4096;
@@ -121,6 +121,18 @@ impl SegmentHeader {
 }
 
 impl Segment {
+    /// Where reading can begin, as far as memory or the seal tells.
+    pub(super) fn read_index(&self) -> Vec<IndexEntry> {
+        let Some(header) = self.header.filter(|_| self.index.is_empty()) else {
+            return self.index.clone();
+        };
+        let (file, bytes) = (&*self.file, self.file_bytes);
+        // What cannot be read here is reported when the records are.
+        let seal = Summary::read(file, bytes, header.salt).ok().flatten();
+        let index = seal.and_then(|seal| seal.index(file, bytes, header.salt).ok()?);
+        index.unwrap_or_default()
+    }
+
     /// The file name for messages.
     pub(super) fn name(&self) -> String {
         self.path

@@ -99,18 +99,17 @@ impl Obstacle {
             .filter(|segment| segment.base > self.segment.base)
             .find_map(|segment| Some((segment, segment.header?.events_before)));
         let events = next.map_or(head.events, |(_, events_before)| events_before);
-        let end = own.map_or(self.segment.end, |own| own.end);
-        if let Some((offset, position, readable)) = self.next_record(end)? {
+        let own = own.unwrap_or(&self.segment);
+        if let Some((offset, position, ordinal)) = self.next_record(own, events)? {
             // More places of the segment may be damaged: this one held no more events than it
             // has positions, and what else is missing is theirs.
             let most = self.ordinal + (position - 1).saturating_sub(self.after);
-            let missing = events.saturating_sub(readable);
             return Ok(Skip {
                 after: self.after,
                 through: position - 1,
                 base: self.segment.base,
                 offset,
-                ordinal: missing.min(most).max(self.ordinal),
+                ordinal: ordinal.min(most).max(self.ordinal),
             });
         }
         Ok(match next {
@@ -119,34 +118,46 @@ impl Obstacle {
                 after: self.after,
                 through: head.position,
                 base: self.segment.base,
-                offset: end,
+                offset: own.end,
                 ordinal: head.events,
             },
         })
     }
 
     /// Offset and position of the next record of the segment that can be read, and how many
-    /// events can be from there to `end`.
-    fn next_record(&self, end: u64) -> io::Result<Option<(u64, u64, u64)>> {
+    /// events were stored before it. `events` were up to the segment's end.
+    ///
+    /// The first record behind it that the index names tells how many: who seeks to that record
+    /// counts from there. Without one, what is lost further behind is counted here.
+    fn next_record(&self, own: &Segment, events: u64) -> io::Result<Option<(u64, u64, u64)>> {
         let Some(header) = self.segment.header else {
             return Ok(None);
         };
+        let index = own.read_index();
         let mut source = Source::new(&*self.segment.file);
-        let mut found: Option<(u64, u64, u64)> = None;
+        let mut found: Option<(u64, u64)> = None;
+        let mut readable = 0;
         let mut last = self.after;
         let mut offset = self.offset;
-        while let Some(at) = source.find_magic(offset)?.filter(|at| *at < end) {
+        while let Some(at) = source.find_magic(offset)?.filter(|at| *at < own.end) {
             match source.decode(at, header.salt)? {
                 Some((record, length)) if record.position > last => {
                     last = record.position;
                     offset = at + length as u64;
-                    let first = found.get_or_insert((at, record.position, 0));
-                    first.2 += u64::from(!record.gap);
+                    let first = *found.get_or_insert((at, record.position));
+                    if let Ok(named) = index.binary_search_by_key(&at, |entry| entry.offset)
+                        && let Some(entry) = index.get(named)
+                    {
+                        let before = header.events_before.saturating_add(entry.events);
+                        return Ok(Some((first.0, first.1, before.saturating_sub(readable))));
+                    }
+                    readable += u64::from(!record.gap);
                 }
                 _ => offset = at + 8,
             }
         }
-        Ok(found)
+        let before = events.saturating_sub(readable);
+        Ok(found.map(|(offset, position)| (offset, position, before)))
     }
 
     /// What going on there gives up.
@@ -301,6 +312,7 @@ impl Shared {
             return Err(SkipError::Storage(error));
         }
         let mut known = self.damage();
+        // Readers that began in its middle met the same place there.
         known.retain(|known| *known != passed.damage && !skip.covers(known.after));
         self.metrics.damaged(known.len());
         tracing::warn!(

@@ -13,6 +13,7 @@ use super::*;
 use crate::telemetry::metrics::Metrics;
 
 mod cursor_tests;
+mod damage_tests;
 mod fault_tests;
 mod format_tests;
 mod garbage_tests;

@@ -39,7 +39,8 @@ impl Committer {
         }
         let base = self.shared.segments().last().map_or(1, |last| last.base);
         self.contents.last = self.contents.last.max(base - 1);
-        let seal = self.contents.seal(self.offset, self.salt);
+        let bytes_left = self.segment_bytes.saturating_sub(self.offset);
+        let seal = self.contents.seal(self.offset, self.salt, bytes_left);
         let at = self.segment_bytes.saturating_sub(seal.len() as u64);
         write_full(&*self.file, &seal, at).map_err(|error| self.refuse(&error, "seal"))?;
         self.file

@@ -6,7 +6,6 @@ use crate::journal::Shared;
 use crate::journal::error::ReadError;
 use crate::journal::files::read_full;
 use crate::journal::record::FIXED_BYTES;
-use crate::journal::seal::{IndexEntry, Summary};
 use crate::journal::segment::{HEADER_BYTES, Segment, SegmentHeader};
 use crate::journal::skip::{Obstacle, Skip};
 
@@ -34,16 +33,12 @@ impl Place {
 
     /// Near the record after `after`, as far as the segment's index tells; else at its start.
     pub(super) fn before(mut segment: Segment, header: SegmentHeader, after: u64) -> Self {
-        let index = std::mem::take(&mut segment.index);
-        let mut place = Self::at_start(segment, header);
-        if after <= place.last {
-            return place;
-        }
-        let index = match index.is_empty() {
-            false => index,
-            // What cannot be read here is reported when the records are.
-            true => place.sealed_index().unwrap_or_default(),
+        let index = match after >= segment.base {
+            true => segment.read_index(),
+            false => Vec::new(),
         };
+        segment.index = Vec::new();
+        let mut place = Self::at_start(segment, header);
         let passed = index.partition_point(|entry| entry.position <= after + 1);
         if let Some(entry) = index.get(passed.wrapping_sub(1)) {
             place.offset = entry.offset;
@@ -74,12 +69,6 @@ impl Place {
             ordinal: self.ordinal,
             missing: false,
         }
-    }
-
-    fn sealed_index(&self) -> Option<Vec<IndexEntry>> {
-        let (file, bytes) = (&*self.segment.file, self.segment.file_bytes);
-        let seal = Summary::read(file, bytes, self.salt).ok()??;
-        seal.index(file, bytes, self.salt).ok()?
     }
 
     /// The segment may have grown, if it is the one being written.

@@ -1,5 +1,6 @@
 //! Proves: cursors survive restarts and torn writes; a damaged cursor file stops the start.
 
+use super::sim::{Chance, Fault, SimDisk};
 use super::*;
 
 fn moved(journal: &Journal, low_water: u64) {
@@ -196,4 +197,45 @@ fn a_renamed_cursor_keeps_its_place_and_takes_no_other_name() {
     let journal = open(directory.path());
     assert_eq!(journal.load_cursor("new").unwrap().low_water, 1);
     assert_eq!(journal.cursor_names(), ["new", "other"]);
+}
+
+#[test]
+fn a_store_whose_sync_failed_does_not_cost_the_state_before_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let disk = SimDisk::default();
+    // Several sectors that all change, so that a part of them can be lost.
+    let state = |low_water: u64| {
+        let ranges = (1..200).map(|number| (number * 10, number * 10 + low_water));
+        let cursor = Cursor {
+            low_water,
+            done: ranges.collect(),
+            ..Cursor::default()
+        };
+        cursor_file::Stored {
+            cursors: [("splunk".to_owned(), cursor)].into(),
+            ..cursor_file::Stored::default()
+        }
+    };
+    let mut file = CursorFile::create(&disk, path, [1; 16]).unwrap();
+    for low_water in 1..=3 {
+        file.store(&state(low_water)).unwrap();
+    }
+    disk.fault_at(1, Fault::Broken);
+    file.store(&state(4)).unwrap_err();
+    let mut rng = Chance(7);
+    for at in 0..12 {
+        for _ in 0..20 {
+            // Killed, so that what the failed sync left in memory is what the next start finds.
+            let disk = disk.after_kill();
+            disk.fault_at(at, Fault::PowerCut);
+            if let Ok(mut recovered) = recovery::recover(&disk, &options(path)) {
+                let _cut = recovered.cursor_file.store(&state(5));
+            }
+            let after = disk.after_power_cut(&mut rng);
+            let (_, _, stored) = CursorFile::open(&after, path).expect("one good state");
+            let low_water = stored.cursors["splunk"].low_water;
+            assert!(low_water >= 3, "{low_water} after a cut at {at}");
+        }
+    }
 }

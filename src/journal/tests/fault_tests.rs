@@ -1,6 +1,7 @@
 //! Proves: lack of space is refused and passes; a failed sync poisons until a restart; neither
 //! loses what was answered before.
 
+use super::seal_tests::keyed;
 use super::*;
 
 fn faulty(directory: &Path) -> (Journal, Arc<AtomicBool>, Arc<AtomicBool>) {
@@ -243,4 +244,27 @@ fn segments_leave_the_reserve_free_and_go_on_when_there_is_more() {
         *journal.health().borrow() == Health::Accepting
     });
     append(&journal, record("again")).unwrap();
+}
+
+#[test]
+fn what_was_refused_is_stored_when_it_is_sent_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = FaultyFiles::default();
+    let full = Arc::clone(&files.full);
+    // So few that the keys of one set push those before them into the older generation.
+    let few = Options {
+        resend_window: 4,
+        ..options(directory.path())
+    };
+    let journal = open_with(few, Arc::new(files)).unwrap();
+    append(&journal, keyed(0)).unwrap();
+    full.store(true, Ordering::SeqCst);
+    let set = vec![keyed(1), keyed(2), keyed(3)];
+    let refused = journal.append(set).unwrap().wait();
+    assert!(matches!(refused, Err(AppendError::Full(_))), "{refused:?}");
+    full.store(false, Ordering::SeqCst);
+    for number in 1..=3 {
+        let stored = append(&journal, keyed(number)).unwrap();
+        assert!(matches!(stored, Stored::At { .. }), "record {number}");
+    }
 }

@@ -167,3 +167,30 @@ fn a_journal_at_its_size_limit_refuses_and_resumes_when_a_cursor_moves() {
     append(&journal, record("again")).unwrap();
     assert_eq!(read_all(&journal, cursor.low_water).0, ["again"]);
 }
+
+#[test]
+fn a_reader_whose_segment_went_with_others_goes_on_with_the_oldest_that_is_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open(directory.path());
+    let mut cursor = journal.register("splunk", StartAt::Earliest).unwrap();
+    while journal.usage().segments < 5 {
+        append(&journal, record(&"x".repeat(1000))).unwrap();
+    }
+    let bases: Vec<u64> = journal.shared.segments().iter().map(|s| s.base).collect();
+    let mut reader = journal.reader(0);
+    assert_eq!(records(reader.read(1, 1).unwrap())[0].record.position, 1);
+    cursor.low_water = bases[3] - 1;
+    journal.store_cursor("splunk", &cursor).unwrap();
+    retention::run(&journal.shared, retention::Pressure::SpaceShort);
+    assert_eq!(journal.usage().segments, 2);
+    let mut read = 1;
+    loop {
+        let records = records(reader.read(1, 1).unwrap());
+        let Some(next) = records.first() else { break };
+        assert_eq!(next.ordinal, next.record.position);
+        assert!(next.record.position == read + 1 || next.record.position == bases[3]);
+        read = next.record.position;
+    }
+    assert_eq!(read, journal.head().borrow().position);
+    assert_eq!(journal.damage(), []);
+}

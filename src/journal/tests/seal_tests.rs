@@ -14,7 +14,7 @@ fn filled(directory: &Path, segments: usize) -> (Journal, Vec<u64>) {
     (journal, positions)
 }
 
-fn keyed(number: usize) -> NewRecord {
+pub(super) fn keyed(number: usize) -> NewRecord {
     let mut key = [9; 16];
     key[..8].copy_from_slice(&number.to_le_bytes());
     NewRecord {
@@ -209,7 +209,7 @@ fn the_index_and_the_kept_keys_are_bounded() {
     assert_eq!((contents.events, contents.last), (9_000, 10_000));
     assert_eq!(contents.received_ms, (1, 9_999));
     assert!(contents.index.len() as u64 <= 4096 + 10_000_000 / (64 * 1024));
-    let seal = contents.seal(10_004_096, 5);
+    let seal = contents.seal(10_004_096, 5, 1_000_000);
     assert!(seal.len() as u64 <= seal::bytes_max(10_100_000, 50));
 }
 
@@ -247,5 +247,93 @@ fn what_a_refused_group_left_is_gone_for_good_before_the_next_segment_begins() {
         let journal = open(&disk.after_power_cut(&mut sim::Chance(seed)));
         expected.push(large);
         assert_eq!(read_all(&journal, 0), (expected, None), "seed {seed}");
+    }
+}
+
+#[test]
+fn of_more_keys_than_are_remembered_the_latest_are_known_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let few = Options {
+        resend_window: 4,
+        ..options(directory.path())
+    };
+    let open = || open_with(few.clone(), Arc::new(DiskFiles)).unwrap();
+    let mut journal = open();
+    let mut stored = 0;
+    // In the segment that is written to, and once the seal is all that tells of it.
+    for _ in 0..2 {
+        while stored < 10 || stored % 10 != 0 {
+            append(&journal, keyed(stored)).unwrap();
+            stored += 1;
+        }
+        drop(journal);
+        journal = open();
+        for number in stored - 4..stored {
+            let again = append(&journal, keyed(number)).unwrap();
+            assert!(matches!(again, Stored::Repeat { .. }), "record {number}");
+        }
+        while journal.usage().segments < 2 {
+            append(&journal, keyed(stored)).unwrap();
+            stored += 1;
+        }
+    }
+}
+
+#[test]
+fn a_larger_resend_window_costs_no_record_at_the_end_of_a_segment() {
+    let directory = tempfile::tempdir().unwrap();
+    let remember = |resend_window| {
+        let options = Options {
+            resend_window,
+            ..options(directory.path())
+        };
+        open_with(options, Arc::new(DiskFiles)).unwrap()
+    };
+    let journal = remember(0);
+    let mut stored = 0;
+    let mut fill = |journal: &Journal, count: usize| {
+        for _ in 0..count {
+            append(journal, keyed(stored)).unwrap();
+            stored += 1;
+        }
+        stored
+    };
+    let mut per_segment = 0;
+    while journal.usage().segments < 2 {
+        per_segment = fill(&journal, 1) - 1;
+    }
+    // The second one is as full as the first one became.
+    fill(&journal, per_segment - 1);
+    assert_eq!(journal.usage().segments, 2);
+    drop(journal);
+    let journal = remember(1000);
+    let all = fill(&journal, 1);
+    assert_eq!(journal.usage().segments, 3);
+    let (texts, damage) = read_all(&journal, 0);
+    assert_eq!((texts.len(), damage), (all, None));
+}
+
+#[test]
+fn an_index_that_makes_no_sense_harms_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, positions) = filled(directory.path(), 2);
+    let sealed = journal.shared.segments()[0].clone();
+    let salt = sealed.header.unwrap().salt;
+    let middle = positions[positions.len() / 2];
+    for (position, offset, events) in [(0, 4096, 0), (1, u64::MAX, 0), (1, 4096, u64::MAX)] {
+        let contents = Contents {
+            index: vec![IndexEntry {
+                position,
+                offset,
+                events,
+            }],
+            ..Contents::default()
+        };
+        let seal = contents.seal(sealed.end, salt, 1000);
+        let at = sealed.file_bytes - seal.len() as u64;
+        sealed.file.write_at(&seal, at).unwrap();
+        let (texts, damage) = read_all(&journal, middle);
+        let wanted = positions.iter().filter(|position| **position > middle);
+        assert_eq!((texts.len(), damage), (wanted.count(), None));
     }
 }

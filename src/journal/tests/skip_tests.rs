@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use super::*;
 
 /// Stored records by position, and what a reader is told of the rest.
-struct Story {
-    texts: BTreeMap<u64, String>,
-    lost: Vec<Lost>,
+pub(super) struct Story {
+    pub(super) texts: BTreeMap<u64, String>,
+    pub(super) lost: Vec<Lost>,
 }
 
 /// Everything behind `after`; the last ordinal must be that of the last record.
-fn tell(journal: &Journal, after: u64) -> Story {
+pub(super) fn tell(journal: &Journal, after: u64) -> Story {
     let mut story = Story {
         texts: BTreeMap::new(),
         lost: Vec::new(),
@@ -37,7 +37,7 @@ fn tell(journal: &Journal, after: u64) -> Story {
 }
 
 /// Numbered records in three segments, by position.
-fn filled(directory: &Path) -> (Journal, BTreeMap<u64, String>) {
+pub(super) fn filled(directory: &Path) -> (Journal, BTreeMap<u64, String>) {
     let journal = open(directory);
     let mut texts = BTreeMap::new();
     while journal.usage().segments < 3 {
@@ -67,7 +67,7 @@ fn place_of(journal: &Journal, wanted: u64) -> (PathBuf, usize) {
 }
 
 /// Spoils the records at these positions.
-fn spoil(journal: &Journal, positions: &[u64]) {
+pub(super) fn spoil(journal: &Journal, positions: &[u64]) {
     for wanted in positions {
         let (path, offset) = place_of(journal, *wanted);
         let mut bytes = std::fs::read(&path).unwrap();
@@ -76,7 +76,7 @@ fn spoil(journal: &Journal, positions: &[u64]) {
     }
 }
 
-fn held_after(journal: &Journal, after: u64) -> Option<u64> {
+pub(super) fn held_after(journal: &Journal, after: u64) -> Option<u64> {
     let mut reader = journal.reader(after);
     loop {
         match reader.read(3, 5000) {
@@ -275,93 +275,4 @@ fn a_journal_can_be_closed_at_any_moment_of_a_check() {
     all_closed
         .recv_timeout(Duration::from_secs(60))
         .expect("a check that does not see the end");
-}
-
-#[test]
-fn what_lies_ahead_of_the_slowest_destination_is_told_and_left_as_it_is() {
-    let directory = tempfile::tempdir().unwrap();
-    let (journal, texts) = filled(directory.path());
-    let positions: Vec<u64> = texts.keys().copied().collect();
-    let second = journal.shared.segments()[1].base;
-    let damaged = [positions[2], positions[7], second - 1, second + 3];
-    for wanted in damaged.iter().rev() {
-        spoil(&journal, &[*wanted]);
-    }
-    assert_eq!(journal.damage_ahead().unwrap(), [], "nobody needs a place");
-    for (name, low_water) in [("slow", positions[4]), ("quick", second + 1)] {
-        journal.register(name, StartAt::Earliest).unwrap();
-        let mut cursor = journal.load_cursor(name).unwrap();
-        cursor.low_water = low_water;
-        journal.store_cursor(name, &cursor).unwrap();
-    }
-    for round in 0..2 {
-        let ahead = journal.damage_ahead().unwrap();
-        let places: Vec<_> = ahead.iter().map(|p| (p.damage.after, p.through)).collect();
-        let expected = [positions[7], second - 1, second + 3].map(|lost| (lost - 1, lost));
-        assert_eq!(places, expected, "round {round}");
-        assert!(ahead.iter().all(|passed| passed.events == 1), "{ahead:?}");
-    }
-    for passed in journal.damage_ahead().unwrap() {
-        let after = passed.damage.after;
-        assert_eq!(journal.preview_skip(after).unwrap(), passed);
-        assert_eq!(journal.skip(after).unwrap(), passed);
-    }
-    assert_eq!(journal.damage_ahead().unwrap(), []);
-}
-
-#[test]
-fn what_a_damaged_first_block_held_is_counted_by_the_way_that_leads_there() {
-    let directory = tempfile::tempdir().unwrap();
-    let (journal, _) = filled(directory.path());
-    journal.register("splunk", StartAt::Earliest).unwrap();
-    let bases: Vec<u64> = journal.shared.segments().iter().map(|s| s.base).collect();
-    drop(journal);
-    let second = segment_files(directory.path()).swap_remove(1);
-    let mut bytes = std::fs::read(&second).unwrap();
-    bytes[40] ^= 1;
-    std::fs::write(second, bytes).unwrap();
-    let journal = open(directory.path());
-    let [ahead] = journal.damage_ahead().unwrap().try_into().unwrap();
-    assert_eq!(ahead.damage.after, bases[1] - 1);
-    assert_eq!(ahead.events, bases[2] - bases[1]);
-    assert_eq!(journal.skip(bases[1] - 1).unwrap(), ahead);
-}
-
-#[test]
-fn a_place_that_was_restored_is_no_damage_any_more() {
-    let directory = tempfile::tempdir().unwrap();
-    let (journal, texts) = filled(directory.path());
-    let third = *texts.keys().nth(2).unwrap();
-    spoil(&journal, &[third]);
-    assert_eq!(held_after(&journal, 0), Some(third - 1));
-    assert_eq!(journal.damage().len(), 1);
-    // The same bit again.
-    let (path, offset) = {
-        let damage = journal.damage().swap_remove(0);
-        (directory.path().join(damage.file), damage.offset)
-    };
-    let mut bytes = std::fs::read(&path).unwrap();
-    bytes[usize::try_from(offset).unwrap() + 60] ^= 1;
-    std::fs::write(path, bytes).unwrap();
-    assert!(matches!(journal.skip(third - 1), Err(SkipError::Sound(_))));
-    assert_eq!(journal.damage(), []);
-}
-
-#[test]
-fn a_survey_tells_passed_places_from_others() {
-    let directory = tempfile::tempdir().unwrap();
-    let (journal, texts) = filled(directory.path());
-    let positions: Vec<u64> = texts.keys().copied().collect();
-    spoil(&journal, &[positions[7]]);
-    spoil(&journal, &[positions[2]]);
-    journal.skip(positions[2] - 1).unwrap();
-    drop(journal);
-    let survey = survey(directory.path(), &DiskFiles, |_| true, |_| {}).unwrap();
-    let passed: Vec<_> = survey
-        .problems
-        .iter()
-        .filter(|problem| problem.contains("unreadable"))
-        .map(|problem| problem.ends_with("passed with `siem-relay journal skip`"))
-        .collect();
-    assert_eq!(passed, [true, false], "{:?}", survey.problems);
 }
