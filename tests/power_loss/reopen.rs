@@ -58,19 +58,22 @@ fn look(directory: &Path, answered: &BTreeMap<u64, Id>) -> Result<usize, String>
         Err(_) if answered.is_empty() => return Ok(0),
         Err(error) => return Err(format!("the destination is lost: {error}")),
     };
-    let mut reader = journal.reader(low_water);
+    // Also what is delivered and kept for replay: from the oldest segment on.
+    let mut reader = journal.reader(0);
     let mut found = BTreeSet::new();
+    let mut kept_from = low_water + 1;
     loop {
         let read = reader.read(100, 1024 * 1024);
         let Read::Records(records) = read.map_err(|error| error.to_string())? else {
             return Err("a reader passed damage that nobody passed".to_owned());
         };
-        if records.is_empty() {
+        let Some(first) = records.first() else {
             break;
-        }
+        };
+        kept_from = kept_from.min(first.record.position);
         found.extend(records.iter().map(|read| read.record.id));
     }
-    let needed = answered.range(low_water + 1..);
+    let needed = answered.range(kept_from..);
     for (position, id) in needed.clone() {
         if !found.contains(id) {
             return Err(format!("position {position} was answered and is lost"));
