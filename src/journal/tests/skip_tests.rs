@@ -369,3 +369,18 @@ fn a_place_that_was_met_from_its_middle_is_passed_as_a_whole() {
     journal.skip(entry - 2).unwrap();
     assert_eq!(journal.damage(), []);
 }
+
+#[test]
+fn what_a_segment_without_its_first_block_held_is_told_exactly() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, _) = filled(directory.path());
+    let bases: Vec<u64> = journal.shared.segments().iter().map(|s| s.base).collect();
+    drop(journal);
+    let second = segment_files(directory.path()).remove(1);
+    let mut bytes = std::fs::read(&second).unwrap();
+    bytes[40] ^= 1;
+    std::fs::write(second, bytes).unwrap();
+    let journal = open(directory.path());
+    let after = held_after(&journal, 0).unwrap();
+    assert_eq!(journal.skip(after).unwrap().events, bases[2] - bases[1]);
+}
