@@ -130,10 +130,12 @@ impl Reader {
 
     /// Opens the segment that holds the record after `after`.
     fn open_segment(&mut self) -> Result<Option<Read>, ReadError> {
-        let segment = {
+        let (before, segment) = {
             let segments = self.shared.segments();
             let index = segments.partition_point(|segment| segment.base <= self.after + 1);
-            segments.get(index.saturating_sub(1)).cloned()
+            let before = index.checked_sub(2).and_then(|index| segments.get(index));
+            let segment = segments.get(index.saturating_sub(1));
+            (before.cloned(), segment.cloned())
         };
         // There is always one once something is durable.
         let Some(segment) = segment else {
@@ -155,7 +157,9 @@ impl Reader {
                 } else {
                     segment.base - 1
                 },
-                ordinal: 0,
+                ordinal: before
+                    .and_then(|before| before.events_through())
+                    .unwrap_or(0),
                 missing,
                 segment,
             }),

@@ -200,7 +200,8 @@ fn known_ending(
 ) -> Result<Ending, OpenError> {
     let end = scan.contents.last.max(header.base - 1);
     let (later, later_synced) = scan.later.unwrap_or_default();
-    let claimed = stored.head.position.max(later_synced).max(scan.sealed);
+    let (sealed, sealed_events) = scan.sealed;
+    let claimed = stored.head.position.max(later_synced).max(sealed);
     let events = header.events_before + scan.contents.events;
     let position_max = end.max(later);
     if claimed > end {
@@ -215,6 +216,7 @@ fn known_ending(
         // Always more than can be read: a reader compares, and would take the damage for a true
         // end.
         let events = stored.head.events.max(events + scan.later_events.max(1));
+        let events = events.max(header.events_before.saturating_add(sealed_events));
         let head = Head {
             position: claimed,
             events,

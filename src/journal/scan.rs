@@ -29,9 +29,9 @@ pub(super) struct Scan {
     pub(super) later: Option<(u64, u64)>,
     /// How many of them there are.
     pub(super) later_events: u64,
-    /// The last position by the segment's seal, which is written after that was durable; 0 where
-    /// there is no seal.
-    pub(super) sealed: u64,
+    /// The last position and the number of events by the segment's seal, which is written after
+    /// these were durable; zeros where there is no seal.
+    pub(super) sealed: (u64, u64),
 }
 
 /// A file read in large pieces.
@@ -129,7 +129,7 @@ pub(super) fn scan(segment: &Segment, header: SegmentHeader, keys_max: usize) ->
         offset = candidate + ALIGNMENT as u64;
     }
     let seal = Summary::read(&*segment.file, segment.file_bytes, header.salt)?;
-    scan.sealed = seal.map_or(0, |seal| seal.last);
+    scan.sealed = seal.map_or((0, 0), |seal| (seal.last, seal.events));
     Ok(scan)
 }
 

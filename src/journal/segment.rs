@@ -133,6 +133,13 @@ impl Segment {
         index.unwrap_or_default()
     }
 
+    /// Events stored up to its end, as far as its seal tells.
+    pub(super) fn events_through(&self) -> Option<u64> {
+        let header = self.header?;
+        let seal = Summary::read(&*self.file, self.file_bytes, header.salt).ok()??;
+        header.events_before.checked_add(seal.events)
+    }
+
     /// The file name for messages.
     pub(super) fn name(&self) -> String {
         self.path

@@ -115,7 +115,7 @@ pub fn survey(
                     seal => {
                         let mut source = Source::new(&*file);
                         found
-                            .read(&mut source, header.salt, durable, &mut each)
+                            .read(&mut source, header.salt, durable, seal, &mut each)
                             .map_err(failed())?;
                         found
                             .compare(seal, Some(base) == newest, &*file, header.salt)
@@ -190,6 +190,7 @@ impl SegmentSurvey {
         source: &mut Source<'_>,
         salt: u32,
         durable: Option<u64>,
+        seal: Option<Summary>,
         each: &mut impl FnMut(&Record),
     ) -> io::Result<()> {
         let mut last = self.base.saturating_sub(1);
@@ -209,6 +210,10 @@ impl SegmentSurvey {
             let Some((next, synced)) = later(source, offset, salt, last)? else {
                 return Ok(());
             };
+            if seal.is_some_and(|seal| next >= seal.end) {
+                // What a refused group left, which was never answered.
+                return Ok(());
+            }
             if durable.is_some_and(|durable| durable.max(synced) <= last) {
                 // A torn group that nobody vouched for: a start cuts it.
                 return Ok(());

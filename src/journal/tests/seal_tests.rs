@@ -337,3 +337,27 @@ fn an_index_that_makes_no_sense_harms_nobody() {
         assert_eq!((texts.len(), damage), (wanted.count(), None));
     }
 }
+
+#[test]
+fn what_a_sealed_last_segment_lost_is_counted_exactly() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open(directory.path());
+    let cursors = std::fs::read(directory.path().join("cursors")).unwrap();
+    while journal.usage().segments < 2 {
+        append(&journal, record(&"x".repeat(1000))).unwrap();
+    }
+    let end = usize::try_from(journal.shared.segments()[0].end).unwrap();
+    drop(journal);
+    // Killed between the seal and the next segment; the cursor file knows of nothing stored.
+    std::fs::write(directory.path().join("cursors"), cursors).unwrap();
+    let [path, next] = segment_files(directory.path()).try_into().unwrap();
+    std::fs::remove_file(next).unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[end - 3000..end].fill(0);
+    std::fs::write(&path, bytes).unwrap();
+    let journal = open(directory.path());
+    let Some(ReadError::Damaged { after, .. }) = read_all(&journal, 0).1 else {
+        panic!("not noticed");
+    };
+    assert_eq!(journal.skip(after).unwrap().events, 3);
+}

@@ -276,3 +276,18 @@ fn a_journal_can_be_closed_at_any_moment_of_a_check() {
         .recv_timeout(Duration::from_secs(60))
         .expect("a check that does not see the end");
 }
+
+#[test]
+fn what_a_segment_without_its_first_block_held_is_told_exactly() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, _) = filled(directory.path());
+    let bases: Vec<u64> = journal.shared.segments().iter().map(|s| s.base).collect();
+    drop(journal);
+    let second = segment_files(directory.path()).remove(1);
+    let mut bytes = std::fs::read(&second).unwrap();
+    bytes[40] ^= 1;
+    std::fs::write(second, bytes).unwrap();
+    let journal = open(directory.path());
+    let after = held_after(&journal, 0).unwrap();
+    assert_eq!(journal.skip(after).unwrap().events, bases[2] - bases[1]);
+}

@@ -139,3 +139,22 @@ fn the_journal_of_a_running_relay_is_left_alone() {
     let refused = survey(directory.path(), &DiskFiles, |_| true, |_| {});
     assert!(matches!(refused, Err(OpenError::Locked(_))));
 }
+
+#[test]
+fn what_a_refused_group_left_in_a_complete_segment_is_not_surveyed() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = FaultyFiles::default();
+    let full = Arc::clone(&files.full);
+    let journal = open_with(options(directory.path()), Arc::new(files)).unwrap();
+    append(&journal, record("before")).unwrap();
+    full.store(true, Ordering::SeqCst);
+    let set = vec![record("lost 1"), record("lost 2"), record("lost 3")];
+    assert!(journal.append(set).unwrap().wait().is_err());
+    full.store(false, Ordering::SeqCst);
+    append(&journal, record(&"x".repeat(61_150))).unwrap();
+    assert_eq!(journal.usage().segments, 2);
+    drop(journal);
+    let mut events = 0;
+    let found = survey(directory.path(), &DiskFiles, |_| true, |_| events += 1).unwrap();
+    assert_eq!((found.problems, events), (vec![], 2));
+}
