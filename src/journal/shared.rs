@@ -1,7 +1,8 @@
 //! What the journal's threads and readers do with what they share: look, change state, store.
 //!
 //! Locks are taken in one order only: removal of segments (`retention`), cursor file, cursors,
-//! segments, limits (`shedding`).
+//! damage and skips, segments, limits (`shedding`). The head is sent with the segments locked, so
+//! nobody locks these while borrowing it.
 
 use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
