@@ -58,8 +58,16 @@ impl Journal {
             let cursor = cursor.ok_or_else(|| CursorError::Unknown(from.to_owned()))?;
             table.cursors.insert(to.to_owned(), cursor);
         }
+        if let Err(error) = self.shared.sync_cursors() {
+            let mut table = self.shared.cursors();
+            if let Some(cursor) = table.cursors.remove(to) {
+                table.cursors.insert(from.to_owned(), cursor);
+            }
+            table.dirty = true;
+            return Err(error);
+        }
         self.shared.shedding.forget(from);
-        self.shared.sync_cursors()
+        Ok(())
     }
 
     /// The stored place of a cursor.

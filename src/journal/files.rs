@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 /// Mode of new files: they hold what vendors sent.
 pub(super) const FILE_MODE: u32 = 0o600;
@@ -73,7 +74,7 @@ impl Files for DiskFiles {
         match creation().custom_flags(direct).open(path) {
             Ok(file) => Ok(Arc::new(DirectFile(file))),
             // The file system has no such thing.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.create(path),
+            Err(error) if is_refused(&error) => self.create(path),
             Err(error) => Err(error),
         }
     }
@@ -135,7 +136,7 @@ impl JournalFile for DirectFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         match FileExt::write_at(&self.0, bytes, offset) {
             // Taken at the opening and refused now, or the device wants larger pieces.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+            Err(error) if is_refused(&error) => {
                 rustix::fs::fcntl_setfl(&self.0, OFlags::empty())?;
                 FileExt::write_at(&self.0, bytes, offset)
             }
@@ -150,6 +151,14 @@ impl JournalFile for DirectFile {
     fn length(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
     }
+}
+
+/// Whether an error says that direct writes are not to be had here.
+fn is_refused(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+    )
 }
 
 fn creation() -> OpenOptions {
@@ -184,6 +193,42 @@ pub(super) fn read_full(file: &dyn JournalFile, buffer: &mut [u8], at: u64) -> i
         }
     }
     Ok(done)
+}
+
+/// The same, with zeros for the pages that the disk cannot give: no record begins there, so they are
+/// damage like any other, and what is around them is read. Whoever decides what is cut must see
+/// the error instead.
+pub(super) fn read_salvaged(
+    file: &dyn JournalFile,
+    buffer: &mut [u8],
+    at: u64,
+) -> io::Result<usize> {
+    let mut done = 0;
+    while done < buffer.len() {
+        let offset = at + done as u64;
+        let rest = buffer.get_mut(done..).unwrap_or_default();
+        match read_full(file, rest, offset) {
+            Ok(count) => return Ok(done + count),
+            Err(error) if is_bad_sector(&error) => {}
+            Err(error) => return Err(error),
+        }
+        let in_page = DIRECT_ALIGNMENT - usize::try_from(offset).unwrap_or(0) % DIRECT_ALIGNMENT;
+        let length = in_page.min(rest.len());
+        let page = rest.get_mut(..length).unwrap_or_default();
+        match read_full(file, page, offset) {
+            Ok(count) if count < length => return Ok(done + count),
+            Ok(_) => {}
+            Err(error) if is_bad_sector(&error) => page.fill(0),
+            Err(error) => return Err(error),
+        }
+        done += length;
+    }
+    Ok(done)
+}
+
+/// Whether an error says that the disk does not give back what it was given.
+fn is_bad_sector(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::IO.raw_os_error())
 }
 
 /// Writes all of `bytes`. A write that takes nothing means that the device is full.

@@ -76,7 +76,9 @@ impl ResendWindow {
             return;
         }
         if self.young.len() >= self.generation_max {
-            self.old = std::mem::take(&mut self.young);
+            // The memory of the one that is dropped is used again.
+            std::mem::swap(&mut self.old, &mut self.young);
+            self.young.clear();
         }
         self.young.insert(key, id);
     }

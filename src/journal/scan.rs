@@ -6,7 +6,7 @@ use std::io;
 
 use bytes::Bytes;
 
-use super::files::{JournalFile, read_full};
+use super::files::{JournalFile, read_full, read_salvaged};
 use super::record::{ALIGNMENT, FIXED_BYTES, MAGIC, Record, Unreadable, decode};
 use super::seal::{Contents, Noted, Summary};
 use super::segment::{HEADER_BYTES, Segment, SegmentHeader};
@@ -34,9 +34,13 @@ pub(super) struct Scan {
     pub(super) sealed: (u64, u64),
 }
 
+/// Reads a stretch of a file, as [`read_full`] does.
+type Read = fn(&dyn JournalFile, &mut [u8], u64) -> io::Result<usize>;
+
 /// A file read in large pieces.
 pub(super) struct Source<'a> {
     file: &'a dyn JournalFile,
+    read: Read,
     start: u64,
     bytes: Bytes,
 }
@@ -45,8 +49,17 @@ impl<'a> Source<'a> {
     pub(super) fn new(file: &'a dyn JournalFile) -> Self {
         Self {
             file,
+            read: read_full,
             start: 0,
             bytes: Bytes::new(),
+        }
+    }
+
+    /// Passes over what the disk cannot give.
+    pub(super) fn salvaging(file: &'a dyn JournalFile) -> Self {
+        Self {
+            read: read_salvaged,
+            ..Self::new(file)
         }
     }
 
@@ -60,7 +73,7 @@ impl<'a> Source<'a> {
             return Ok(self.bytes.slice(skip..));
         }
         let mut buffer = vec![0; wanted.max(SCAN_BYTES)];
-        let count = read_full(self.file, &mut buffer, offset)?;
+        let count = (self.read)(self.file, &mut buffer, offset)?;
         buffer.truncate(count);
         self.start = offset;
         self.bytes = Bytes::from(buffer);

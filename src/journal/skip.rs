@@ -134,7 +134,7 @@ impl Obstacle {
             return Ok(None);
         };
         let index = own.read_index();
-        let mut source = Source::new(&*self.segment.file);
+        let mut source = Source::salvaging(&*self.segment.file);
         let mut found: Option<(u64, u64)> = None;
         let mut readable = 0;
         let mut last = self.after;

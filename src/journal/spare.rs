@@ -2,9 +2,9 @@
 //!
 //! A sync into blocks that were never written costs the file system a commit of its own
 //! metadata; a sync into written blocks does not. So one thread keeps one file of zeros ready,
-//! fills it at a bounded rate while nobody waits for it, and at full speed when the committer
-//! does. It is also the place where lack of space is noticed: the committer's own writes go into
-//! blocks that the file already has.
+//! fills it at a bounded rate while it is ahead of the committer, and else at full speed. It is also
+//! the place where lack of space is noticed: the committer's own writes go into blocks that the file
+//! already has.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -19,7 +19,8 @@ pub(super) const FILE_NAME: &str = "spare";
 
 /// Bytes per write while filling.
 const CHUNK_BYTES: usize = 1024 * 1024;
-/// Pause after each chunk while nobody waits: at most 100 MiB/s.
+/// Pause after each chunk while the next segment is filled faster than the present one: 100 MiB/s
+/// at most.
 const PAUSE: Duration = Duration::from_millis(10);
 /// How long lack of space is believed before it is looked for again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -218,8 +219,9 @@ fn fill(shared: &Shared) -> io::Result<Arc<dyn JournalFile>> {
             .min(CHUNK_BYTES);
         write_full(&*file, zeros.get(..count).unwrap_or_default(), written)?;
         written += count as u64;
-        if written < length && !shared.spare.is_urgent() {
-            // Where it goes through the page cache all the same, dirty pages go out in portions.
+        let ahead = || written > shared.segments().last().map_or(0, |active| active.end);
+        if written < length && !shared.spare.is_urgent() && ahead() {
+            // Nobody is in a hurry as long as less is stored than was made ready.
             std::thread::sleep(PAUSE);
         }
     }

@@ -113,7 +113,7 @@ pub fn survey(
                 match seal {
                     Some(seal) if !wanted(seal.received_ms) => found.take(&seal),
                     seal => {
-                        let mut source = Source::new(&*file);
+                        let mut source = Source::salvaging(&*file);
                         found
                             .read(&mut source, header.salt, durable, seal, &mut each)
                             .map_err(failed())?;

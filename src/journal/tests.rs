@@ -128,6 +128,8 @@ struct FaultyFiles {
     free_bytes: Arc<Mutex<Option<u64>>>,
     /// A file whose every read fails.
     unreadable: Option<PathBuf>,
+    /// Offset of a byte in each file that the disk cannot give.
+    bad_sector: Arc<Mutex<Option<u64>>>,
     /// Told when a file is about to be removed, which then waits for a word, but not for ever.
     removing: Mutex<Option<(SyncSender<()>, Receiver<()>)>>,
 }
@@ -137,6 +139,7 @@ struct FaultyFile {
     full: Arc<AtomicBool>,
     broken_sync: Arc<AtomicBool>,
     unreadable: bool,
+    bad_sector: Arc<Mutex<Option<u64>>>,
 }
 
 impl FaultyFiles {
@@ -144,6 +147,7 @@ impl FaultyFiles {
         let (full, broken_sync) = (Arc::clone(&self.full), Arc::clone(&self.broken_sync));
         Arc::new(FaultyFile {
             unreadable: self.unreadable.as_deref() == Some(path),
+            bad_sector: Arc::clone(&self.bad_sector),
             file,
             full,
             broken_sync,
@@ -201,6 +205,21 @@ impl JournalFile for FaultyFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         if self.unreadable {
             return Err(io::Error::other("injected"));
+        }
+        let stretch = offset..offset + buffer.len() as u64;
+        if let Some(bad) = self
+            .bad_sector
+            .lock()
+            .unwrap()
+            .filter(|at| stretch.contains(at))
+        {
+            // As the kernel does it: what comes before is given first.
+            let before = (bad / 4096 * 4096).saturating_sub(offset);
+            let before = usize::try_from(before).unwrap();
+            if before == 0 {
+                return Err(rustix::io::Errno::IO.into());
+            }
+            return self.file.read_at(&mut buffer[..before], offset);
         }
         self.file.read_at(buffer, offset)
     }

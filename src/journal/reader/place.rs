@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::journal::Shared;
 use crate::journal::error::ReadError;
-use crate::journal::files::read_full;
+use crate::journal::files::read_salvaged;
 use crate::journal::record::FIXED_BYTES;
 use crate::journal::segment::{HEADER_BYTES, Segment, SegmentHeader};
 use crate::journal::skip::{Obstacle, Skip};
@@ -88,12 +88,13 @@ impl Place {
         let remaining = usize::try_from(self.remaining()).unwrap_or(usize::MAX);
         let wanted = wanted.max(FIXED_BYTES).min(remaining);
         let mut buffer = BytesMut::zeroed(wanted);
-        let count = read_full(&*self.segment.file, &mut buffer, self.offset).map_err(|error| {
-            ReadError::Io {
-                file: self.segment.name(),
-                message: error.to_string(),
-            }
-        })?;
+        let count =
+            read_salvaged(&*self.segment.file, &mut buffer, self.offset).map_err(|error| {
+                ReadError::Io {
+                    file: self.segment.name(),
+                    message: error.to_string(),
+                }
+            })?;
         buffer.truncate(count);
         Ok(buffer.freeze())
     }

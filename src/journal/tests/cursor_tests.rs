@@ -113,7 +113,7 @@ fn segments_without_a_cursor_file_stop_the_start() {
 }
 
 #[test]
-fn a_destination_that_could_not_be_forgotten_durably_stays() {
+fn a_destination_that_could_not_be_forgotten_or_renamed_durably_stays() {
     let directory = tempfile::tempdir().unwrap();
     let files = FaultyFiles::default();
     let broken_sync = Arc::clone(&files.broken_sync);
@@ -125,6 +125,7 @@ fn a_destination_that_could_not_be_forgotten_durably_stays() {
         Err(CursorError::Storage(_))
     ));
     assert!(journal.register("new", StartAt::Earliest).is_err());
+    assert!(journal.rename("splunk", "new").is_err());
     broken_sync.store(false, Ordering::SeqCst);
     assert_eq!(journal.cursor_names(), ["splunk"]);
     drop(journal);

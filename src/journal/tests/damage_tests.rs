@@ -186,3 +186,36 @@ fn a_place_that_was_met_from_its_middle_is_passed_as_a_whole() {
     journal.skip(entry - 2).unwrap();
     assert_eq!(journal.damage(), []);
 }
+
+#[test]
+fn a_sector_that_the_disk_cannot_give_is_damage_that_can_be_passed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, texts) = filled(directory.path());
+    drop(journal);
+    let files = FaultyFiles::default();
+    let bad_sector = Arc::clone(&files.bad_sector);
+    let journal = open_with(options(directory.path()), Arc::new(files)).unwrap();
+    let first = tell(&journal, 0);
+    assert_eq!(first.texts, texts);
+    // It lies in the first segment's fifth page; the others have theirs there, too.
+    *bad_sector.lock().unwrap() = Some(4 * 4096 + 100);
+    let mut given_up = 0;
+    while let Some(after) = held_after(&journal, 0) {
+        given_up += journal.skip(after).unwrap().events;
+    }
+    let story = tell(&journal, 0);
+    assert!(
+        given_up >= 8,
+        "a page of each of two segments, and what reaches into it"
+    );
+    assert_eq!(story.texts.len() as u64 + given_up, texts.len() as u64);
+    assert!(
+        story
+            .texts
+            .iter()
+            .all(|(position, text)| texts[position] == *text)
+    );
+    // It was a bad cable: what can be read again is not given up.
+    *bad_sector.lock().unwrap() = None;
+    assert_eq!(tell(&journal, 0).texts, texts);
+}
