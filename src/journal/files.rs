@@ -195,9 +195,9 @@ pub(super) fn read_full(file: &dyn JournalFile, buffer: &mut [u8], at: u64) -> i
     Ok(done)
 }
 
-/// The same, with zeros for the pages that the disk cannot give: no record begins there, so they are
-/// damage like any other, and what is around them is read. Whoever decides what is cut must see
-/// the error instead.
+/// The same, with zeros for the pages that the disk cannot give: no record begins there, so they
+/// are damage like any other, and what is around them is read. Whoever decides what is cut must
+/// see the error instead.
 pub(super) fn read_salvaged(
     file: &dyn JournalFile,
     buffer: &mut [u8],

@@ -2,9 +2,9 @@
 //!
 //! A sync into blocks that were never written costs the file system a commit of its own
 //! metadata; a sync into written blocks does not. So one thread keeps one file of zeros ready,
-//! fills it at a bounded rate while it is ahead of the committer, and else at full speed. It is also
-//! the place where lack of space is noticed: the committer's own writes go into blocks that the file
-//! already has.
+//! fills it at a bounded rate while it is ahead of the committer, and else at full speed. It is
+//! also the place where lack of space is noticed: the committer's own writes go into blocks that
+//! the file already has.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

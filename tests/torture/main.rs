@@ -3,8 +3,8 @@
 //!
 //! `SIEM_RELAY_TORTURE_KILLS` sets the number of kills, `SIEM_RELAY_TORTURE_OUTAGES=0` leaves out
 //! Splunk's outages, `SIEM_RELAY_TORTURE_LIFE_MS` is the latest moment of a kill after a start, and
-//! `SIEM_RELAY_TORTURE_SEED` brings a plan back. The seed and the figures are printed (`--nocapture`
-//! shows them).
+//! `SIEM_RELAY_TORTURE_SEED` brings a plan back. The seed and the figures are printed
+//! (`--nocapture` shows them).
 
 #![allow(
     clippy::unwrap_used,
