@@ -52,31 +52,30 @@ pub(super) fn run(shared: &Arc<Shared>, pressure: Pressure) -> bool {
 }
 
 /// Unlinks the oldest segments, which every stored cursor passed; how many went.
+///
+/// Each is gone for sure before the next is touched: otherwise a power cut could leave a hole
+/// between those that are left, and that looks like damage.
 fn unlink(shared: &Shared, count: usize) -> usize {
-    if count == 0 {
-        return 0;
-    }
-    let mut gone = 0;
-    while gone < count {
+    for gone in 0..count {
         let Some(segment) = shared.segments().first().cloned() else {
-            break;
+            return gone;
         };
+        let file = segment.name();
         if let Err(error) = shared.files.remove(&segment.path) {
             shared.metrics.error("remove");
-            let file = segment.name();
             tracing::warn!(%error, file, "segment not removed; it is tried again");
-            break;
+            return gone;
         }
         shared.segments().remove(0);
-        gone += 1;
-        tracing::debug!(file = segment.name(), "segment removed");
+        tracing::debug!(file, "segment removed");
+        if let Err(error) = shared.files.sync_directory(&shared.directory) {
+            // A name that comes back after a power cut holds only what every cursor passed.
+            shared.metrics.error("remove");
+            tracing::warn!(%error, "directory not synced after removing a segment");
+            return gone + 1;
+        }
     }
-    if let Err(error) = shared.files.sync_directory(&shared.directory) {
-        // A name that comes back after a power cut holds only what every cursor passed.
-        shared.metrics.error("remove");
-        tracing::warn!(%error, "directory not synced after removing segments");
-    }
-    gone
+    count
 }
 
 /// Index of the first segment that a reader behind `low_water` needs.

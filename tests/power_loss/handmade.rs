@@ -209,3 +209,21 @@ fn an_answer_without_a_record_breaks_the_rule() {
     let error = judge(&calls).expect_err("nothing was stored");
     assert!(error.contains("no record has the id"), "{error}");
 }
+
+#[test]
+fn a_segment_unlinked_before_the_one_before_it_is_gone_for_sure_breaks_the_rule() {
+    let second = "/r/journal/00000000000000000002.seg";
+    let mut calls = story();
+    calls.extend([
+        create(second),
+        "fsync(3</r/journal>) = 0".to_owned(),
+        format!("unlink(\"{second}\") = 0"),
+        "fsync(3</r/journal>) = 0".to_owned(),
+    ]);
+    assert_eq!(judge(&calls), Ok([1, 2, 2, 1]));
+    let first = place(&calls, &format!("unlink(\"{SEGMENT}\")"));
+    calls.remove(place(&calls, &format!("openat(AT_FDCWD</r>, \"{second}\"")) + 1);
+    calls.remove(first + 1);
+    let error = judge(&calls).expect_err("both may be gone or only the second");
+    assert!(error.contains("before the unlink of line"), "{error}");
+}

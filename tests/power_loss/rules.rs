@@ -50,7 +50,17 @@ impl<'a> Rules<'a> {
                 found.slots.push((step, Places::read(bytes)));
             }
         }
+        found.drop_cut_records();
         found
+    }
+
+    /// A record that a kill cut in its write is none: the next process gives its position again.
+    fn drop_cut_records(&mut self) {
+        let latest: BTreeMap<u64, Id> = (self.records.iter())
+            .map(|record| (record.position, record.id))
+            .collect();
+        self.records
+            .retain(|record| record.write.returned || latest[&record.position] == record.id);
     }
 
     /// Ids answered 200, and the line on which the answer began.
@@ -145,9 +155,11 @@ impl<'a> Rules<'a> {
         Ok(count)
     }
 
-    /// A segment is unlinked when cursors that are past all of it are synced.
+    /// A segment is unlinked when cursors that are past all of it are synced, and the one before
+    /// it is gone for sure: a power cut must not leave a hole.
     pub(crate) fn unlinks_follow_cursors(&self) -> Result<usize, String> {
         let mut count = 0;
+        let mut unlinked: Option<&Step> = None;
         for step in &self.story.steps {
             let Act::Unlink { file, path } = &step.act else {
                 continue;
@@ -155,6 +167,15 @@ impl<'a> Rules<'a> {
             if !name_of(path).ends_with(".seg") {
                 continue;
             }
+            if let Some(earlier) = unlinked.filter(|earlier| !earlier.is_durable_at(step.begin)) {
+                return Err(format!(
+                    "line {}: {} unlinked before the unlink of line {} was synced",
+                    step.begin,
+                    name_of(path),
+                    earlier.begin
+                ));
+            }
+            unlinked = Some(step);
             let records = self.records.iter().filter(|record| record.file == *file);
             let last = records.map(|record| record.position).max().unwrap_or(0);
             let passed = self

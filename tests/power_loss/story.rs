@@ -24,6 +24,8 @@ pub(crate) struct Story {
 pub(crate) struct Step {
     pub(crate) begin: usize,
     pub(crate) end: usize,
+    /// Whether it returned; else a kill came in between, and `end` is the end of the process.
+    pub(crate) returned: bool,
     /// When it had become durable: the end of the first sync that began after it; for answers and
     /// syncs it means nothing.
     pub(crate) durable: Option<usize>,
@@ -82,6 +84,7 @@ impl Story {
                 self.steps.push(Step {
                     begin: call.begin,
                     end: call.end.unwrap_or(self.lines),
+                    returned: call.end.is_some(),
                     durable: None,
                     act,
                 });
