@@ -190,6 +190,26 @@ pub struct Ticket {
     pub id: u64,
 }
 
+/// When to ask about unconfirmed batches.
+#[derive(Clone, Copy, Debug)]
+pub struct Confirming {
+    /// Wait between two questions.
+    pub interval: Duration,
+    /// Time after which an unconfirmed batch is sent again.
+    pub timeout: Duration,
+    /// Batches that may wait for confirmation; more are not sent.
+    pub max_batches: usize,
+}
+
+/// What a destination says about tickets. Those in neither list are still open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Confirmation {
+    /// Their events are there for good.
+    pub confirmed: Vec<Ticket>,
+    /// They will never be confirmed: the events are sent again.
+    pub lost: Vec<Ticket>,
+}
+
 /// Whether the destination asks for less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
@@ -224,10 +244,23 @@ pub trait Sink: Send + Sync + 'static {
     /// Sends one batch, once. Never fails: every fault is a verdict. `batch` is not empty.
     fn send(&self, batch: &[Rendered]) -> impl Future<Output = Outcome> + Send;
 
-    /// Asks which tickets are confirmed now. A sink without confirmation has none.
-    fn confirm(&self, tickets: &[Ticket]) -> impl Future<Output = Vec<Ticket>> + Send {
+    /// The part of the destination that an event goes to, where it has parts that can refuse for
+    /// themselves (an index). A batch holds events of one part.
+    fn partition(&self, event: &Rendered) -> Option<Arc<str>> {
+        let _ = event;
+        None
+    }
+
+    /// When to ask about unconfirmed batches; none for a sink that leaves none.
+    fn confirming(&self) -> Option<Confirming> {
+        None
+    }
+
+    /// Asks about tickets. The destination may forget what it confirmed as soon as it said so, so
+    /// the answer is made durable before any of these tickets is asked about again.
+    fn confirm(&self, tickets: &[Ticket]) -> impl Future<Output = Confirmation> + Send {
         let _ = tickets;
-        async { Vec::new() }
+        async { Confirmation::default() }
     }
 
     /// Reads changed secrets and certificates again; asked before each probe of a held one.

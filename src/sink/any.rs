@@ -1,11 +1,13 @@
 //! One type for every kind of destination, so that workers need not be generic over it.
 
+use std::sync::Arc;
+
 use super::client::ClientError;
 use super::elastic::Elastic;
 use super::file::{FileSink, PathError};
 use super::http::Http;
 use super::splunk::Splunk;
-use super::{Outcome, Rendered, Shape, Sink, Ticket};
+use super::{Confirmation, Confirming, Outcome, Rendered, Shape, Sink, Ticket};
 use crate::settings::{Destination, Kind};
 
 /// A configured destination's sink.
@@ -98,7 +100,25 @@ impl Sink for AnySink {
         }
     }
 
-    async fn confirm(&self, tickets: &[Ticket]) -> Vec<Ticket> {
+    fn partition(&self, event: &Rendered) -> Option<Arc<str>> {
+        match self {
+            Self::Splunk(sink) => sink.partition(event),
+            Self::Elastic(sink) => sink.partition(event),
+            Self::Http(sink) => sink.partition(event),
+            Self::File(sink) => sink.partition(event),
+        }
+    }
+
+    fn confirming(&self) -> Option<Confirming> {
+        match self {
+            Self::Splunk(sink) => sink.confirming(),
+            Self::Elastic(sink) => sink.confirming(),
+            Self::Http(sink) => sink.confirming(),
+            Self::File(sink) => sink.confirming(),
+        }
+    }
+
+    async fn confirm(&self, tickets: &[Ticket]) -> Confirmation {
         match self {
             Self::Splunk(sink) => sink.confirm(tickets).await,
             Self::Elastic(sink) => sink.confirm(tickets).await,
