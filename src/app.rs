@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Admin};
 use crate::dead_letters::DeadLetterLog;
-use crate::deliver::{self, DestinationStatus, Worker, WorkerError};
+use crate::deliver::{self, Controls, DestinationStatus, Worker, WorkerError};
 use crate::ingest::Ingest;
 use crate::journal::{self, DiskFiles, Journal};
 use crate::listener::{Limits, Listener};
@@ -283,7 +283,7 @@ async fn make_worker(
         settings::Start::Earliest => StartAt::Earliest,
         settings::Start::Latest => StartAt::Latest,
     };
-    let sink = AnySink::build(destination)?;
+    let sink = Arc::new(AnySink::build(destination)?);
     let letters = &settings.dead_letters;
     let dead_letters = DeadLetterLog::open(
         &letters.directory,
@@ -300,12 +300,14 @@ async fn make_worker(
     let handles = metrics.destination(&destination.name, plaintext);
     handles.limit(destination.max_backlog_bytes);
     let status = DestinationStatus::new(handles.clone());
+    let controls = Controls::new();
     let options = deliver::Options {
         destination: destination.clone(),
         renderer: Renderer::new(&settings.sources, destination.format, sink.shape()),
         dead_letters,
         status: status.clone(),
         metrics: handles,
+        controls: controls.clone(),
         stop: tokens.workers.clone(),
         force: tokens.force.clone(),
     };
@@ -313,6 +315,7 @@ async fn make_worker(
     let view = DestinationView {
         settings: destination.clone(),
         status,
+        controls,
     };
     Ok((worker, view))
 }

@@ -20,9 +20,16 @@
 //! What is read, sent and settled lives in [`window`]; how long to wait in [`retry`]; what people
 //! and metrics see in [`status`].
 
+mod age;
+mod awaited;
+mod concurrency;
+mod control;
 mod outbox;
+mod parked;
+mod rate_limit;
 mod retry;
 mod status;
+mod suspects;
 mod verdicts;
 mod window;
 mod worker;
@@ -30,5 +37,6 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-pub use status::{DestinationStatus, LastError, Snapshot};
+pub use control::Controls;
+pub use status::{DestinationStatus, HeldPartition, LastError, Snapshot};
 pub use worker::{Options, Worker, WorkerError};

@@ -22,7 +22,7 @@ mod tests {
 
     use super::*;
     use crate::event::{EventId, Provenance};
-    use crate::settings::{BatchLimits, File, Format, Kind, Retry, Start};
+    use crate::settings::{BatchLimits, File, Format, Kind, Retry, SendingPace, Start};
 
     fn destination(sources: Option<&[&str]>) -> Destination {
         Destination {
@@ -41,6 +41,11 @@ mod tests {
                 jitter: 0.0,
             },
             probe_interval: Duration::ZERO,
+            pace: SendingPace {
+                max_in_flight: 1,
+                rate_limit: None,
+                max_event_age: None,
+            },
             max_backlog_bytes: None,
             kind: Kind::File(File {
                 path: "/events.jsonl".into(),

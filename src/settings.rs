@@ -18,7 +18,7 @@ mod tests;
 
 pub use destination::{
     BatchLimits, Destination, Elasticsearch, ElasticsearchAuth, Endpoint, File, Format, Framing,
-    Http, HttpAuth, Kind, Retry, SplunkHec, Start,
+    Http, HttpAuth, Kind, Retry, SendingPace, SplunkHec, Start,
 };
 
 /// The whole configuration.

@@ -159,6 +159,8 @@ pub enum HoldCause {
     DeadLetters,
     /// The journal is damaged here.
     Damage,
+    /// One event after the other is refused.
+    Rejections,
 }
 
 /// Why an event is refused for ever. Closed: a metric label.
@@ -170,6 +172,10 @@ pub enum RejectCause {
     TooLarge,
     /// It could not be rendered.
     RenderFailed,
+    /// The destination fails each time it is sent, and takes others.
+    Poison,
+    /// No attempt succeeded before it was too old.
+    Expired,
 }
 
 /// How much of a destination a hold stops.
@@ -327,13 +333,20 @@ impl HoldCause {
             Self::Unexpected => "unexpected",
             Self::DeadLetters => "dead_letters",
             Self::Damage => "damage",
+            Self::Rejections => "rejections",
         }
     }
 }
 
 impl RejectCause {
     /// Every cause, in the order of the metric's reasons.
-    pub const ALL: [Self; 3] = [Self::Rejected, Self::TooLarge, Self::RenderFailed];
+    pub const ALL: [Self; 5] = [
+        Self::Rejected,
+        Self::TooLarge,
+        Self::RenderFailed,
+        Self::Poison,
+        Self::Expired,
+    ];
 
     /// The word in logs, metrics and documents.
     pub fn as_str(self) -> &'static str {
@@ -341,6 +354,8 @@ impl RejectCause {
             Self::Rejected => "rejected",
             Self::TooLarge => "too_large",
             Self::RenderFailed => "render_failed",
+            Self::Poison => "poison",
+            Self::Expired => "expired",
         }
     }
 }

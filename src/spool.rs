@@ -92,7 +92,7 @@ pub trait Log: Send + Sync + 'static {
     /// Reads from a place on.
     type Reader: LogReader;
     /// Held by the one worker of a destination; dropping it frees the destination.
-    type Lease: Send + 'static;
+    type Lease: Lease;
 
     /// Stores all events, or none; returns when they are durable, one answer each, in order.
     fn append(
@@ -150,6 +150,13 @@ pub trait Log: Send + Sync + 'static {
 
     /// A reader whose first event is the first one above `position`.
     fn reader(&self, position: u64) -> Self::Reader;
+}
+
+/// A worker's right to a destination.
+pub trait Lease: Send + 'static {
+    /// Returns when another worker has the right; never where it cannot be taken away. A worker
+    /// whose lease is lost stores nothing more.
+    fn lost(&mut self) -> impl Future<Output = ()> + Send;
 }
 
 /// Reads durable events in order.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::admin::report::{self, Incident, Report, Time, url_host};
 use crate::admin::{Readiness, View};
-use crate::deliver::DestinationStatus;
+use crate::deliver::{Controls, DestinationStatus};
 use crate::ingest::{Ingest, SourceStatus};
 use crate::settings::{Destination, Format, Kind};
 use crate::spool::{Head, Health, LocalLog, Log, Shed};
@@ -31,6 +31,7 @@ pub(super) struct RelayView {
 pub(super) struct DestinationView {
     pub(super) settings: Destination,
     pub(super) status: DestinationStatus,
+    pub(super) controls: Controls,
 }
 
 impl View for RelayView {

@@ -6,7 +6,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::settings::{
-    BatchLimits, DeadLetters, Destination, Format, Framing, Journal, Kind, Retry, Start,
+    BatchLimits, DeadLetters, Destination, Format, Framing, Journal, Kind, Retry, SendingPace,
+    Start,
 };
 
 use super::kinds;
@@ -18,6 +19,11 @@ use super::table::Table;
 const BATCH_EVENTS_MAX: usize = 10_000;
 /// Smallest batch in bytes: no useful limit lies below.
 const BATCH_BYTES_MIN: u64 = 1024;
+/// Batches on their way at once: by default, and at most.
+const IN_FLIGHT: usize = 4;
+const IN_FLIGHT_MAX: usize = 64;
+/// Events per second, at most.
+const RATE_MAX: usize = 1_000_000;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -75,6 +81,7 @@ pub(super) fn destination(
     let retry = retry(table);
     let probe_range = 10 * MILLISECOND..=24 * HOUR;
     let probe_interval = table.duration("probe_interval", 60 * SECOND, probe_range);
+    let pace = pace(table, word);
     let max_backlog_bytes = max_backlog(table, journal);
     Some(Destination {
         name: name.to_owned(),
@@ -84,6 +91,7 @@ pub(super) fn destination(
         batch,
         retry,
         probe_interval,
+        pace,
         max_backlog_bytes,
         kind: kind?,
     })
@@ -173,6 +181,20 @@ fn batch(table: &Table<'_>, word: Word, kind: Option<&Kind>) -> BatchLimits {
     BatchLimits {
         max_events,
         max_bytes: table.memory("batch_max_bytes", limits.bytes, bytes_range),
+    }
+}
+
+fn pace(table: &Table<'_>, word: Word) -> SendingPace {
+    let (default, most) = match word {
+        // A file has one end to write to.
+        Word::File => (1, 1),
+        _ => (IN_FLIGHT, IN_FLIGHT_MAX),
+    };
+    let rate = table.optional_count("rate_limit", 1..=RATE_MAX);
+    SendingPace {
+        max_in_flight: table.count("max_in_flight", default, 1..=most),
+        rate_limit: rate.and_then(|rate| u32::try_from(rate).ok()),
+        max_event_age: table.optional_duration("max_event_age", 60 * SECOND..=3650 * 24 * HOUR),
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
+use super::parked::Held;
 use super::window::Window;
 use crate::spool::{Head, Totals};
 use crate::telemetry::metrics::DestinationMetrics;
@@ -56,6 +57,24 @@ pub struct Snapshot {
     pub mismatch: i64,
     /// Every position up to here is settled.
     pub low_water: u64,
+    /// Batches that may be on their way at once, those that are, and those that are accepted and
+    /// not yet confirmed.
+    pub batches: (usize, usize, usize),
+    /// Parts of the destination that wait for a person.
+    pub partitions: Vec<HeldPartition>,
+}
+
+/// A part of a destination that waits for a person while others flow.
+#[derive(Clone, Debug)]
+pub struct HeldPartition {
+    /// Its name: an index.
+    pub name: Arc<str>,
+    /// Why, for people.
+    pub reason: Arc<str>,
+    /// Since when; Unix milliseconds.
+    pub since_ms: u64,
+    /// Events that wait for it.
+    pub events: usize,
 }
 
 /// The last thing that went wrong at a destination.
@@ -84,6 +103,8 @@ impl DestinationStatus {
             totals: Totals::default(),
             mismatch: 0,
             low_water: 0,
+            batches: (1, 0, 0),
+            partitions: Vec::new(),
         };
         metrics.state(snapshot.state);
         let shared = Shared {
@@ -167,6 +188,31 @@ impl DestinationStatus {
 
     pub(super) fn attempted(&self, unix_ms: u64) {
         self.lock().snapshot.last_attempt_ms = unix_ms;
+    }
+
+    /// Takes over how many batches may go, are on their way, and are not yet confirmed.
+    pub(super) fn on_the_way(&self, allowed: usize, flying: usize, unconfirmed: usize) {
+        self.lock().snapshot.batches = (allowed, flying, unconfirmed);
+        self.metrics.concurrency_limit.set(signed(allowed as u64));
+        self.metrics.in_flight.set(signed(flying as u64));
+        self.metrics.acks_pending.set(signed(unconfirmed as u64));
+    }
+
+    /// Takes over which parts of the destination wait.
+    pub(super) fn partitions<'a>(
+        &self,
+        held: impl Iterator<Item = (&'a Arc<str>, &'a Held, usize)>,
+    ) {
+        let mut shared = self.lock();
+        let known = &mut shared.snapshot.partitions;
+        known.clear();
+        known.extend(held.map(|(name, held, events)| HeldPartition {
+            name: Arc::clone(name),
+            reason: Arc::clone(&held.detail),
+            since_ms: held.since_ms,
+            events,
+        }));
+        self.metrics.held_partitions.set(signed(known.len() as u64));
     }
 
     /// Takes over counts; `blocked_ms` is the age of events that cannot be read, if there are.

@@ -6,13 +6,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::sink::{HoldCause, Note, Outcome, Pace, RejectCause, RetryCause, Sent, Verdict};
+use crate::sink::{
+    HoldCause, Note, Outcome, Pace, RejectCause, RetryCause, Scope, Sent, Ticket, Verdict,
+};
 
 /// What became of a portion.
 #[derive(Debug, PartialEq)]
 pub(super) struct Review {
     /// Indexes of events that the destination has.
     pub(super) delivered: Vec<(usize, Note)>,
+    /// Indexes of events that it accepted and has yet to confirm.
+    pub(super) pending: Vec<(usize, Ticket)>,
     /// Indexes of events that it will never take.
     pub(super) rejected: Vec<(usize, RejectCause, Arc<str>)>,
     /// Indexes of events to be sent again, and whether the destination may have them.
@@ -38,13 +42,18 @@ pub(super) enum Next {
     /// Nothing failed; wait because the destination asks for a slower pace.
     Ease { asked: Option<Duration> },
     /// Wait for a person.
-    Hold { cause: HoldCause, detail: Arc<str> },
+    Hold {
+        cause: HoldCause,
+        detail: Arc<str>,
+        scope: Scope,
+    },
 }
 
 /// Sorts the verdicts of an attempt with `sent` events.
 pub(super) fn review(sent: usize, outcome: &Outcome) -> Review {
     let mut review = Review {
         delivered: Vec::new(),
+        pending: Vec::new(),
         rejected: Vec::new(),
         kept: Vec::new(),
         next: Next::Go,
@@ -57,7 +66,7 @@ pub(super) fn review(sent: usize, outcome: &Outcome) -> Review {
     review.result = review.result(sent);
     // A tail that was not looked at goes out at once, but only behind some progress: otherwise
     // the same answer would come back in a loop.
-    let progress = !review.delivered.is_empty() || !review.rejected.is_empty();
+    let progress = review.delivered.len() + review.pending.len() + review.rejected.len() > 0;
     if let Next::Wait {
         asked: Some(Duration::ZERO),
         detail,
@@ -105,25 +114,28 @@ impl Review {
             Verdict::Hold {
                 cause,
                 detail,
-                scope: _,
+                scope,
             } => {
-                // One partition's hold stops the whole destination in this version: nothing is
-                // lost by waiting.
                 self.kept.push((index, None));
-                self.escalate(Next::Hold { cause, detail });
-            }
-            Verdict::Pending { .. } => {
-                // No sink of this version leaves confirmation open; one that did would have its
-                // events sent again rather than forgotten.
-                self.kept
-                    .push((index, Some((RetryCause::AckTimeout, Sent::Unknown))));
-                let detail = "the destination has not confirmed".into();
-                self.escalate(Next::Wait {
-                    asked: None,
+                self.escalate(Next::Hold {
+                    cause,
                     detail,
+                    scope,
                 });
             }
+            Verdict::Pending { ticket } => self.pending.push((index, ticket)),
         }
+    }
+
+    /// Whether every event met a server error, as an outage or one bad event among them brings.
+    pub(super) fn is_server_error(&self) -> bool {
+        let server_error =
+            |why: &Option<(RetryCause, Sent)>| matches!(why, Some((RetryCause::ServerError, _)));
+        self.nothing_taken() && self.kept.iter().all(|(_, why)| server_error(why))
+    }
+
+    fn nothing_taken(&self) -> bool {
+        self.delivered.is_empty() && self.pending.is_empty() && self.rejected.is_empty()
     }
 
     /// Whether the transfer broke for every event, as it does where it is too much at once.
@@ -134,9 +146,7 @@ impl Review {
                 Some((RetryCause::Connect | RetryCause::Timeout, Sent::Unknown))
             )
         };
-        self.delivered.is_empty()
-            && self.rejected.is_empty()
-            && self.kept.iter().all(|(_, why)| broken(why))
+        self.nothing_taken() && self.kept.iter().all(|(_, why)| broken(why))
     }
 
     fn escalate(&mut self, next: Next) {
@@ -144,7 +154,11 @@ impl Review {
             Next::Go | Next::Ease { .. } => (0, Duration::ZERO),
             Next::Wait { asked, .. } => (1, asked.unwrap_or(Duration::from_nanos(1))),
             Next::Split { .. } => (2, Duration::ZERO),
-            Next::Hold { .. } => (3, Duration::ZERO),
+            Next::Hold {
+                scope: Scope::Partition(_),
+                ..
+            } => (3, Duration::ZERO),
+            Next::Hold { .. } => (4, Duration::ZERO),
         };
         if rank(&next) > rank(&self.next) || self.next == Next::Go {
             self.next = next;
@@ -152,10 +166,11 @@ impl Review {
     }
 
     fn result(&self, sent: usize) -> &'static str {
-        if self.delivered.len() == sent {
+        let taken = self.delivered.len() + self.pending.len();
+        if taken == sent {
             return "success";
         }
-        if !self.delivered.is_empty() {
+        if taken > 0 {
             return "partial";
         }
         match self.next {

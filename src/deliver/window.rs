@@ -5,9 +5,15 @@
 //! counted only once. The log may move the stored cursor by giving up old events; then the window
 //! follows it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::spool::{Cursor, Head, Lost, Totals};
+
+/// Positions between the low water and the last event read, at most: what one waiting event may
+/// keep the others from being forgotten.
+pub(super) const SPAN_MAX: u64 = 1_048_576;
+/// Settled ranges above the low water, at most. They are stored with each move of the cursor.
+pub(super) const RANGES_MAX: usize = 4096;
 
 /// How an event left the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,13 +21,15 @@ pub(super) enum Settled {
     Delivered,
     DeadLettered,
     Filtered,
+    /// The log could not give it a second time.
+    Discarded,
 }
 
 /// Positions read and not settled, and the cursor below them.
 #[derive(Debug)]
 pub(super) struct Window {
-    /// Position and received time of what is not settled.
-    pending: BTreeMap<u64, u64>,
+    /// What is not settled, by position.
+    pending: BTreeMap<u64, Pending>,
     /// Position of the last event read.
     read_to: u64,
     /// Ordinal of the last event read; none before the first.
@@ -29,8 +37,8 @@ pub(super) struct Window {
     /// Ranges settled in an earlier run, above everything read so far.
     restored: Vec<(u64, u64)>,
     restored_events: u64,
-    /// Events settled above the first pending one, in this run.
-    done_events: BTreeSet<u64>,
+    /// Ranges settled above the first pending event, in this run: end and events, by start.
+    done: BTreeMap<u64, (u64, u64)>,
     /// Places with lost events above the first pending one.
     lost: Vec<LostPlace>,
     cursor: Cursor,
@@ -41,6 +49,14 @@ pub(super) struct Window {
     stored_low_water: u64,
     /// Something was read or settled since the cursor was stored.
     moved: bool,
+}
+
+/// An event that was read and not settled.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    /// One above the position read before it: nothing lies between.
+    from: u64,
+    received_ms: u64,
 }
 
 /// Events that the log could not give any more.
@@ -64,7 +80,7 @@ impl Window {
             ordinal: None,
             restored: cursor.done.clone(),
             restored_events: cursor.done_events,
-            done_events: BTreeSet::new(),
+            done: BTreeMap::new(),
             lost: Vec::new(),
             unstored: Vec::new(),
             stored_low_water: cursor.low_water,
@@ -118,6 +134,7 @@ impl Window {
 
     /// Notes an event that was read; false when it was settled in an earlier run.
     pub(super) fn read(&mut self, position: u64, ordinal: u64, received_ms: u64) -> bool {
+        let from = self.read_to + 1;
         self.read_to = self.read_to.max(position);
         self.moved = true;
         self.ordinal = Some(ordinal);
@@ -141,10 +158,10 @@ impl Window {
                 // Fewer of the lost events had been settled than their positions allowed for.
                 None => self.cursor.totals.discarded += 1,
             }
-            self.done_events.insert(position);
+            self.add_done(from, position, 1);
             return false;
         }
-        self.pending.insert(position, received_ms);
+        self.pending.insert(position, Pending { from, received_ms });
         true
     }
 
@@ -170,7 +187,10 @@ impl Window {
                 self.restored.remove(0);
             }
         }
-        self.read_to = self.read_to.max(lost.through);
+        if lost.through > self.read_to {
+            self.add_done(self.read_to + 1, lost.through, 0);
+            self.read_to = lost.through;
+        }
         self.ordinal = Some(lost.ordinal);
         self.cursor.totals.discarded += events;
         self.lost.push(LostPlace {
@@ -184,11 +204,11 @@ impl Window {
 
     /// Notes that an event left; an unknown one is ignored.
     pub(super) fn settle(&mut self, position: u64, settled: Settled) {
-        if self.pending.remove(&position).is_none() {
+        let Some(Pending { from, .. }) = self.pending.remove(&position) else {
             return;
-        }
+        };
         self.moved = true;
-        self.done_events.insert(position);
+        self.add_done(from, position, 1);
         self.unstored.push((position, settled));
         self.cursor.totals.add(settled);
     }
@@ -201,22 +221,28 @@ impl Window {
         Some(self.cursor())
     }
 
+    /// Joins a settled range with those that it touches.
+    fn add_done(&mut self, mut start: u64, mut end: u64, mut events: u64) {
+        if let Some((before, (until, count))) = self.done.range(..start).next_back()
+            && until + 1 == start
+        {
+            (start, events) = (*before, events + count);
+        }
+        if let Some((until, count)) = self.done.remove(&(end + 1)) {
+            (end, events) = (until, events + count);
+        }
+        self.done.insert(start, (end, events));
+    }
+
     fn cursor(&mut self) -> &Cursor {
         let first = self.pending.keys().next().copied();
         self.cursor.low_water = first.map_or(self.read_to, |first| first - 1);
-        // What is settled below the low water needs no range.
-        self.done_events = self.done_events.split_off(&(self.cursor.low_water + 1));
+        // What is settled below the low water needs no range. Where the low water lies within
+        // one, it was moved there, and all up to the next pending event is settled.
+        self.done = self.done.split_off(&(self.cursor.low_water + 1));
         self.cursor.done.clear();
-        let mut after = self.cursor.low_water;
-        for position in self.pending.keys() {
-            if *position > after + 1 {
-                self.cursor.done.push((after + 1, position - 1));
-            }
-            after = *position;
-        }
-        if after < self.read_to {
-            self.cursor.done.push((after + 1, self.read_to));
-        }
+        let ranges = self.done.iter().map(|(start, (end, _))| (*start, *end));
+        self.cursor.done.extend(ranges);
         for (start, end) in &self.restored {
             match self.cursor.done.last_mut() {
                 Some(last) if last.1 + 1 >= *start => last.1 = *end,
@@ -229,7 +255,8 @@ impl Window {
             .retain(|lost| lost.through > low_water || lost.unstored > 0);
         let above = self.lost.iter().filter(|lost| lost.through > low_water);
         let lost: u64 = above.map(|lost| lost.events).sum();
-        self.cursor.done_events = self.done_events.len() as u64 + self.restored_events + lost;
+        let done: u64 = self.done.values().map(|(_, events)| events).sum();
+        self.cursor.done_events = done + self.restored_events + lost;
         &self.cursor
     }
 
@@ -265,9 +292,30 @@ impl Window {
         self.cursor.low_water
     }
 
-    /// Received time of the oldest event not settled, if any was read.
+    /// Received time of the first event not settled, if any was read.
     pub(super) fn oldest_ms(&self) -> Option<u64> {
-        self.pending.values().min().copied()
+        self.pending.values().next().map(|first| first.received_ms)
+    }
+
+    /// Whether an event is read and not settled.
+    pub(super) fn is_pending(&self, position: u64) -> bool {
+        self.pending.contains_key(&position)
+    }
+
+    /// Whether so much is settled behind an event that waits that nothing more may be read.
+    pub(super) fn is_full(&self) -> bool {
+        let waits_from = self.pending.keys().next();
+        waits_from.is_some_and(|first| self.read_to - first >= SPAN_MAX)
+            || self.done.len() + self.restored.len() >= RANGES_MAX
+    }
+
+    /// Moves dead letters that a person threw away to the discarded events.
+    pub(super) fn purged(&mut self, events: u64) {
+        let totals = &mut self.cursor.totals;
+        let events = events.min(totals.dead_lettered);
+        totals.dead_lettered -= events;
+        totals.discarded += events;
+        self.moved |= events > 0;
     }
 
     /// Events to account for.
@@ -302,6 +350,7 @@ impl Totals {
             Settled::Delivered => self.delivered += 1,
             Settled::DeadLettered => self.dead_lettered += 1,
             Settled::Filtered => self.filtered += 1,
+            Settled::Discarded => self.discarded += 1,
         }
     }
 }

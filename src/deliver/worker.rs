@@ -1,33 +1,48 @@
 //! The worker of one destination: one state, one loop.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::{Id, JoinSet};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::age::AgeLimit;
+use super::awaited::{Asked, Awaited};
+use super::concurrency::Concurrency;
+use super::control::{Controls, Wanted};
 use super::outbox::{Item, Outbox};
+use super::parked::{Lane, Parked};
+use super::rate_limit::RateLimit;
 use super::retry::Schedule;
 use super::status::DestinationStatus;
-use super::window::{Settled, Window};
+use super::suspects::Suspects;
+use super::window::Window;
 use crate::dead_letters::{DeadLetter, DeadLetterLog};
-use crate::event::Event;
 use crate::normalize::Renderer;
-use crate::route;
 use crate::settings::Destination;
-use crate::sink::{HoldCause, RejectCause, Rendered, Sent, Sink};
-use crate::spool::{CursorError, Head, Log, LogReader, Lost, Read, ReadEvent, Shed};
+use crate::sink::{Confirmation, Outcome, RejectCause, Sink};
+use crate::spool::{CursorError, Head, Lease, Log, Shed};
 use crate::telemetry::metrics::DestinationMetrics;
 
+mod act;
 mod attempt;
+mod confirm;
+mod read;
+mod refuse;
 mod shed;
 mod state;
+mod verdict;
 
-use attempt::PANICKED;
-use state::{State, now_ms};
+use attempt::Flight;
+use confirm::Unsure;
+use shed::shed;
+use state::{HEARTBEAT, State, wish};
 
-/// Events for which storing the cursor is put off while they only pass by.
-const FILTERED_PER_STORE: usize = 10_000;
+/// How often a worker with a batch on its way looks whether another whole portion has gathered.
+const GATHER: Duration = Duration::from_millis(20);
 
 /// What a worker needs besides the log and the sink.
 pub struct Options {
@@ -41,6 +56,8 @@ pub struct Options {
     pub status: DestinationStatus,
     /// What is counted.
     pub metrics: DestinationMetrics,
+    /// What people want of it.
+    pub controls: Controls,
     /// Ends the worker between attempts.
     pub stop: CancellationToken,
     /// Ends it within an attempt.
@@ -58,36 +75,72 @@ pub struct WorkerError {
 /// Delivers to one destination.
 pub struct Worker<L: Log, S: Sink> {
     log: Arc<L>,
-    sink: S,
+    sink: Arc<S>,
     name: String,
     destination: Destination,
     renderer: Renderer,
     dead_letters: Arc<Mutex<DeadLetterLog>>,
     status: DestinationStatus,
     metrics: DestinationMetrics,
+    controls: watch::Receiver<Wanted>,
+    /// What was wanted when it was last looked at.
+    wanted: Wanted,
     stop: CancellationToken,
     force: CancellationToken,
     reader: L::Reader,
+    /// Reads again what is parked: for which lane, and from behind which position on.
+    again: Option<(L::Reader, Lane, u64)>,
+    /// Whose turn it is to be read: what is parked, or what is new.
+    parked_first: bool,
+    /// Reading broke off although there is more.
+    unread: bool,
     head: watch::Receiver<Head>,
     /// Changes when the log moved the stored cursor: what was read may be gone.
     sheds: watch::Receiver<Option<Shed>>,
+    state: State,
+    /// Counts failures of the whole destination: an attempt begun before the last one tells
+    /// nothing new.
+    epoch: u64,
     window: Window,
     outbox: Outbox,
+    parked: Parked,
+    flights: JoinSet<Outcome>,
+    flying: HashMap<Id, Flight>,
+    awaited: Awaited,
+    asking: JoinSet<Confirmation>,
+    asked: Vec<Asked>,
+    ask_at: Instant,
+    /// A confirmation that waits until attempts begun before it are judged.
+    unsure: Option<Unsure>,
+    /// The last question before the end was asked.
+    asked_last: bool,
     schedule: Schedule,
+    concurrency: Concurrency,
+    rate: RateLimit,
+    /// When the rate lets the next event go, where it is the rate that nothing goes.
+    paced_until: Option<Instant>,
+    age: AgeLimit,
+    suspects: Suspects,
+    /// Suspects that let others go first.
+    aside: Vec<Item>,
+    /// So many events were refused in a row that it is not the events: none is until one passes.
+    refusing: bool,
     /// Refused events that are not yet durable as dead letters.
     unsaved: Vec<(DeadLetter, RejectCause)>,
     /// When the log became unreadable here; Unix milliseconds.
     blocked_ms: Option<u64>,
     /// Attempts in a row whose transfer broke off for every event.
     broken_off: u32,
+    /// Attempts in a row that met a server error for every event.
+    server_errors: u32,
     /// What was last logged as wrong, until a delivery works again.
     trouble: Option<Arc<str>>,
-    _lease: L::Lease,
+    lease: L::Lease,
 }
 
 impl<L: Log, S: Sink> Worker<L, S> {
     /// Becomes the destination's worker; it must be registered in the log.
-    pub async fn start(log: Arc<L>, sink: S, options: Options) -> Result<Self, WorkerError> {
+    pub async fn start(log: Arc<L>, sink: Arc<S>, options: Options) -> Result<Self, WorkerError> {
         let name = options.destination.name.clone();
         let failed = |source| WorkerError {
             destination: name.clone(),
@@ -100,22 +153,48 @@ impl<L: Log, S: Sink> Worker<L, S> {
         let head = log.head();
         let window = Window::new(cursor.clone());
         options.status.update(&window, *head.borrow(), None);
+        let pace = options.destination.pace;
+        let now = Instant::now();
         Ok(Self {
             reader: log.reader(cursor.low_water),
+            again: None,
+            parked_first: true,
+            unread: false,
             outbox: Outbox::new(options.destination.batch),
             schedule: Schedule::new(&options.destination.retry),
+            concurrency: Concurrency::new(pace.max_in_flight),
+            rate: RateLimit::new(pace.rate_limit, now),
+            paced_until: None,
+            age: AgeLimit::new(pace.max_event_age),
             dead_letters: Arc::new(Mutex::new(options.dead_letters)),
             renderer: options.renderer,
             status: options.status,
             metrics: options.metrics,
+            controls: options.controls.wanted(),
+            wanted: Wanted::default(),
             stop: options.stop,
             force: options.force,
             destination: options.destination,
+            state: State::Delivering,
+            epoch: 0,
+            parked: Parked::default(),
+            flights: JoinSet::new(),
+            flying: HashMap::new(),
+            awaited: Awaited::default(),
+            asking: JoinSet::new(),
+            asked: Vec::new(),
+            ask_at: now,
+            unsure: None,
+            asked_last: false,
+            suspects: Suspects::default(),
+            aside: Vec::new(),
+            refusing: false,
             unsaved: Vec::new(),
             blocked_ms: None,
             broken_off: 0,
+            server_errors: 0,
             trouble: None,
-            _lease: lease,
+            lease,
             log,
             sink,
             name,
@@ -127,162 +206,154 @@ impl<L: Log, S: Sink> Worker<L, S> {
 
     /// Delivers until it is stopped.
     pub async fn run(mut self) -> Result<(), WorkerError> {
-        let mut state = State::Delivering;
+        self.enter(State::Delivering);
         loop {
-            self.enter(&state);
             self.beat();
-            state = match state {
-                State::Delivering => self.deliver(self.destination.batch.max_events).await,
-                State::Probing => self.deliver(1).await,
-                State::Easing { wait } | State::BackingOff { wait, .. } => {
-                    self.pause(wait, State::Delivering).await?
-                }
-                State::Held { .. } => {
-                    let next = self
-                        .pause(self.destination.probe_interval, State::Probing)
-                        .await?;
-                    // A rotated credential or certificate may be what the destination waits for.
-                    self.sink.refresh();
-                    next
-                }
-                State::Stopping => return Ok(()),
-            };
+            self.take_controls();
+            let more = self.act().await;
             self.store_cursor().await?;
+            if self.is_done() {
+                return Ok(());
+            }
+            if self.wait(more).await.is_err() {
+                self.take_over().await?;
+            }
         }
     }
 
-    /// One attempt with up to `events_max` events; waits for events where there are none.
-    async fn deliver(&mut self, events_max: usize) -> State {
-        if self.stop.is_cancelled() {
-            return State::Stopping;
-        }
-        if let Some(held) = self.save_dead_letters().await {
-            return held;
-        }
-        if self.outbox.is_empty() {
-            match self.fill().await {
-                Ok(true) => {}
-                Ok(false) => return self.idle().await,
-                Err(held) => return held,
-            }
-        }
-        if let Some(held) = self.save_dead_letters().await {
-            return held;
-        }
-        if self.outbox.is_empty() {
-            return State::Delivering;
-        }
-        let items = self.outbox.take(events_max);
-        // What was read is pending from here on, and an attempt can take minutes.
-        self.show();
-        self.attempt(items).await
-    }
-
-    /// Reads and renders what there is; false when there is nothing new.
-    async fn fill(&mut self) -> Result<bool, State> {
-        let limits = self.destination.batch;
-        let mut passed = 0;
-        while self.outbox.is_empty() && self.unsaved.is_empty() && passed < FILTERED_PER_STORE {
-            let read = self.reader.read(limits.max_events, limits.max_bytes).await;
-            if self.sheds.has_changed().unwrap_or(false) {
-                // The reader may have passed over what is gone. It begins anew where the cursor
-                // is now.
-                return Ok(true);
-            }
-            let read = match read {
-                Ok(read) => read,
-                Err(error) => {
-                    self.blocked_ms.get_or_insert_with(now_ms);
-                    return Err(State::Held {
-                        cause: HoldCause::Damage,
-                        detail: error.to_string().into(),
-                    });
+    /// Waits for the next thing to happen and takes note of it; not at all where there is `more`
+    /// to do. An error where the lease is lost.
+    async fn wait(&mut self, more: bool) -> Result<(), LeaseLost> {
+        let now = Instant::now();
+        let until = if more { now } else { self.next_moment(now) };
+        let idle = self.is_idle();
+        let stopping = matches!(self.state, State::Stopping);
+        tokio::select! {
+            landed = self.flights.join_next_with_id(), if !self.flights.is_empty() => {
+                if let Some(landed) = landed {
+                    self.landed(landed);
                 }
-            };
-            self.blocked_ms = None;
-            let events = match read {
-                Read::Events(events) => events,
-                Read::Lost(lost) => {
-                    self.lose(&lost);
-                    passed += 1;
-                    continue;
+            }
+            answer = self.asking.join_next(), if !self.asking.is_empty() => {
+                if let Some(answer) = answer {
+                    self.answered(answer);
                 }
-            };
-            if events.is_empty() {
-                return Ok(passed > 0);
             }
-            passed += events.len();
-            for read in events {
-                self.take_in(read);
+            changed = self.head.changed(), if idle => {
+                if changed.is_err() {
+                    // The log is gone: the relay is stopping.
+                    self.enter(State::Stopping);
+                }
             }
+            () = shed(&mut self.sheds), if !self.has_shed() => {
+                // Seen here, done by whoever stores the cursor next.
+                self.sheds.mark_changed();
+            }
+            () = wish(&mut self.controls) => self.controls.mark_changed(),
+            () = self.lease.lost() => return Err(LeaseLost),
+            () = self.stop.cancelled(), if !stopping => self.enter(State::Stopping),
+            () = self.force.cancelled() => {
+                self.flights.shutdown().await;
+                self.flying.clear();
+                self.asking.shutdown().await;
+                self.asked_last = true;
+                self.enter(State::Stopping);
+            }
+            () = sleep_until(until) => {}
         }
-        Ok(true)
+        Ok(())
     }
 
-    /// Counts events that were damaged and given up.
-    fn lose(&mut self, lost: &Lost) {
-        let events = self.window.lose(lost);
-        self.metrics.discard("damage", events);
+    /// When something is to be done although nothing happens.
+    fn next_moment(&self, now: Instant) -> Instant {
+        let confirming = self.sink.confirming().is_some() && !self.awaited.is_empty();
+        let moments = [
+            self.state.until(),
+            self.paced_until.filter(|_| self.may_send()),
+            self.awaited.next_overdue(),
+            (confirming && self.asking.is_empty()).then_some(self.ask_at),
+            self.parked.next_probe().filter(|_| self.may_send()),
+            (!self.flights.is_empty() && self.may_send()).then_some(now + GATHER),
+        ];
+        let next = moments.into_iter().flatten().min();
+        next.unwrap_or(now + HEARTBEAT).min(now + HEARTBEAT)
+    }
+
+    /// Whether there is nothing to do before something new arrives.
+    fn is_idle(&self) -> bool {
+        let empty = self.flights.is_empty() && self.outbox.is_empty() && self.aside.is_empty();
+        empty && self.may_send() && !self.window.is_full()
+    }
+
+    /// Whether it was stopped and all is settled that can be.
+    fn is_done(&self) -> bool {
+        matches!(self.state, State::Stopping)
+            && self.flights.is_empty()
+            && self.asking.is_empty()
+            && (self.asked_last || self.awaited.is_empty())
+    }
+
+    /// Begins anew, as another worker did meanwhile: what is on its way may go twice, and nothing
+    /// that this one knows counts any more.
+    async fn take_over(&mut self) -> Result<(), WorkerError> {
+        let destination = &self.name;
         tracing::warn!(
-            destination = self.name,
-            events,
-            after = lost.after,
-            through = lost.through,
-            "damaged events discarded"
+            destination,
+            "another worker has taken over; waiting for its end"
         );
-    }
-
-    /// Puts one event into the window, and into the outbox if it is wanted.
-    fn take_in(&mut self, read: ReadEvent) {
-        let ReadEvent { event, ordinal } = read;
-        if !self.window.read(event.position, ordinal, event.received_ms) {
-            return;
-        }
-        if !route::wants(&self.destination, &event) {
-            self.window.settle(event.position, Settled::Filtered);
-            self.metrics.filtered.inc();
-            return;
-        }
-        let event = Arc::new(event);
-        match self.render(&event) {
-            Ok((rendered, encoded_bytes)) => {
-                self.outbox.push(Item {
-                    rendered,
-                    encoded_bytes,
-                    attempts: 0,
-                    sent: Sent::No,
-                });
+        self.flights.shutdown().await;
+        self.flying.clear();
+        self.asking.shutdown().await;
+        let lease = tokio::select! {
+            lease = self.log.lease(&self.name) => lease,
+            () = self.stop.cancelled() => {
+                self.forget();
+                self.asked_last = true;
+                self.enter(State::Stopping);
+                return Ok(());
             }
-            Err(detail) => self.refuse(event, RejectCause::RenderFailed, detail, 0, None),
-        }
+        };
+        self.lease = lease.map_err(|source| self.failed(source))?;
+        self.sheds = self.log.sheds(&self.name);
+        let cursor = self.log.load_cursor(&self.name).await;
+        let cursor = cursor.map_err(|source| self.failed(source))?;
+        self.reader = self.log.reader(cursor.low_water);
+        self.window = Window::new(cursor);
+        self.forget();
+        self.enter(State::Delivering);
+        Ok(())
     }
 
-    /// The event as the destination wants it, and the bytes it adds to a request; or why not.
-    fn render(&self, event: &Arc<Event>) -> Result<(Rendered, usize), Arc<str>> {
-        // Pure, and made of a stranger's bytes: an event that meets a fault here would meet it at
-        // each start, so it is put aside like any other that cannot be rendered.
-        let rendered = catch_unwind(AssertUnwindSafe(|| {
-            let rendered = self.renderer.render(event);
-            rendered.map(|rendered| {
-                let encoded_bytes = self.sink.encoded_bytes(&rendered);
-                (rendered, encoded_bytes)
-            })
-        }));
-        match rendered {
-            Ok(Ok(rendered)) => Ok(rendered),
-            Ok(Err(error)) => Err(error.to_string().into()),
-            Err(_) => Err(PANICKED.into()),
-        }
+    /// Lets go of all that was read.
+    fn forget(&mut self) {
+        self.outbox = Outbox::new(self.destination.batch);
+        self.again = None;
+        self.parked = Parked::default();
+        self.awaited = Awaited::default();
+        self.unsure = None;
+        self.suspects = Suspects::default();
+        self.aside.clear();
+        self.unsaved.clear();
+        self.refusing = false;
     }
 
     /// Stores the cursor, if it moved, and follows where the log moved it.
-    pub(super) async fn store_cursor(&mut self) -> Result<(), WorkerError> {
-        if self.sheds.has_changed().unwrap_or(false) {
+    async fn store_cursor(&mut self) -> Result<(), WorkerError> {
+        if self.has_shed() {
+            if !self.flights.is_empty() {
+                // What is on its way may be delivered, and then it was not given up. Nothing more
+                // goes until that is known.
+                self.show();
+                return Ok(());
+            }
             self.follow_log().await?;
         }
         while let Some(cursor) = self.window.moved() {
             match self.log.store_cursor(&self.name, cursor).await {
                 Ok(revision) => self.window.stored(revision),
+                Err(CursorError::Conflict(_)) if self.has_shed() && !self.flights.is_empty() => {
+                    break;
+                }
                 Err(conflict @ CursorError::Conflict(_)) => {
                     if !self.follow_log().await? {
                         return Err(self.failed(conflict));
@@ -293,6 +364,11 @@ impl<L: Log, S: Sink> Worker<L, S> {
         }
         self.show();
         Ok(())
+    }
+
+    /// Whether the log gave up events and this worker has not followed it yet.
+    fn has_shed(&self) -> bool {
+        self.sheds.has_changed().unwrap_or(false)
     }
 
     fn failed(&self, source: CursorError) -> WorkerError {
@@ -306,5 +382,12 @@ impl<L: Log, S: Sink> Worker<L, S> {
     fn show(&self) {
         let head = *self.head.borrow();
         self.status.update(&self.window, head, self.blocked_ms);
+        let allowed = self.concurrency.allowed();
+        let (flying, awaited) = (self.flights.len(), self.awaited.len());
+        self.status.on_the_way(allowed, flying, awaited);
+        self.status.partitions(self.parked.held());
     }
 }
+
+/// Another worker has the destination.
+struct LeaseLost;

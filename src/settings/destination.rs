@@ -25,6 +25,8 @@ pub struct Destination {
     pub retry: Retry,
     /// Wait between probes of a held destination.
     pub probe_interval: Duration,
+    /// How fast it is sent to, and for how long.
+    pub pace: SendingPace,
     /// Bytes of the journal that an optional destination may hold before its oldest events are
     /// given up; none for a required one, whose events never are.
     pub max_backlog_bytes: Option<u64>,
@@ -57,6 +59,18 @@ pub struct BatchLimits {
     pub max_events: usize,
     /// Most uncompressed bytes in a request; a larger single event goes alone.
     pub max_bytes: usize,
+}
+
+/// How fast a destination is sent to, and for how long an event is tried.
+#[derive(Clone, Copy, Debug)]
+pub struct SendingPace {
+    /// Most batches on their way at once; with 1 the order is strict.
+    pub max_in_flight: usize,
+    /// Most events per second; none for no limit.
+    pub rate_limit: Option<u32>,
+    /// Age from receipt at which an event that was tried and failed becomes a dead letter; none for
+    /// never.
+    pub max_event_age: Option<Duration>,
 }
 
 /// Waits between attempts: exponential, with jitter.

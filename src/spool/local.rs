@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::{
-    AppendError, Appended, Cursor, CursorError, Head, Health, Log, LogReader, NewEvent, OnRepeat,
-    Read, ReadError, ReadEvent, Shed, StartAt,
+    AppendError, Appended, Cursor, CursorError, Head, Health, Lease, Log, LogReader, NewEvent,
+    OnRepeat, Read, ReadError, ReadEvent, Shed, StartAt,
 };
 use crate::event::{Event, EventId, Provenance};
 use crate::journal::{self, Journal, NewRecord, ReadRecord, Reader, Resend, Stored, Usage};
@@ -164,6 +164,13 @@ impl LogReader for LocalReader {
                 Read::Lost(lost)
             }
         })
+    }
+}
+
+impl Lease for LocalLease {
+    /// The directory's lock keeps other processes out, and this one has one worker each.
+    async fn lost(&mut self) {
+        std::future::pending().await
     }
 }
 

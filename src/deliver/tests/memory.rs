@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use crate::event::{Event, EventId, Provenance};
 use crate::spool::{
-    AppendError, Appended, Cursor, CursorError, Head, Health, Log, LogReader, Lost, NewEvent, Read,
-    ReadError, ReadEvent, Shed, StartAt,
+    AppendError, Appended, Cursor, CursorError, Head, Health, Lease, Log, LogReader, Lost,
+    NewEvent, Read, ReadError, ReadEvent, Shed, StartAt,
 };
 
 /// Distance between positions: nobody may count by subtracting them.
@@ -26,9 +26,18 @@ pub(super) struct MemoryLog {
     /// Events up to here are gone; readers pass over them without a word.
     gone: Arc<Mutex<u64>>,
     sheds: Arc<watch::Sender<Option<Shed>>>,
+    /// Serial of the last lease, and whether somebody holds it.
+    holder: Arc<watch::Sender<(u64, bool)>>,
     /// Given up in the middle of the next read, or of the next store.
     shed_at_read: Arc<Mutex<Option<(String, u64)>>>,
     shed_at_store: Arc<Mutex<Option<(String, u64)>>>,
+}
+
+/// Held until it is dropped or taken away.
+pub(super) struct MemoryLease {
+    serial: u64,
+    holder: Arc<watch::Sender<(u64, bool)>>,
+    seen: watch::Receiver<(u64, bool)>,
 }
 
 pub(super) struct MemoryReader {
@@ -50,6 +59,7 @@ impl MemoryLog {
             lost: Arc::default(),
             gone: Arc::default(),
             sheds: Arc::default(),
+            holder: Arc::new(watch::channel((0, false)).0),
             shed_at_read: Arc::default(),
             shed_at_store: Arc::default(),
         }
@@ -124,6 +134,11 @@ impl MemoryLog {
         *self.shed_at_store.lock().unwrap() = Some((name.to_owned(), events));
     }
 
+    /// Takes the lease away from whoever has it.
+    pub(super) fn revoke(&self) {
+        self.holder.send_modify(|(_, held)| *held = false);
+    }
+
     /// Stores as another worker would, who must not be.
     pub(super) fn touch(&self, name: &str) {
         self.cursors.lock().unwrap().get_mut(name).unwrap().revision += 1;
@@ -134,9 +149,28 @@ impl MemoryLog {
     }
 }
 
+impl Lease for MemoryLease {
+    async fn lost(&mut self) {
+        let serial = self.serial;
+        let lost = |state: &(u64, bool)| *state != (serial, true);
+        self.seen.wait_for(lost).await.unwrap();
+    }
+}
+
+impl Drop for MemoryLease {
+    fn drop(&mut self) {
+        let serial = self.serial;
+        self.holder.send_if_modified(|(last, held)| {
+            let mine = *last == serial && *held;
+            *held &= !mine;
+            mine
+        });
+    }
+}
+
 impl Log for MemoryLog {
     type Reader = MemoryReader;
-    type Lease = ();
+    type Lease = MemoryLease;
 
     async fn append(&self, _: Vec<NewEvent>) -> Result<Vec<Appended>, AppendError> {
         Err(AppendError::Closed)
@@ -188,8 +222,29 @@ impl Log for MemoryLog {
         Ok(())
     }
 
-    async fn lease(&self, _: &str) -> Result<(), CursorError> {
-        Ok(())
+    async fn lease(&self, _: &str) -> Result<MemoryLease, CursorError> {
+        let mut seen = self.holder.subscribe();
+        loop {
+            let mut serial = None;
+            self.holder.send_if_modified(|(last, held)| {
+                if !*held {
+                    (*last, *held) = (*last + 1, true);
+                    serial = Some(*last);
+                }
+                serial.is_some()
+            });
+            let Some(serial) = serial else {
+                seen.changed().await.unwrap();
+                continue;
+            };
+            seen.mark_unchanged();
+            let holder = Arc::clone(&self.holder);
+            return Ok(MemoryLease {
+                serial,
+                holder,
+                seen,
+            });
+        }
     }
 
     fn reader(&self, position: u64) -> MemoryReader {

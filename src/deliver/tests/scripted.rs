@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::memory::MemoryLog;
 use crate::dead_letters::DeadLetterLog;
-use crate::deliver::{DestinationStatus, Options, Snapshot, Worker, WorkerError};
+use crate::deliver::{Controls, DestinationStatus, Options, Snapshot, Worker, WorkerError};
 use crate::event::EventId;
 use crate::normalize::Renderer;
-use crate::settings::{BatchLimits, Destination, File, Format, Kind, Retry, Start};
+use crate::settings::{BatchLimits, Destination, File, Format, Kind, Retry, SendingPace, Start};
 use crate::sink::{Note, Outcome, Rendered, Shape, Sink, Verdict};
 use crate::spool::Log;
 use crate::telemetry::metrics::Metrics;
@@ -47,6 +47,7 @@ pub(super) struct Rig {
     pub(super) status: DestinationStatus,
     pub(super) metrics: Arc<Metrics>,
     pub(super) directory: tempfile::TempDir,
+    pub(super) controls: Controls,
     pub(super) stop: CancellationToken,
     pub(super) task: JoinHandle<Result<(), WorkerError>>,
 }
@@ -120,6 +121,11 @@ pub(super) fn destination() -> Destination {
             jitter: 0.0,
         },
         probe_interval: Duration::from_secs(60),
+        pace: SendingPace {
+            max_in_flight: 1,
+            rate_limit: None,
+            max_event_age: None,
+        },
         max_backlog_bytes: None,
         kind: Kind::File(File {
             path: "unused".into(),
@@ -144,16 +150,18 @@ impl Rig {
         let handles = metrics.destination(&destination.name, false);
         let status = DestinationStatus::new(handles.clone());
         let stop = CancellationToken::new();
+        let controls = Controls::new();
         let options = Options {
             renderer: Renderer::new(&[], destination.format, Shape::Payload),
             dead_letters: DeadLetterLog::open(directory.path(), "splunk", dead_bytes).unwrap(),
             status: status.clone(),
             metrics: handles,
+            controls: controls.clone(),
             stop: stop.clone(),
             force: CancellationToken::new(),
             destination,
         };
-        let worker = Worker::start(Arc::new(log.clone()), script.clone(), options)
+        let worker = Worker::start(Arc::new(log.clone()), Arc::new(script.clone()), options)
             .await
             .unwrap();
         let task = tokio::spawn(worker.run());
@@ -163,6 +171,7 @@ impl Rig {
             status,
             metrics,
             directory,
+            controls,
             stop,
             task,
         }

@@ -151,6 +151,7 @@ proptest! {
         let reviewed = review(kinds.len(), &outcome(verdicts));
         let mut seen: Vec<_> = reviewed.delivered.iter().map(|(index, _)| *index)
             .chain(reviewed.rejected.iter().map(|(index, _, _)| *index))
+            .chain(reviewed.pending.iter().map(|(index, _)| *index))
             .chain(reviewed.kept.iter().map(|(index, _)| *index))
             .collect();
         seen.sort_unstable();

@@ -202,7 +202,7 @@ async fn a_split_halves_until_it_passes_and_grows_again() {
         .iter()
         .map(|attempt| attempt.ids.len())
         .collect();
-    assert_eq!(sizes, [16, 8, 4, 8, 4]);
+    assert_eq!(sizes, [16, 8, 4, 7, 5]);
     assert_eq!(snapshot.totals.delivered, 16);
 }
 

@@ -22,11 +22,16 @@ impl<L: Log, S: Sink> Worker<L, S> {
         let followed = self.window.follow(&cursor);
         // Also where nothing moved: whoever saw the change let go of what was just read.
         self.reader = self.log.reader(self.window.read_to());
+        self.again = None;
         let Some(discarded) = followed else {
             return Ok(false);
         };
         let low_water = cursor.low_water;
         self.outbox.drop_through(low_water);
+        self.parked.drop_through(low_water);
+        self.awaited.drop_through(low_water);
+        self.suspects.drop_through(low_water);
+        self.aside.retain(|item| item.position() > low_water);
         self.unsaved
             .retain(|(letter, _)| letter.event.position > low_water);
         self.metrics.discard("shed", discarded);

@@ -17,8 +17,8 @@ use crate::listener::{Limits, Listener};
 use crate::secret::{Secret, SecretPlace};
 use crate::settings::{Preset, Server, Source, SourceAuth};
 use crate::spool::{
-    AppendError, Appended, Cursor, CursorError, Head, Health, Log, LogReader, NewEvent, Read,
-    ReadError, StartAt,
+    AppendError, Appended, Cursor, CursorError, Head, Health, Lease, Log, LogReader, NewEvent,
+    Read, ReadError, StartAt,
 };
 use crate::telemetry::metrics::Metrics;
 
@@ -46,9 +46,15 @@ pub(super) struct FakeLog {
 
 pub(super) struct NoReader;
 
+pub(super) struct NoLease;
+
+impl Lease for NoLease {
+    async fn lost(&mut self) {}
+}
+
 impl Log for FakeLog {
     type Reader = NoReader;
-    type Lease = ();
+    type Lease = NoLease;
 
     async fn append(&self, events: Vec<NewEvent>) -> Result<Vec<Appended>, AppendError> {
         self.begun.send_modify(|begun| *begun += 1);
@@ -91,7 +97,7 @@ impl Log for FakeLog {
         Ok(())
     }
 
-    async fn lease(&self, name: &str) -> Result<(), CursorError> {
+    async fn lease(&self, name: &str) -> Result<NoLease, CursorError> {
         Err(CursorError::Unknown(name.to_owned()))
     }
 

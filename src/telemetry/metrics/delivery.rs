@@ -35,7 +35,13 @@ pub const RETRY_REASONS: [&str; 9] = [
 ];
 
 /// Reasons of a dead letter.
-pub const DEAD_LETTER_REASONS: [&str; 3] = ["rejected", "too_large", "render_failed"];
+pub const DEAD_LETTER_REASONS: [&str; 5] = [
+    "rejected",
+    "too_large",
+    "render_failed",
+    "poison",
+    "expired",
+];
 
 /// Reasons of a discarded event.
 pub const DISCARD_REASONS: [&str; 3] = ["damage", "shed", "purged"];
@@ -90,6 +96,10 @@ struct WorkerFamilies {
     max_backlog: IntGaugeVec,
     heartbeat: GaugeVec,
     insecure: IntGaugeVec,
+    concurrency_limit: IntGaugeVec,
+    in_flight: IntGaugeVec,
+    acks_pending: IntGaugeVec,
+    held_partitions: IntGaugeVec,
 }
 
 /// Handles of one destination.
@@ -137,6 +147,14 @@ pub struct DestinationMetrics {
     pub mismatch: IntGauge,
     /// When its worker last turned its loop, Unix seconds.
     pub heartbeat: Gauge,
+    /// Batches that may be on their way at once.
+    pub concurrency_limit: IntGauge,
+    /// Batches on their way.
+    pub in_flight: IntGauge,
+    /// Accepted batches that are not yet confirmed.
+    pub acks_pending: IntGauge,
+    /// Partitions that wait for a person.
+    pub held_partitions: IntGauge,
 }
 
 impl DeliveryFamilies {
@@ -185,6 +203,10 @@ impl DeliveryFamilies {
             max_backlog: worker.max_backlog.with_label_values(&[name]),
             mismatch: account.mismatch.with_label_values(&[name]),
             heartbeat: worker.heartbeat.with_label_values(&[name]),
+            concurrency_limit: worker.concurrency_limit.with_label_values(&[name]),
+            in_flight: worker.in_flight.with_label_values(&[name]),
+            acks_pending: worker.acks_pending.with_label_values(&[name]),
+            held_partitions: worker.held_partitions.with_label_values(&[name]),
         };
         // Other codes appear when they are first answered; these two make rates work from the
         // start.
@@ -315,6 +337,26 @@ impl WorkerFamilies {
             heartbeat: d.gauges(
                 "worker_heartbeat_timestamp_seconds",
                 "When the worker last turned its loop.",
+                DESTINATION,
+            )?,
+            concurrency_limit: d.int_gauges(
+                "destination_concurrency_limit",
+                "Batches that may be on their way at once, as the destination bears it.",
+                DESTINATION,
+            )?,
+            in_flight: d.int_gauges(
+                "destination_inflight_requests",
+                "Batches on their way.",
+                DESTINATION,
+            )?,
+            acks_pending: d.int_gauges(
+                "acks_pending",
+                "Batches accepted and not yet confirmed.",
+                DESTINATION,
+            )?,
+            held_partitions: d.int_gauges(
+                "destination_held_partitions",
+                "Indexes that wait for a person while others flow.",
                 DESTINATION,
             )?,
             insecure: d.int_gauges(

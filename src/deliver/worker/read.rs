@@ -1,0 +1,254 @@
+//! From the log to the outbox: new events in order, and parked ones once more.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::Worker;
+use super::attempt::PANICKED;
+use super::state::now_ms;
+use crate::deliver::outbox::Item;
+use crate::deliver::parked::{Lane, Mark};
+use crate::deliver::window::Settled;
+use crate::event::Event;
+use crate::route;
+use crate::sink::{HoldCause, RejectCause, Rendered, Sent, Sink};
+use crate::spool::{Log, LogReader, Lost, Read, ReadError, ReadEvent};
+
+/// Events for which storing the cursor is put off while they only pass by.
+const PASSED_PER_STORE: usize = 10_000;
+/// Stretches of the log read at once in search of parked events.
+const STRETCHES_MAX: usize = 8;
+
+impl<L: Log, S: Sink> Worker<L, S> {
+    /// Reads and renders until a portion waits or there is no more; false where the destination is
+    /// held for it.
+    pub(super) async fn fill(&mut self) -> bool {
+        // In turns, so that neither a long queue of parked events nor new ones keep the others
+        // waiting.
+        self.parked_first = !self.parked_first;
+        if self.parked_first {
+            self.read_parked().await && self.read_new().await
+        } else {
+            self.read_new().await && self.read_parked().await
+        }
+    }
+
+    async fn read_new(&mut self) -> bool {
+        self.unread = false;
+        let limits = self.destination.batch;
+        let mut passed = 0;
+        while !self.outbox.is_full() && self.unsaved.is_empty() {
+            if self.window.is_full() {
+                self.hold_full();
+                return self.may_send();
+            }
+            if passed >= PASSED_PER_STORE {
+                self.unread = true;
+                return true;
+            }
+            // What gathered up to here is seen below; what comes later is told.
+            let head = self.head.borrow_and_update().position;
+            if self.window.read_to() >= head {
+                return true;
+            }
+            let read = self.reader.read(limits.max_events, limits.max_bytes).await;
+            if self.has_shed() {
+                // The reader may have passed over what is gone. It begins anew where the cursor
+                // is now.
+                self.unread = true;
+                return true;
+            }
+            let read = match read {
+                Ok(read) => read,
+                // What was read before it goes first.
+                Err(_) if !self.outbox.is_empty() => return true,
+                Err(error) => return self.blocked(&error),
+            };
+            self.blocked_ms = None;
+            let events = match read {
+                Read::Events(events) => events,
+                Read::Lost(lost) => {
+                    self.lose(&lost);
+                    passed += 1;
+                    continue;
+                }
+            };
+            if events.is_empty() {
+                return true;
+            }
+            passed += events.len();
+            for read in events {
+                self.take_in(read);
+            }
+        }
+        true
+    }
+
+    fn blocked(&mut self, error: &ReadError) -> bool {
+        self.blocked_ms.get_or_insert_with(now_ms);
+        let until = Instant::now() + self.destination.probe_interval;
+        self.hold(HoldCause::Damage, error.to_string().into(), until);
+        false
+    }
+
+    /// Counts events that were damaged and given up.
+    fn lose(&mut self, lost: &Lost) {
+        let events = self.window.lose(lost);
+        self.metrics.discard("damage", events);
+        tracing::warn!(
+            destination = self.name,
+            events,
+            after = lost.after,
+            through = lost.through,
+            "damaged events discarded"
+        );
+    }
+
+    /// Puts one event into the window, and into the outbox if it is wanted.
+    fn take_in(&mut self, read: ReadEvent) {
+        let ReadEvent { event, ordinal } = read;
+        if !self.window.read(event.position, ordinal, event.received_ms) {
+            return;
+        }
+        if !route::wants(&self.destination, &event) {
+            self.window.settle(event.position, Settled::Filtered);
+            self.metrics.filtered.inc();
+            return;
+        }
+        let mark = Mark {
+            attempts: 0,
+            sent: Sent::No,
+        };
+        self.take(event, mark, false);
+    }
+
+    /// Renders an event and lets it wait where it has to.
+    fn take(&mut self, event: Event, mark: Mark, of_gate: bool) {
+        let event = Arc::new(event);
+        let position = event.position;
+        let (rendered, encoded_bytes, partition) = match self.render(&event) {
+            Ok(rendered) => rendered,
+            Err(detail) => {
+                self.parked.settled(position);
+                return self.refuse(
+                    event,
+                    RejectCause::RenderFailed,
+                    detail,
+                    mark.attempts,
+                    None,
+                );
+            }
+        };
+        if !of_gate && self.parked.is_gated(&partition) {
+            self.parked.park(partition, position, mark);
+            return;
+        }
+        self.outbox.push(Item {
+            rendered,
+            encoded_bytes,
+            partition,
+            attempts: mark.attempts,
+            sent: mark.sent,
+        });
+    }
+
+    /// The event as the destination wants it, the bytes it adds to a request, and where in the
+    /// destination it goes; or why not.
+    fn render(&self, event: &Arc<Event>) -> Result<(Rendered, usize, Lane), Arc<str>> {
+        // Pure, and made of a stranger's bytes: an event that meets a fault here would meet it at
+        // each start, so it is put aside like any other that cannot be rendered.
+        let rendered = catch_unwind(AssertUnwindSafe(|| {
+            let rendered = self.renderer.render(event);
+            rendered.map(|rendered| {
+                let encoded_bytes = self.sink.encoded_bytes(&rendered);
+                let partition = self.sink.partition(&rendered);
+                (rendered, encoded_bytes, partition)
+            })
+        }));
+        match rendered {
+            Ok(Ok(rendered)) => Ok(rendered),
+            Ok(Err(error)) => Err(error.to_string().into()),
+            Err(_) => Err(PANICKED.into()),
+        }
+    }
+
+    /// Reads parked events that are due.
+    async fn read_parked(&mut self) -> bool {
+        for _ in 0..STRETCHES_MAX {
+            let due = self.parked.due(Instant::now());
+            let Some((lane, first, most)) = due.filter(|_| !self.outbox.is_full()) else {
+                return true;
+            };
+            let mut reader = match self.again.take() {
+                Some((reader, of, after)) if of == lane && after < first => reader,
+                _ => self.log.reader(first - 1),
+            };
+            let limits = self.destination.batch;
+            let read = reader.read(limits.max_events, limits.max_bytes).await;
+            if self.has_shed() {
+                return true;
+            }
+            match read {
+                Err(error) => return self.blocked(&error),
+                Ok(Read::Lost(lost)) => self.give_up(&lane, lost.through),
+                // The log holds less than it once did: a reader of it cannot get there.
+                Ok(Read::Events(events)) if events.is_empty() => self.give_up(&lane, u64::MAX),
+                Ok(Read::Events(events)) => {
+                    if let Some(after) = self.take_parked(&lane, events, most) {
+                        self.again = Some((reader, lane, after));
+                    }
+                }
+            }
+            self.parked.drop_empty();
+        }
+        true
+    }
+
+    /// Takes what was parked out of a stretch; the last position, if all of it was looked at.
+    fn take_parked(&mut self, lane: &Lane, events: Vec<ReadEvent>, most: usize) -> Option<u64> {
+        let mut last = None;
+        let mut taken = 0;
+        for ReadEvent { event, .. } in events {
+            if taken >= most || self.outbox.is_full() {
+                return None;
+            }
+            let position = event.position;
+            last = Some(position);
+            self.give_up(lane, position - 1);
+            let Some(mark) = self.parked.take(lane, position) else {
+                continue;
+            };
+            if self.window.is_pending(position) {
+                taken += 1;
+                self.take(event, mark, lane.is_some());
+            }
+        }
+        last
+    }
+
+    /// Parked events up to a position are not in the log any more, though nobody gave them up for
+    /// this destination: they are lost, and said to be.
+    fn give_up(&mut self, lane: &Lane, through: u64) {
+        let gone = self.parked.take_through(lane, through);
+        let pending = gone.into_iter().filter(|p| self.window.is_pending(*p));
+        let lost: Vec<_> = pending.collect();
+        if lost.is_empty() {
+            return;
+        }
+        for position in &lost {
+            self.window.settle(*position, Settled::Discarded);
+        }
+        self.metrics.discard("damage", lost.len() as u64);
+        let (destination, events) = (&self.name, lost.len());
+        let (first, last) = (lost.first(), lost.last());
+        tracing::error!(
+            destination,
+            events,
+            first,
+            last,
+            "waiting events are gone from the log"
+        );
+    }
+}

@@ -1,0 +1,72 @@
+//! Refused events: noted, made durable as dead letters, then settled.
+
+use std::sync::{Arc, PoisonError};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::Worker;
+use super::state::State;
+use crate::dead_letters::DeadLetter;
+use crate::deliver::window::Settled;
+use crate::event::Event;
+use crate::sink::{HoldCause, RejectCause, Sink};
+use crate::spool::Log;
+
+impl<L: Log, S: Sink> Worker<L, S> {
+    pub(super) fn refuse(
+        &mut self,
+        event: Arc<Event>,
+        cause: RejectCause,
+        detail: Arc<str>,
+        attempts: u32,
+        rendered: Option<Bytes>,
+    ) {
+        let destination = &self.name;
+        let reason = cause.as_str();
+        tracing::warn!(destination, id = %event.id, reason, %detail, "event refused");
+        let letter = DeadLetter {
+            event,
+            reason,
+            detail,
+            attempts,
+            rendered,
+        };
+        self.unsaved.push((letter, cause));
+    }
+
+    /// Makes refused events durable as dead letters, then settles them; false where they cannot
+    /// be kept, and the destination is held for it.
+    pub(super) async fn save_dead_letters(&mut self) -> bool {
+        if self.unsaved.is_empty() {
+            return true;
+        }
+        let letters = self.unsaved.iter().map(|(letter, _)| letter.clone());
+        let letters: Vec<_> = letters.collect();
+        let log = Arc::clone(&self.dead_letters);
+        let saved = tokio::task::spawn_blocking(move || {
+            log.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .append(&letters)
+        });
+        let problem = match saved.await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(problem) = problem {
+            if !matches!(self.state, State::Paused | State::Stopping) {
+                let until = Instant::now() + self.destination.probe_interval;
+                self.hold(HoldCause::DeadLetters, problem.into(), until);
+            }
+            return false;
+        }
+        for (letter, cause) in self.unsaved.drain(..) {
+            let position = letter.event.position;
+            self.window.settle(position, Settled::DeadLettered);
+            self.metrics.dead_letter(cause.as_str(), 1);
+            self.status.failed(letter.detail);
+        }
+        true
+    }
+}

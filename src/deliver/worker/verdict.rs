@@ -1,0 +1,330 @@
+//! Applies one verdict per event, and lets the worst of them say how the worker goes on.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Worker;
+use super::attempt::Flight;
+use super::state::{State, now_ms};
+use crate::deliver::awaited::Unconfirmed;
+use crate::deliver::outbox::Item;
+use crate::deliver::parked::{Held, Mark};
+use crate::deliver::suspects::{REFUSED_IN_A_ROW_MAX, Suspicion};
+use crate::deliver::verdicts::{Next, Review};
+use crate::deliver::window::Settled;
+use crate::sink::{HoldCause, Note, RejectCause, Scope, Sink, Ticket};
+use crate::spool::Log;
+
+/// Attempts in a row that failed as a whole, from which on each one halves the portion.
+const FAILED_WHOLE_MAX: u32 = 3;
+
+impl<L: Log, S: Sink> Worker<L, S> {
+    pub(super) fn apply(&mut self, flight: Flight, reviewed: Review) {
+        let Flight { items, epoch, .. } = flight;
+        let sent = items.len();
+        self.note_whole_failures(&reviewed);
+        let mut items: Vec<Option<Item>> = items.into_iter().map(Some).collect();
+        let mut take = |index: usize| items.get_mut(index).and_then(Option::take);
+        let delivered = reviewed.delivered.into_iter();
+        let delivered: Vec<_> = delivered.filter_map(|(i, n)| Some((take(i)?, n))).collect();
+        let pending = reviewed.pending.into_iter();
+        let pending: Vec<_> = pending.filter_map(|(i, t)| Some((take(i)?, t))).collect();
+        if !delivered.is_empty() || !pending.is_empty() {
+            self.passed(flight.took, flight.busy);
+        }
+        self.taken(delivered);
+        self.accepted(pending);
+        for (index, cause, detail) in reviewed.rejected {
+            if let Some(item) = take(index) {
+                self.rejected(item, cause, detail);
+            }
+        }
+        let mut kept = Vec::new();
+        for (index, why) in reviewed.kept {
+            if let Some(mut item) = take(index) {
+                if let Some((cause, sent)) = why {
+                    self.metrics.retry(cause.as_str(), 1);
+                    item.sent = sent;
+                }
+                kept.push(item);
+            }
+        }
+        self.keep(kept, sent);
+        self.go_on(reviewed.next, sent, epoch);
+    }
+
+    /// Something got through.
+    fn passed(&mut self, took: Duration, busy: bool) {
+        self.schedule.reset();
+        self.concurrency.passed(took, busy);
+    }
+
+    /// Settles what the destination has.
+    fn taken(&mut self, items: Vec<(Item, Note)>) {
+        for (item, note) in &items {
+            let id = item.rendered.event.id;
+            match note {
+                Note::Plain => {}
+                Note::Duplicate => self.metrics.receiver_conflict.inc(),
+                Note::Diverted => {
+                    let destination = &self.name;
+                    tracing::warn!(destination, %id, "event put aside by the destination");
+                }
+            }
+            self.opened(item);
+        }
+        let event = |item: &Item| (item.position(), item.rendered.event.received_ms);
+        let events: Vec<_> = items.iter().map(|(item, _)| event(item)).collect();
+        self.delivered(&events);
+    }
+
+    /// Settles events, given as position and received time.
+    pub(super) fn delivered(&mut self, events: &[(u64, u64)]) {
+        if events.is_empty() {
+            return;
+        }
+        let now = now_ms();
+        self.window.delivered_at(now);
+        self.status.delivered(events.len() as u64);
+        for (position, received_ms) in events {
+            self.window.settle(*position, Settled::Delivered);
+            let lag = Duration::from_millis(now.saturating_sub(*received_ms));
+            self.metrics.lag.observe(lag.as_secs_f64());
+        }
+        self.metrics.delivered_events.inc_by(events.len() as u64);
+        let positions = events.iter().map(|(position, _)| *position);
+        self.suspects.delivered(positions);
+        for item in self.aside.drain(..) {
+            self.outbox.push(item);
+        }
+        if std::mem::take(&mut self.refusing) {
+            let destination = &self.name;
+            tracing::info!(
+                destination,
+                "events are no longer refused one after the other"
+            );
+        }
+    }
+
+    /// Notes accepted events until the destination confirms them.
+    fn accepted(&mut self, items: Vec<(Item, Ticket)>) {
+        let Some(confirming) = self.sink.confirming().filter(|_| !items.is_empty()) else {
+            // A sink that leaves events open and cannot be asked: they are sent again.
+            let kept = items.into_iter().map(|(item, _)| item).collect();
+            return self.keep(kept, 0);
+        };
+        let now = Instant::now();
+        if self.awaited.is_empty() {
+            self.ask_at = now + confirming.interval;
+        }
+        let mut batches: HashMap<Ticket, Vec<Unconfirmed>> = HashMap::new();
+        for (item, ticket) in items {
+            self.opened(&item);
+            batches.entry(ticket).or_default().push(Unconfirmed {
+                position: item.position(),
+                received_ms: item.rendered.event.received_ms,
+                attempts: item.attempts,
+            });
+        }
+        for (ticket, events) in batches {
+            let older = self.awaited.add(ticket, events, now + confirming.timeout);
+            self.send_again(
+                &older,
+                "the destination gave its acknowledgement id to another batch",
+            );
+        }
+    }
+
+    /// An event's partition takes events.
+    fn opened(&mut self, item: &Item) {
+        if item.partition.is_some() && self.parked.open(&item.partition) {
+            let (destination, partition) = (&self.name, item.partition.as_deref());
+            tracing::info!(destination, partition, "partition takes events again");
+        }
+    }
+
+    fn rejected(&mut self, item: Item, cause: RejectCause, detail: Arc<str>) {
+        let position = item.position();
+        self.opened(&item);
+        let too_many = self.suspects.refused(position, cause);
+        if self.refusing && cause == RejectCause::Rejected {
+            // The next probe is made with another event.
+            self.aside.push(item);
+            return;
+        }
+        if too_many {
+            self.refusing = true;
+            let what = format!(
+                "{REFUSED_IN_A_ROW_MAX} different events in a row were refused and none was taken, \
+                 so it is not the events: {detail}"
+            );
+            let until = Instant::now() + self.destination.probe_interval;
+            self.aside.push(item);
+            if !matches!(self.state, State::Paused | State::Stopping) {
+                self.hold(HoldCause::Rejections, what.into(), until);
+            }
+            return;
+        }
+        let Item {
+            rendered, attempts, ..
+        } = item;
+        let body = Some(rendered.body);
+        self.refuse(rendered.event, cause, detail, attempts, body);
+    }
+
+    /// Puts events back that are to be sent again, out of a portion of `sent`.
+    fn keep(&mut self, items: Vec<Item>, sent: usize) {
+        let (now, now_ms) = (Instant::now(), now_ms());
+        for item in items {
+            let position = item.position();
+            let received_ms = item.rendered.event.received_ms;
+            if self.age.is_over(received_ms, now_ms, now) {
+                self.parked.settled(position);
+                let detail = "older than max_event_age, and no attempt succeeded".into();
+                let body = Some(item.rendered.body);
+                let event = item.rendered.event;
+                self.refuse(event, RejectCause::Expired, detail, item.attempts, body);
+            } else if self.parked.is_gated(&item.partition) {
+                let mark = Mark {
+                    attempts: item.attempts,
+                    sent: item.sent,
+                };
+                self.parked.park(item.partition, position, mark);
+            } else if sent == 1 && self.server_errors >= FAILED_WHOLE_MAX {
+                self.suspect(item);
+            } else {
+                self.outbox.push(item);
+            }
+        }
+    }
+
+    /// An event that was alone when the destination failed.
+    fn suspect(&mut self, item: Item) {
+        match self.suspects.failed(item.position()) {
+            Suspicion::None => self.outbox.push(item),
+            Suspicion::Aside => self.aside.push(item),
+            Suspicion::Poison => {
+                let detail = "a server error each time it was tried, while others were taken";
+                let Item {
+                    rendered, attempts, ..
+                } = item;
+                let body = Some(rendered.body);
+                let cause = RejectCause::Poison;
+                self.refuse(rendered.event, cause, detail.into(), attempts, body);
+            }
+        }
+    }
+
+    fn note_whole_failures(&mut self, reviewed: &Review) {
+        let count = |was: u32, failed: bool| if failed { was.saturating_add(1) } else { 0 };
+        self.broken_off = count(self.broken_off, reviewed.is_broken_off());
+        self.server_errors = count(self.server_errors, reviewed.is_server_error());
+    }
+
+    /// Goes on as the worst verdict asks.
+    fn go_on(&mut self, next: Next, sent: usize, epoch: u64) {
+        // What an attempt says that began before the last failure is known already.
+        let news = epoch == self.epoch;
+        match next {
+            Next::Go => {
+                self.outbox.grow(sent);
+                self.answers_again();
+            }
+            Next::Ease { asked } => {
+                self.answers_again();
+                if news && (!self.concurrency.slower() || asked.is_some()) {
+                    let until = Instant::now() + self.schedule.next(asked);
+                    self.back_off(until, "the destination asks for a slower pace".into(), true);
+                }
+            }
+            Next::Split { detail } => {
+                let destination = &self.name;
+                tracing::info!(destination, events = sent, %detail, "batch split");
+                self.outbox.halve(sent);
+                self.answers_again();
+            }
+            Next::Wait { asked, detail } => {
+                if self.broken_off.max(self.server_errors) >= FAILED_WHOLE_MAX {
+                    // A server that resets while it is being sent too much cannot answer 413, and
+                    // one that fails over a single event does not say over which.
+                    self.outbox.narrow(sent);
+                }
+                self.concurrency.failed();
+                if news {
+                    let until = Instant::now() + self.schedule.next(asked);
+                    self.back_off(until, detail, false);
+                } else if let Some(asked) = asked {
+                    self.prolong(asked.min(self.destination.retry.max));
+                }
+            }
+            Next::Hold {
+                cause,
+                detail,
+                scope: Scope::Partition(partition),
+            } if self.hold_partition(&partition, cause, &detail) => self.answers_again(),
+            Next::Hold { cause, detail, .. } => {
+                self.concurrency.failed();
+                if !matches!(self.state, State::Paused | State::Stopping) {
+                    let until = Instant::now() + self.destination.probe_interval;
+                    self.hold(cause, detail, until);
+                }
+            }
+        }
+    }
+
+    /// The destination as such answers as it should.
+    fn answers_again(&mut self) {
+        if matches!(self.state, State::Probing) {
+            self.enter(State::Delivering);
+        }
+        if matches!(self.state, State::Delivering) && self.trouble.take().is_some() {
+            tracing::info!(destination = self.name, "delivering again");
+        }
+    }
+
+    fn back_off(&mut self, until: Instant, detail: Arc<str>, easing: bool) {
+        if matches!(self.state, State::Delivering | State::Probing) {
+            self.epoch += 1;
+            self.enter(State::BackingOff {
+                until,
+                detail,
+                easing,
+            });
+        }
+    }
+
+    /// Closes a partition and parks what waits for it; false where no event says that it goes to
+    /// one, so that the whole destination has to wait.
+    fn hold_partition(&mut self, name: &Arc<str>, cause: HoldCause, detail: &Arc<str>) -> bool {
+        let waiting = self.outbox.take_partition(name);
+        if waiting.is_empty() && !self.parked.is_gated(&Some(Arc::clone(name))) {
+            return false;
+        }
+        let destination = &self.name;
+        let known = self.parked.held().any(|(held, ..)| held == name);
+        if !known {
+            let cause = cause.as_str();
+            tracing::error!(destination, partition = %name, cause, %detail, "partition held");
+        }
+        self.status.failed(Arc::clone(detail));
+        let held = Held {
+            cause,
+            detail: Arc::clone(detail),
+            since_ms: now_ms(),
+            probe_at: Instant::now() + self.destination.probe_interval,
+        };
+        self.parked.hold(name, held);
+        for item in waiting {
+            let position = item.position();
+            let mark = Mark {
+                attempts: item.attempts,
+                sent: item.sent,
+            };
+            self.parked.park(item.partition, position, mark);
+        }
+        true
+    }
+}
