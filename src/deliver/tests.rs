@@ -1,8 +1,13 @@
 //! Tests of delivery, by promise.
 
+mod confirm_tests;
+mod control_tests;
 mod memory;
+mod parallel_tests;
+mod partition_tests;
 mod scripted;
 mod shed_tests;
+mod suspect_tests;
 mod verdict_tests;
 mod window_tests;
 mod worker_tests;

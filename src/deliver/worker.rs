@@ -44,6 +44,9 @@ use state::{HEARTBEAT, State, wish};
 /// How often a worker with a batch on its way looks whether another whole portion has gathered.
 const GATHER: Duration = Duration::from_millis(20);
 
+/// Shortest wait of a worker that has nothing to do at once.
+const BREATH: Duration = Duration::from_millis(5);
+
 /// What a worker needs besides the log and the sink.
 pub struct Options {
     /// The destination's settings.
@@ -271,12 +274,14 @@ impl<L: Log, S: Sink> Worker<L, S> {
             self.state.until(),
             self.paced_until.filter(|_| self.may_send()),
             self.awaited.next_overdue(),
-            (confirming && self.asking.is_empty()).then_some(self.ask_at),
+            (confirming && self.asking.is_empty() && self.unsure.is_none()).then_some(self.ask_at),
             self.parked.next_probe().filter(|_| self.may_send()),
             (!self.flights.is_empty() && self.may_send()).then_some(now + GATHER),
         ];
         let next = moments.into_iter().flatten().min();
-        next.unwrap_or(now + HEARTBEAT).min(now + HEARTBEAT)
+        // What is due and was not done just now waits for something else to happen first.
+        next.unwrap_or(now + HEARTBEAT)
+            .clamp(now + BREATH, now + HEARTBEAT)
     }
 
     /// Whether there is nothing to do before something new arrives.

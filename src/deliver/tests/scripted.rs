@@ -14,12 +14,19 @@ use crate::deliver::{Controls, DestinationStatus, Options, Snapshot, Worker, Wor
 use crate::event::EventId;
 use crate::normalize::Renderer;
 use crate::settings::{BatchLimits, Destination, File, Format, Kind, Retry, SendingPace, Start};
-use crate::sink::{Note, Outcome, Rendered, Shape, Sink, Verdict};
+use crate::sink::{
+    Confirmation, Confirming, Note, Outcome, Rendered, Shape, Sink, Ticket, Verdict,
+};
 use crate::spool::Log;
 use crate::telemetry::metrics::Metrics;
 
 /// What the sink answers to one attempt; given the ids sent.
 pub(super) type Answer = Box<dyn FnOnce(usize) -> Outcome + Send>;
+
+/// What it answers to a batch, if to this one.
+pub(super) type Rule = Box<dyn Fn(&[Rendered]) -> Option<Verdict> + Send>;
+/// What it answers to a question for confirmation.
+pub(super) type Answers = Box<dyn FnOnce(&[Ticket]) -> Confirmation + Send>;
 
 /// An event that no sink survives.
 pub(super) const POISON: &str = "\"poison\"";
@@ -33,11 +40,19 @@ pub(super) struct Attempt {
 
 #[derive(Clone, Default)]
 pub(super) struct Script {
-    answers: Arc<Mutex<VecDeque<Answer>>>,
+    pub(super) answers: Arc<Mutex<VecDeque<Answer>>>,
     pub(super) attempts: Arc<Mutex<Vec<Attempt>>>,
     pub(super) refreshed: Arc<Mutex<usize>>,
     /// How long each attempt takes.
     pub(super) takes: Arc<Mutex<Duration>>,
+    /// Events of each source go to a partition of that name.
+    pub(super) partitions: bool,
+    pub(super) confirming: Option<Confirming>,
+    /// Answers whatever it has an answer for, before the script.
+    pub(super) rule: Arc<Mutex<Option<Rule>>>,
+    pub(super) confirmations: Arc<Mutex<VecDeque<Answers>>>,
+    /// Tickets asked about, question by question.
+    pub(super) asked: Arc<Mutex<Vec<Vec<Ticket>>>>,
 }
 
 /// A running worker.
@@ -57,6 +72,24 @@ impl Script {
     pub(super) fn then(&self, answer: impl FnOnce(usize) -> Outcome + Send + 'static) -> &Self {
         self.answers.lock().unwrap().push_back(Box::new(answer));
         self
+    }
+
+    /// From now on batches get what the rule says, where it says anything.
+    pub(super) fn rule(&self, rule: impl Fn(&[Rendered]) -> Option<Verdict> + Send + 'static) {
+        *self.rule.lock().unwrap() = Some(Box::new(rule));
+    }
+
+    pub(super) fn no_rule(&self) {
+        *self.rule.lock().unwrap() = None;
+    }
+
+    /// The next question for confirmation gets this answer; those behind the script get none.
+    pub(super) fn then_confirm(
+        &self,
+        answer: impl FnOnce(&[Ticket]) -> Confirmation + Send + 'static,
+    ) {
+        let answer = Box::new(answer);
+        self.confirmations.lock().unwrap().push_back(answer);
     }
 
     /// The next attempts get this verdict for each event.
@@ -87,6 +120,15 @@ impl Sink for Script {
         });
         let takes = *self.takes.lock().unwrap();
         tokio::time::sleep(takes).await;
+        let ruled = self
+            .rule
+            .lock()
+            .unwrap()
+            .as_ref()
+            .and_then(|rule| rule(batch));
+        if let Some(verdict) = ruled {
+            return Outcome::all(batch.len(), verdict, Some(500), 1);
+        }
         let answer = self.answers.lock().unwrap().pop_front();
         match answer {
             Some(answer) => answer(batch.len()),
@@ -97,6 +139,21 @@ impl Sink for Script {
                 9,
             ),
         }
+    }
+
+    fn partition(&self, event: &Rendered) -> Option<Arc<str>> {
+        let source = event.event.provenance.source.as_str();
+        self.partitions.then(|| Arc::from(source))
+    }
+
+    fn confirming(&self) -> Option<Confirming> {
+        self.confirming
+    }
+
+    async fn confirm(&self, tickets: &[Ticket]) -> Confirmation {
+        self.asked.lock().unwrap().push(tickets.to_vec());
+        let answer = self.confirmations.lock().unwrap().pop_front();
+        answer.map(|answer| answer(tickets)).unwrap_or_default()
     }
 
     fn refresh(&self) {

@@ -148,7 +148,7 @@ async fn what_an_attempt_delivers_that_is_under_way_is_delivered_and_not_discard
     assert_eq!((snapshot.totals.discarded, snapshot.backlog), (1, 2));
     let snapshot = rig.drained().await;
     assert_eq!(settled(&rig, &snapshot), (5, 0, 1));
-    assert_eq!(rig.attempts()[1].ids, [ids[3]]);
+    assert_eq!(rig.attempts()[1].ids, [ids[3], ids[5]]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,6 +13,15 @@ impl<L: Log, S: Sink> Worker<L, S> {
     pub(super) async fn act(&mut self) -> bool {
         self.clocks();
         self.confirmations().await;
+        if !matches!(
+            self.state,
+            State::Held {
+                cause: HoldCause::DeadLetters,
+                ..
+            }
+        ) {
+            let _held = !self.save_dead_letters().await;
+        }
         while self.may_send() {
             // Refused events are kept before newer ones are read: memory stays bounded.
             if !self.save_dead_letters().await {

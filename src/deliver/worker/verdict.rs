@@ -25,21 +25,24 @@ impl<L: Log, S: Sink> Worker<L, S> {
     pub(super) fn apply(&mut self, flight: Flight, reviewed: Review) {
         let Flight { items, epoch, .. } = flight;
         let sent = items.len();
-        self.note_whole_failures(&reviewed);
+        if epoch == self.epoch {
+            self.note_whole_failures(&reviewed);
+        }
         let mut items: Vec<Option<Item>> = items.into_iter().map(Some).collect();
         let mut take = |index: usize| items.get_mut(index).and_then(Option::take);
         let delivered = reviewed.delivered.into_iter();
         let delivered: Vec<_> = delivered.filter_map(|(i, n)| Some((take(i)?, n))).collect();
         let pending = reviewed.pending.into_iter();
         let pending: Vec<_> = pending.filter_map(|(i, t)| Some((take(i)?, t))).collect();
-        if !delivered.is_empty() || !pending.is_empty() {
+        let took_some = !delivered.is_empty() || !pending.is_empty();
+        if took_some {
             self.passed(flight.took, flight.busy);
         }
         self.taken(delivered);
         self.accepted(pending);
         for (index, cause, detail) in reviewed.rejected {
             if let Some(item) = take(index) {
-                self.rejected(item, cause, detail);
+                self.rejected(item, cause, detail, took_some);
             }
         }
         let mut kept = Vec::new();
@@ -146,10 +149,11 @@ impl<L: Log, S: Sink> Worker<L, S> {
         }
     }
 
-    fn rejected(&mut self, item: Item, cause: RejectCause, detail: Arc<str>) {
+    /// An event that is refused for ever, maybe beside others that were taken.
+    fn rejected(&mut self, item: Item, cause: RejectCause, detail: Arc<str>, took_some: bool) {
         let position = item.position();
         self.opened(&item);
-        let too_many = self.suspects.refused(position, cause);
+        let too_many = !took_some && self.suspects.refused(position, cause);
         if self.refusing && cause == RejectCause::Rejected {
             // The next probe is made with another event.
             self.aside.push(item);

@@ -1,0 +1,133 @@
+//! Proves: a partition that waits for a person holds only its own events, in order, whatever their
+//! number, and goes on by itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::memory::MemoryLog;
+use super::scripted::{Rig, Script, destination};
+use crate::event::EventId;
+use crate::sink::{HoldCause, Scope, Verdict};
+
+fn parted() -> Script {
+    Script {
+        partitions: true,
+        ..Script::default()
+    }
+}
+
+fn held(partition: &str) -> Verdict {
+    Verdict::Hold {
+        cause: HoldCause::Index,
+        detail: "incorrect index".into(),
+        scope: Scope::Partition(Arc::from(partition)),
+    }
+}
+
+fn refuse_bad(script: &Script) {
+    script.rule(|batch| {
+        let bad = batch[0].event.provenance.source == "bad";
+        bad.then(|| held("bad"))
+    });
+}
+
+/// Ids in the order in which they were sent last.
+fn sent(rig: &Rig) -> Vec<EventId> {
+    rig.attempts().into_iter().flat_map(|one| one.ids).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_holds_events_of_one_partition() {
+    let log = MemoryLog::new(&["splunk"]);
+    let ids: Vec<_> = (0..9)
+        .map(|n| log.push(["a", "b", "c"][n % 3], "1"))
+        .collect();
+    let rig = Rig::start(log, parted(), destination(), 1 << 20).await;
+    rig.drained().await;
+    let attempts = rig.attempts();
+    assert_eq!(attempts.len(), 3, "{attempts:?}");
+    assert_eq!(attempts[0].ids, [ids[0], ids[3], ids[6]]);
+    assert_eq!(attempts[2].ids, [ids[2], ids[5], ids[8]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_partition_waits_for_a_day_while_others_flow_and_then_goes_in_order() {
+    let log = MemoryLog::new(&["splunk"]);
+    let script = parted();
+    let mut bad: Vec<_> = (0..3).map(|_| log.push("bad", "1")).collect();
+    refuse_bad(&script);
+    let rig = Rig::start(log, script.clone(), destination(), 1 << 20).await;
+    let snapshot = rig.until("held", |s| !s.partitions.is_empty()).await;
+    assert_eq!(snapshot.state, "delivering");
+    assert_eq!(
+        (&*snapshot.partitions[0].name, snapshot.partitions[0].events),
+        ("bad", 3)
+    );
+    let mut taken = 0;
+    for hour in 0..23 {
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        bad.push(rig.log.push("bad", &hour.to_string()));
+        rig.log.push("good", "2");
+        rig.until("the other one flows", |s| s.totals.delivered == taken + 1)
+            .await;
+        taken += 1;
+    }
+    let waiting = rig.snapshot();
+    assert_eq!(waiting.partitions[0].events, 26);
+    assert_eq!((waiting.state, waiting.backlog), ("delivering", 26));
+    let probes = rig.attempts().len();
+    assert!(probes > 23 * 60, "probed once a minute: {probes}");
+    script.no_rule();
+    let snapshot = rig.drained().await;
+    assert_eq!(snapshot.totals.delivered, 26 + 23);
+    assert!(snapshot.partitions.is_empty());
+    let sent = sent(&rig);
+    let last: Vec<_> = sent[sent.len() - 26..].to_vec();
+    assert_eq!(last, bad, "in order, the one that probed first");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_partition_survives_a_restart_and_repeats_nothing_that_others_took() {
+    let log = MemoryLog::new(&["splunk"]);
+    let script = parted();
+    for n in 0..10 {
+        log.push(["bad", "good"][n % 2], "1");
+    }
+    script.times(1, &held("bad"));
+    let rig = Rig::start(log, script, destination(), 1 << 20).await;
+    rig.until("others flow", |s| s.totals.delivered == 5).await;
+    let log = rig.end().await;
+    assert_eq!(
+        log.cursor("splunk").done.len(),
+        5,
+        "five ranges are settled"
+    );
+    let rig = Rig::start(log, parted(), destination(), 1 << 20).await;
+    let snapshot = rig.drained().await;
+    assert_eq!(snapshot.totals.delivered, 10);
+    assert_eq!(sent(&rig).len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_that_fills_the_window_holds_the_destination_and_is_named() {
+    let log = MemoryLog::new(&["splunk"]);
+    let script = parted();
+    for _ in 0..6000 {
+        log.push("bad", "1");
+        log.push("good", "1");
+    }
+    script.times(1, &held("bad"));
+    let rig = Rig::start(log, script, destination(), 1 << 20).await;
+    let snapshot = rig.until("held", |s| s.state == "held").await;
+    let reason = snapshot.reason.unwrap();
+    assert!(reason.contains("wait for bad"), "{reason}");
+    let ranges = rig.log.cursor("splunk").done.len();
+    assert!((4096..4500).contains(&ranges), "{ranges}");
+    let snapshot = rig.drained().await;
+    assert_eq!(snapshot.totals.delivered, 12_000);
+    assert_eq!(
+        sent(&rig).len(),
+        12_000 + 50,
+        "only what was held went twice"
+    );
+}
