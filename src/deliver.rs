@@ -17,10 +17,14 @@
 //! portion. Events that stay are sent again before newer ones are read, so that order is kept
 //! where nothing is retried.
 //!
+//! Dead letters that a person wants sent again go through a second lane beside the worker, see
+//! [`replay`]: it shares the sink and nothing else, so it delays no event.
+//!
 //! What is read, sent and settled lives in [`window`]; how long to wait in [`retry`]; what people
 //! and metrics see in [`status`].
 
 mod outbox;
+mod replay;
 mod retry;
 mod status;
 mod verdicts;
@@ -30,5 +34,6 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use replay::{Replay, ReplayOptions, ReplaySnapshot, ReplayStatus};
 pub use status::{DestinationStatus, LastError, Snapshot};
 pub use worker::{Options, Worker, WorkerError};

@@ -1,7 +1,7 @@
 //! The worker of one destination: one state, one loop.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,7 @@ use crate::spool::{CursorError, Head, Log, LogReader, Lost, Read, ReadEvent, She
 use crate::telemetry::metrics::DestinationMetrics;
 
 mod attempt;
+mod purged;
 mod shed;
 mod state;
 
@@ -62,7 +63,7 @@ pub struct Worker<L: Log, S: Sink> {
     name: String,
     destination: Destination,
     renderer: Renderer,
-    dead_letters: Arc<Mutex<DeadLetterLog>>,
+    dead_letters: DeadLetterLog,
     status: DestinationStatus,
     metrics: DestinationMetrics,
     stop: CancellationToken,
@@ -104,7 +105,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             reader: log.reader(cursor.low_water),
             outbox: Outbox::new(options.destination.batch),
             schedule: Schedule::new(&options.destination.retry),
-            dead_letters: Arc::new(Mutex::new(options.dead_letters)),
+            dead_letters: options.dead_letters,
             renderer: options.renderer,
             status: options.status,
             metrics: options.metrics,
@@ -280,6 +281,13 @@ impl<L: Log, S: Sink> Worker<L, S> {
         if self.sheds.has_changed().unwrap_or(false) {
             self.follow_log().await?;
         }
+        self.store_window().await?;
+        self.count_purged().await?;
+        self.show();
+        Ok(())
+    }
+
+    async fn store_window(&mut self) -> Result<(), WorkerError> {
         while let Some(cursor) = self.window.moved() {
             match self.log.store_cursor(&self.name, cursor).await {
                 Ok(revision) => self.window.stored(revision),
@@ -291,7 +299,6 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 Err(source) => return Err(self.failed(source)),
             }
         }
-        self.show();
         Ok(())
     }
 

@@ -14,7 +14,9 @@ use crate::deliver::{DestinationStatus, Options, Snapshot, Worker, WorkerError};
 use crate::event::EventId;
 use crate::normalize::Renderer;
 use crate::settings::{BatchLimits, Destination, File, Format, Kind, Retry, Start};
-use crate::sink::{Note, Outcome, Rendered, Shape, Sink, Verdict};
+use crate::sink::{
+    Confirmation, Confirming, Note, Outcome, Rendered, Shape, Sink, Ticket, Verdict,
+};
 use crate::spool::Log;
 use crate::telemetry::metrics::Metrics;
 
@@ -38,6 +40,8 @@ pub(super) struct Script {
     pub(super) refreshed: Arc<Mutex<usize>>,
     /// How long each attempt takes.
     pub(super) takes: Arc<Mutex<Duration>>,
+    /// Tickets that are confirmed, and those that are lost, where the sink leaves any open.
+    tickets: Arc<Mutex<Option<(u64, u64)>>>,
 }
 
 /// A running worker.
@@ -55,6 +59,12 @@ impl Script {
     /// The next attempt gets this answer; attempts behind the script are all delivered.
     pub(super) fn then(&self, answer: impl FnOnce(usize) -> Outcome + Send + 'static) -> &Self {
         self.answers.lock().unwrap().push_back(Box::new(answer));
+        self
+    }
+
+    /// The sink confirms this ticket and loses that one.
+    pub(super) fn confirms(&self, confirmed: u64, lost: u64) -> &Self {
+        *self.tickets.lock().unwrap() = Some((confirmed, lost));
         self
     }
 
@@ -95,6 +105,23 @@ impl Sink for Script {
                 Some(200),
                 9,
             ),
+        }
+    }
+
+    fn confirming(&self) -> Option<Confirming> {
+        self.tickets.lock().unwrap().map(|_| Confirming {
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_secs(30),
+            max_batches: 1,
+        })
+    }
+
+    async fn confirm(&self, tickets: &[Ticket]) -> Confirmation {
+        let (confirmed, lost) = self.tickets.lock().unwrap().unwrap();
+        let of = |id: u64| tickets.iter().filter(|t| t.id == id).cloned().collect();
+        Confirmation {
+            confirmed: of(confirmed),
+            lost: of(lost),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -193,12 +193,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
             .iter()
             .map(|(letter, _)| letter.clone())
             .collect();
-        let log = Arc::clone(&self.dead_letters);
-        let saved = tokio::task::spawn_blocking(move || {
-            log.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .append(&letters)
-        });
+        let log = self.dead_letters.clone();
+        let saved = tokio::task::spawn_blocking(move || log.append(&letters));
         let problem = match saved.await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.to_string()),

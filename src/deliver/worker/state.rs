@@ -48,6 +48,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 self.sheds.mark_changed();
                 State::Delivering
             }
+            // Counted by whoever stores the cursor next.
+            () = self.dead_letters.purged() => State::Delivering,
             () = sleep(HEARTBEAT) => State::Delivering,
             () = self.stop.cancelled() => State::Stopping,
         }
@@ -71,6 +73,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
                     self.sheds.mark_changed();
                     self.store_cursor().await?;
                 }
+                () = self.dead_letters.purged() => self.store_cursor().await?,
                 () = self.stop.cancelled() => return Ok(State::Stopping),
             }
         }
