@@ -1,6 +1,7 @@
 //! Tests of delivery, by promise.
 
 mod memory;
+mod purge_tests;
 mod replay_tests;
 mod scripted;
 mod shed_tests;

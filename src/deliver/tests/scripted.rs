@@ -51,6 +51,7 @@ pub(super) struct Rig {
     pub(super) status: DestinationStatus,
     pub(super) metrics: Arc<Metrics>,
     pub(super) directory: tempfile::TempDir,
+    pub(super) letters: DeadLetterLog,
     pub(super) stop: CancellationToken,
     pub(super) task: JoinHandle<Result<(), WorkerError>>,
 }
@@ -171,9 +172,10 @@ impl Rig {
         let handles = metrics.destination(&destination.name, false);
         let status = DestinationStatus::new(handles.clone());
         let stop = CancellationToken::new();
+        let letters = DeadLetterLog::open(directory.path(), "splunk", dead_bytes).unwrap();
         let options = Options {
             renderer: Renderer::new(&[], destination.format, Shape::Payload),
-            dead_letters: DeadLetterLog::open(directory.path(), "splunk", dead_bytes).unwrap(),
+            dead_letters: letters.clone(),
             status: status.clone(),
             metrics: handles,
             stop: stop.clone(),
@@ -190,6 +192,7 @@ impl Rig {
             status,
             metrics,
             directory,
+            letters,
             stop,
             task,
         }
