@@ -222,16 +222,16 @@ fn a_letter_of_an_attempt_under_way_is_not_purged() {
 #[test]
 fn a_damaged_line_is_kept_through_a_rewrite_and_harms_no_other() {
     let directory = tempfile::tempdir().unwrap();
-    let (log, ids) = filled(directory.path(), 2);
+    let (log, all) = filled(directory.path(), 2);
     drop(log);
     let path = directory.path().join("splunk.jsonl");
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, format!("\0\0\0 not json\n{text}")).unwrap();
     let log = open(directory.path());
-    log.purge(&of(ids[0]), false).unwrap();
+    log.purge(&of(all[0]), false).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.starts_with("\0\0\0 not json\n"), "{text}");
-    assert_eq!(super::super::tests::settle_tests::ids(&log), ids[1..]);
+    assert_eq!(ids(&log), all[1..]);
 }
 
 /// Totals on disk as a worker keeps them: moved as asked, and lost by a kill before their sync.

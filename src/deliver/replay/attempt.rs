@@ -37,7 +37,11 @@ impl<S: Sink> Replay<S> {
             return waiting;
         }
         let letters = match self.load(letters_max).await {
-            Ok(letters) if letters.is_empty() => return State::Idle,
+            Ok(letters) if letters.is_empty() => {
+                // Those purged meanwhile never come again.
+                self.tried.clear();
+                return State::Idle;
+            }
             Ok(letters) => letters,
             Err(detail) => return self.back_off(detail),
         };

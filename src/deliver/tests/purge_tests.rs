@@ -1,5 +1,9 @@
 //! Proves that a worker takes purged dead letters into account, idle or held, once.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::memory::MemoryLog;
 use super::scripted::{Rig, Script, destination};
 use crate::dead_letters::{DeadLetterLog, Filter};
@@ -33,6 +37,9 @@ async fn a_purge_is_counted_by_an_idle_worker_and_by_a_held_one() {
         ..Filter::default()
     };
     let letters = rig.letters.clone();
+    // Sooner than a heartbeat or a probe would have it.
+    let soon = Duration::from_secs(5);
+    let asked = Instant::now();
     letters.purge(&one, false).unwrap();
     let counted = |discarded: u64| {
         move |s: &crate::deliver::Snapshot| {
@@ -40,6 +47,7 @@ async fn a_purge_is_counted_by_an_idle_worker_and_by_a_held_one() {
         }
     };
     rig.until("counted", counted(1)).await;
+    assert!(asked.elapsed() < soon);
     rig.script.times(
         1000,
         &Verdict::Hold {
@@ -50,8 +58,10 @@ async fn a_purge_is_counted_by_an_idle_worker_and_by_a_held_one() {
     );
     rig.log.push("s", "2");
     rig.until("held", |snapshot| snapshot.state == "held").await;
+    let asked = Instant::now();
     letters.purge(&one, false).unwrap();
     rig.until("counted", counted(2)).await;
+    assert!(asked.elapsed() < soon);
     rig.until("noted", |_| !letters.has_uncounted()).await;
     let directory = rig.directory.path().to_owned();
     let cursor = rig.log.cursor("splunk");
