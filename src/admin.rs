@@ -19,6 +19,7 @@ use crate::telemetry::metrics::Metrics;
 mod commands;
 mod entry;
 mod guard;
+mod letters;
 mod reply;
 pub mod report;
 mod routes;
@@ -27,6 +28,7 @@ mod tests;
 mod write;
 
 pub use commands::{CommandError, Commands, PassedPlace, Places};
+pub use letters::{Letters, LettersOf};
 pub use report::Report;
 
 /// Connections open at once: a few scrapers, a few people.
@@ -84,6 +86,8 @@ pub struct Readiness {
 enum Command {
     JournalSkip,
     JournalForget,
+    LettersReplay,
+    LettersPurge,
 }
 
 /// The limit of log lines about refused commands.
@@ -125,6 +129,8 @@ impl Command {
         match self {
             Self::JournalSkip => "journal_skip",
             Self::JournalForget => "journal_forget",
+            Self::LettersReplay => "dead_letters_replay",
+            Self::LettersPurge => "dead_letters_purge",
         }
     }
 }

@@ -15,7 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Admin};
 use crate::dead_letters::DeadLetterLog;
-use crate::deliver::{self, Controls, DestinationStatus, Worker, WorkerError};
+use crate::deliver::{
+    self, Controls, DestinationStatus, Replay, ReplayOptions, ReplayStatus, Worker, WorkerError,
+};
 use crate::ingest::Ingest;
 use crate::journal::{self, DiskFiles, Journal};
 use crate::listener::{Limits, Listener};
@@ -58,6 +60,8 @@ struct Relay {
     log: LocalLog,
     view: Arc<RelayView>,
     workers: JoinSet<Result<(), WorkerError>>,
+    /// The replays of dead letters; they end with the workers.
+    replays: JoinSet<()>,
     ingest: JoinSet<()>,
     admin: JoinSet<()>,
     tokens: Tokens,
@@ -88,11 +92,13 @@ impl Relay {
         }
         let tokens = Tokens::default();
         let mut workers = Vec::new();
+        let mut replays = Vec::new();
         let mut destinations = Vec::new();
         for destination in &settings.destinations {
-            let (worker, view) =
+            let (worker, replay, view) =
                 make_worker(destination, &settings, &log, &metrics, &tokens).await?;
             workers.push(worker);
+            replays.push(replay);
             destinations.push(view);
         }
         let server = &settings.server;
@@ -115,6 +121,9 @@ impl Relay {
         let admin_listener = Listener::bind(settings.admin.listen, admin::limits(), None).await?;
         let address = listener.local_address();
         let admin_address = admin_listener.local_address();
+        let letters = destinations.iter();
+        let letters = letters.map(|view| (view.settings.name.clone(), view.letters.clone()));
+        let letters = letters.collect();
         let view = Arc::new(RelayView {
             log: log.clone(),
             ingest: Arc::clone(&ingest),
@@ -129,7 +138,7 @@ impl Relay {
         let admin = Arc::new(Admin {
             metrics,
             view: Arc::clone(&view) as Arc<dyn admin::View>,
-            commands: Arc::new(RelayCommands::new(log.clone(), configured)),
+            commands: Arc::new(RelayCommands::new(log.clone(), configured, letters)),
             read_token: settings.admin.read_token.clone(),
             write_token: settings.admin.write_token.clone(),
             loopback_only: admin_address.ip().is_loopback(),
@@ -139,6 +148,7 @@ impl Relay {
             log,
             view,
             workers: JoinSet::new(),
+            replays: JoinSet::new(),
             ingest: JoinSet::new(),
             admin: JoinSet::new(),
             tokens,
@@ -154,6 +164,9 @@ impl Relay {
         // supervisor repeats it for ever.
         for worker in workers {
             relay.workers.spawn(worker.run());
+        }
+        for replay in replays {
+            relay.replays.spawn(replay.run());
         }
         relay
             .ingest
@@ -201,21 +214,22 @@ impl Relay {
             tracing::warn!("requests in flight did not end in time");
         }
         self.tokens.workers.cancel();
-        if timeout_at(deadline, drain(&mut self.workers))
-            .await
-            .is_err()
-        {
+        let drained = timeout_at(deadline, drain(&mut self.workers)).await;
+        let replayed = timeout_at(deadline, drain(&mut self.replays)).await;
+        if drained.or(replayed).is_err() {
             tracing::warn!("deliveries in flight did not end in time: they may be repeated");
         }
         self.tokens.force.cancel();
         let forced = Instant::now() + FORCE_TIMEOUT;
         let _late = timeout_at(forced, drain(&mut self.ingest)).await;
         let _late = timeout_at(forced, drain(&mut self.workers)).await;
+        let _late = timeout_at(forced, drain(&mut self.replays)).await;
         let synced = self.log.sync_cursors().await;
         self.tokens.admin.cancel();
         let _late = timeout_at(forced, drain(&mut self.admin)).await;
         self.ingest.shutdown().await;
         self.workers.shutdown().await;
+        self.replays.shutdown().await;
         self.admin.shutdown().await;
         tracing::info!("stopped");
         synced.map_err(RunError::Cursors)
@@ -270,7 +284,7 @@ fn unrouted(settings: &Settings) -> impl Iterator<Item = &settings::Source> {
         .filter(move |source| !wanted(source))
 }
 
-/// A destination's worker, and what people see of it. Registers the destination once nothing of
+/// A destination's worker, the replay of its dead letters, and what people see of it. Registers the destination once nothing of
 /// its own can fail: the journal keeps events for a registered one until it is forgotten.
 async fn make_worker(
     destination: &settings::Destination,
@@ -278,7 +292,14 @@ async fn make_worker(
     log: &LocalLog,
     metrics: &Arc<Metrics>,
     tokens: &Tokens,
-) -> Result<(Worker<LocalLog, AnySink>, DestinationView), RunError> {
+) -> Result<
+    (
+        Worker<LocalLog, AnySink>,
+        Replay<Arc<AnySink>>,
+        DestinationView,
+    ),
+    RunError,
+> {
     let start = match destination.start {
         settings::Start::Earliest => StartAt::Earliest,
         settings::Start::Latest => StartAt::Latest,
@@ -299,23 +320,40 @@ async fn make_worker(
     let plaintext = view::url(&destination.kind).is_some_and(|url| url.starts_with("http://"));
     let handles = metrics.destination(&destination.name, plaintext);
     handles.limit(destination.max_backlog_bytes);
+    let dead_letters = dead_letters
+        .with_reserve(letters.reserve_bytes)
+        .with_metrics(handles.clone());
     let status = DestinationStatus::new(handles.clone());
     let controls = Controls::new();
+    let renderer = Renderer::new(&settings.sources, destination.format, sink.shape());
+    let replay_options = ReplayOptions {
+        destination: destination.clone(),
+        renderer: renderer.clone(),
+        dead_letters: dead_letters.clone(),
+        status: ReplayStatus::new(),
+        metrics: handles.clone(),
+        stop: tokens.workers.clone(),
+        force: tokens.force.clone(),
+    };
     let options = deliver::Options {
         destination: destination.clone(),
-        renderer: Renderer::new(&settings.sources, destination.format, sink.shape()),
-        dead_letters,
+        renderer,
+        dead_letters: dead_letters.clone(),
         status: status.clone(),
         metrics: handles,
         controls: controls.clone(),
         stop: tokens.workers.clone(),
         force: tokens.force.clone(),
     };
-    let worker = Worker::start(Arc::new(log.clone()), sink, options).await?;
     let view = DestinationView {
         settings: destination.clone(),
         status,
         controls,
+        letters: dead_letters,
+        letters_bytes_max: letters.max_size_bytes,
+        replay: replay_options.status.clone(),
     };
-    Ok((worker, view))
+    let replay = Replay::new(Arc::clone(&sink), replay_options);
+    let worker = Worker::start(Arc::new(log.clone()), sink, options).await?;
+    Ok((worker, replay, view))
 }

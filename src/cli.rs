@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Loaded};
 
+mod dead_letters;
 mod journal;
 mod open_files;
 mod run;
@@ -46,6 +47,9 @@ enum Command {
     /// Work on the journal of a relay that is stopped; skip and forget also through a running one
     #[command(subcommand)]
     Journal(journal::JournalCommand),
+    /// Look at events that destinations refused for ever, send them again, or give them up
+    #[command(subcommand)]
+    DeadLetters(dead_letters::LettersCommand),
 }
 
 #[derive(Args)]
@@ -78,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check(&arguments.config),
         Command::Sample(arguments) => send_sample::send(&arguments),
         Command::Journal(command) => journal::run(&command),
+        Command::DeadLetters(command) => dead_letters::run(&command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

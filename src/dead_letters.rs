@@ -1,33 +1,47 @@
 //! Dead letters: events that a destination refused for ever, kept for a person.
 //!
-//! One log of JSON lines per destination, `NAME.jsonl`. A letter holds all that is needed to
-//! understand and repeat the delivery: the record header, the reason, the answer's excerpt, what
-//! was sent, and the original. It is durable before the destination's cursor moves past the
-//! event. A full log is an error, on which the destination holds: nothing is dropped.
+//! One log of JSON lines per destination, `NAME.jsonl`; `docs/dead-letters.md` describes the lines.
+//! A letter holds all that is needed to understand and repeat the delivery: the record header, the
+//! reason, the answer's excerpt, what was sent, and the original.
+//!
+//! # Promises
+//! - A letter is durable before the destination's cursor moves past its event. A log that is full,
+//!   or that finds too little free space, is an error on which the destination holds.
+//! - A letter leaves only after a line that says so is durable: *replayed* or *purged*.
+//! - That a letter is to be sent again, and that an attempt has begun, is durable before the
+//!   attempt. So a replay goes on after a kill, and a repeat that may be a duplicate is known.
+//! - Purged events are moved in the destination's totals exactly once, also over a kill.
+//! - A log is rewritten without what is settled in steps that each leave one whole log.
+//! - What is not understood is kept: a damaged line as it is, a log of a later version unopened.
+//!
+//! Knows files and letters; who sends them again is `deliver`'s.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use jiff::Timestamp;
-use serde_json::{Value, json};
+use tokio::sync::Notify;
 
-use crate::event::Event;
+use crate::event::{Event, EventId};
+use crate::telemetry::metrics::DestinationMetrics;
 
+mod base64;
+mod compact;
+mod file;
+mod filter;
+mod index;
+mod letter;
+mod line;
+mod read;
+mod settle;
 #[cfg(test)]
 mod tests;
 
-/// Version of a line's form, in its `v` key.
-const VERSION: u32 = 0;
-/// Mode of a new log: it holds events, and people who are let in read it.
-const FILE_MODE: u32 = 0o640;
-/// Mode of a new directory.
-const DIRECTORY_MODE: u32 = 0o750;
-/// Bytes looked at once for the end of the last whole line.
-const TAIL_BYTES: u64 = 64 * 1024;
+pub use filter::Filter;
+pub use letter::{Letter, LetterState};
+pub use read::{names, read};
+
+use file::LogFile;
 
 /// An event that a destination refused.
 #[derive(Clone, Debug)]
@@ -44,17 +58,57 @@ pub struct DeadLetter {
     pub rendered: Option<Bytes>,
 }
 
-/// The log of one destination.
-#[derive(Debug)]
-pub struct DeadLetterLog {
-    path: PathBuf,
-    bytes_max: u64,
-    file: File,
-    /// End of the last whole line; what lies behind it is cut before the next write.
-    length: u64,
+/// What became of a letter that was sent again.
+#[derive(Clone, Debug)]
+pub struct ReplayOutcome {
+    /// The event's id.
+    pub id: EventId,
+    /// All attempts so far, those before it died included.
+    pub attempts: u32,
+    /// Reason and excerpt where it was refused again; none where it was taken.
+    pub refused: Option<(&'static str, Arc<str>)>,
 }
 
-/// Why letters cannot be kept.
+/// What a log comes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Letters neither replayed nor purged.
+    pub letters: u64,
+    /// Those of them that are to be sent again.
+    pub waiting: u64,
+    /// When the oldest died; Unix milliseconds, 0 without one.
+    pub oldest_ms: u64,
+    /// Size of the file.
+    pub bytes: u64,
+}
+
+/// The log of one destination. Cloning shares it. Calls touch the file and may block, but for
+/// [`Self::summary`], [`Self::has_uncounted`] and the two that wait.
+#[derive(Clone, Debug)]
+pub struct DeadLetterLog {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    file: Mutex<LogFile>,
+    /// Beside the file, so that nobody who looks waits for a sync.
+    seen: Mutex<Seen>,
+    /// Wakes the replay.
+    requested: Notify,
+    /// Wakes the worker, who moves purged events in the totals.
+    purged: Notify,
+}
+
+/// What is seen of the file without waiting for it.
+#[derive(Default)]
+struct Seen {
+    summary: Summary,
+    has_uncounted: bool,
+    metrics: Option<DestinationMetrics>,
+}
+
+/// Why letters cannot be kept or read.
 #[derive(Debug, thiserror::Error)]
 pub enum DeadLetterError {
     /// A file operation failed.
@@ -65,12 +119,12 @@ pub enum DeadLetterError {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        source: std::io::Error,
     },
     /// The log is at its limit.
     #[error(
-        "dead-letter log {path} is at its limit of {limit} bytes; look into it, move it away or \
-         raise dead_letters.max_size"
+        "dead-letter log {path} is at its limit of {limit} bytes; replay or purge letters with \
+         `siem-relay dead-letters`, move the file away or raise dead_letters.max_size"
     )]
     Full {
         /// The file.
@@ -78,166 +132,199 @@ pub enum DeadLetterError {
         /// `dead_letters.max_size`.
         limit: u64,
     },
+    /// The file system has too little space.
+    #[error(
+        "dead-letter log {path} is not extended: {free} bytes are free, of which \
+         dead_letters.reserve keeps {reserve}; free some space"
+    )]
+    Short {
+        /// The file.
+        path: PathBuf,
+        /// Bytes free on its file system.
+        free: u64,
+        /// `dead_letters.reserve`.
+        reserve: u64,
+    },
+    /// A later version wrote the log.
+    #[error(
+        "dead-letter log {path} has version {version} in line {line}, and this build reads up to \
+         version 1; use the build that wrote it, or move the file away"
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: u64,
+        /// What it says.
+        version: u64,
+    },
 }
 
 impl DeadLetterLog {
-    /// Opens or creates the log of a destination; a torn last line is cut.
+    /// Opens or creates the log of a destination; a torn last line is cut. Only for the process
+    /// that has the journal's lock.
     pub fn open(
         directory: &Path,
         destination: &str,
         bytes_max: u64,
     ) -> Result<Self, DeadLetterError> {
-        Self::open_path(directory.join(format!("{destination}.jsonl")), bytes_max)
+        let path = directory.join(format!("{destination}.jsonl"));
+        let shared = Shared {
+            file: Mutex::new(LogFile::open(path, bytes_max)?),
+            seen: Mutex::default(),
+            requested: Notify::new(),
+            purged: Notify::new(),
+        };
+        let log = Self {
+            shared: Arc::new(shared),
+        };
+        log.show(&log.file());
+        Ok(log)
     }
 
-    fn open_path(path: PathBuf, bytes_max: u64) -> Result<Self, DeadLetterError> {
-        let directory = path.parent().unwrap_or(Path::new("."));
-        let failed = |action, source| DeadLetterError::Io {
-            action,
-            path: path.clone(),
-            source,
-        };
-        create_directory(directory).map_err(|error| failed("create", error))?;
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        options.mode(FILE_MODE);
-        let mut file = options.open(&path).map_err(|error| failed("open", error))?;
-        let length = whole_lines(&mut file).map_err(|error| failed("read", error))?;
-        let cut = file.set_len(length).and_then(|()| file.sync_all());
-        cut.map_err(|error| failed("cut", error))?;
-        // The name must be there after a power cut, or the letters are not.
-        let synced = File::open(directory).and_then(|directory| directory.sync_all());
-        synced.map_err(|error| failed("create", error))?;
-        Ok(Self {
-            path,
-            bytes_max,
-            file,
-            length,
-        })
+    /// Takes no letter where that would leave less than this free on the file system.
+    #[must_use]
+    pub fn with_reserve(self, reserve_bytes: u64) -> Self {
+        self.file().reserve_bytes = reserve_bytes;
+        self
+    }
+
+    /// Shows in these metrics what is there.
+    #[must_use]
+    pub fn with_metrics(self, metrics: DestinationMetrics) -> Self {
+        let file = self.file();
+        self.seen().metrics = Some(metrics);
+        self.show(&file);
+        drop(file);
+        self
     }
 
     /// Appends all letters, or none; they are durable when this returns.
-    pub fn append(&mut self, letters: &[DeadLetter]) -> Result<(), DeadLetterError> {
-        let mut lines = Vec::new();
-        for letter in letters {
-            let line = letter.to_json();
-            lines.extend_from_slice(line.to_string().as_bytes());
-            lines.push(b'\n');
-        }
-        if self.was_replaced() {
-            // A letter must not go into a file that a person has taken away, perhaps for good.
-            let path = self.path.display();
-            tracing::info!(%path, "dead-letter log was moved or emptied, beginning again");
-            *self = Self::open_path(self.path.clone(), self.bytes_max)?;
-        }
-        if self.length + lines.len() as u64 > self.bytes_max {
-            let path = self.path.clone();
-            return Err(DeadLetterError::Full {
-                path,
-                limit: self.bytes_max,
-            });
-        }
-        match self.write(&lines) {
-            Ok(()) => {
-                self.length += lines.len() as u64;
-                Ok(())
-            }
-            Err(source) => {
-                // Half a line must not precede the next letter. If cutting fails as well, the
-                // next write or the next open cuts.
-                if let Err(error) = self.file.set_len(self.length) {
-                    tracing::warn!(%error, path = %self.path.display(), "dead letters not cut");
-                }
-                Err(DeadLetterError::Io {
-                    action: "write",
-                    path: self.path.clone(),
-                    source,
-                })
-            }
-        }
+    pub fn append(&self, letters: &[DeadLetter]) -> Result<(), DeadLetterError> {
+        self.with(|file| file.append(letters))
     }
 
-    /// Whether the name stands for another file than the open one, or that one lost lines.
-    fn was_replaced(&self) -> bool {
-        let (Ok(open), Ok(named)) = (self.file.metadata(), std::fs::metadata(&self.path)) else {
-            return true;
+    /// Has letters sent again, durably; returns how many are, besides those that already were to
+    /// be. A dry run only counts.
+    pub fn request_replay(&self, filter: &Filter, dry_run: bool) -> Result<u64, DeadLetterError> {
+        let letters = self.with(|file| file.request_replay(filter, dry_run))?;
+        self.shared.requested.notify_one();
+        Ok(letters)
+    }
+
+    /// Gives letters up, durably, but for those of an attempt under way; returns how many. A dry
+    /// run only counts.
+    pub fn purge(&self, filter: &Filter, dry_run: bool) -> Result<u64, DeadLetterError> {
+        let letters = self.with(|file| file.purge(filter, dry_run))?;
+        self.shared.purged.notify_one();
+        Ok(letters)
+    }
+
+    /// Letters behind an offset that are to be sent again, oldest first, with their offsets.
+    pub fn waiting(
+        &self,
+        after: Option<u64>,
+        letters_max: usize,
+        bytes_max: u64,
+    ) -> Result<Vec<(u64, Letter)>, DeadLetterError> {
+        self.with(|file| file.waiting(after, letters_max, bytes_max))
+    }
+
+    /// Notes, durably, that letters are about to be sent; returns those that still are to be.
+    pub fn begin_sending(&self, ids: &[EventId]) -> Result<Vec<EventId>, DeadLetterError> {
+        self.with(|file| file.begin_sending(ids))
+    }
+
+    /// Notes, durably, what became of letters that were sent, and ends the attempt.
+    pub fn settle(&self, outcomes: &[ReplayOutcome]) -> Result<(), DeadLetterError> {
+        self.with(|file| file.settle(outcomes))
+    }
+
+    /// Whether there are purged events that the destination's totals do not know of.
+    pub fn has_uncounted(&self) -> bool {
+        self.seen().has_uncounted
+    }
+
+    /// How many purged events are to be moved from dead-lettered to discarded now, in totals that
+    /// are on disk with so many dead-lettered ones. Whoever asks moves them, makes the totals
+    /// durable, and calls [`Self::end_count`]. Asked again before that, it names the same events
+    /// only if they have not been moved.
+    pub fn begin_count(&self, dead_lettered: u64) -> Result<u64, DeadLetterError> {
+        self.with(|file| file.begin_count(dead_lettered))
+    }
+
+    /// Notes that the events of [`Self::begin_count`] are moved for good.
+    pub fn end_count(&self) -> Result<(), DeadLetterError> {
+        self.with(LogFile::end_count)
+    }
+
+    /// What the log comes to.
+    pub fn summary(&self) -> Summary {
+        self.seen().summary
+    }
+
+    /// Waits until somebody asks for a replay.
+    pub async fn requested(&self) {
+        self.shared.requested.notified().await;
+    }
+
+    /// Waits until somebody purges letters.
+    pub async fn purged(&self) {
+        self.shared.purged.notified().await;
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut LogFile) -> T) -> T {
+        let mut file = self.file();
+        let result = work(&mut file);
+        self.show(&file);
+        result
+    }
+
+    fn show(&self, file: &LogFile) {
+        let index = &file.index;
+        let oldest = index.entries().next();
+        let summary = Summary {
+            letters: index.len(),
+            waiting: index.waiting(),
+            oldest_ms: oldest.map_or(0, |entry| entry.died_ms),
+            bytes: file.length,
         };
-        (open.dev(), open.ino()) != (named.dev(), named.ino()) || named.len() < self.length
-    }
-
-    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
-        if self.file.metadata()?.len() != self.length {
-            self.file.set_len(self.length)?;
+        let mut seen = self.seen();
+        seen.summary = summary;
+        seen.has_uncounted = index.uncounted > 0;
+        if let Some(metrics) = &seen.metrics {
+            let signed = |count| i64::try_from(count).unwrap_or(i64::MAX);
+            metrics.dead_letter_events.set(signed(summary.letters));
+            metrics.replay_events.set(signed(summary.waiting));
         }
-        self.file.seek(SeekFrom::Start(self.length))?;
-        self.file.write_all(lines)?;
-        // The cursor moves past these events once this returned.
-        self.file.sync_data()
+    }
+
+    fn file(&self) -> MutexGuard<'_, LogFile> {
+        let file = self.shared.file.lock();
+        file.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        let seen = self.shared.seen.lock();
+        seen.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl DeadLetter {
-    fn to_json(&self) -> Value {
-        let event = &self.event;
-        let provenance = &event.provenance;
-        json!({
-            "v": VERSION,
-            "kind": "dead",
-            "id": event.id.to_string(),
-            "position": event.position,
-            "received": timestamp(event.received_ms),
-            "died": Timestamp::now().to_string(),
-            "reason": self.reason,
-            "detail": &*self.detail,
-            "attempts": self.attempts,
-            "source": provenance.source,
-            "peer": provenance.peer.map(|peer| peer.to_string()),
-            "client": provenance.client.map(|client| client.to_string()),
-            "auth": provenance.auth.as_str(),
-            "secret_slot": provenance.secret_slot,
-            "test": provenance.test,
-            "duplicate_of": event.duplicate_of.map(|id| id.to_string()),
-            "content_type": provenance.content_type,
-            "content_encoding": provenance.content_encoding,
-            "headers": provenance.headers,
-            // Ingest takes only UTF-8, and renderers make only UTF-8.
-            "rendered": self.rendered.as_ref().map(|body| String::from_utf8_lossy(body)),
-            "original": String::from_utf8_lossy(&event.payload),
-        })
-    }
-}
-
-fn timestamp(ms: u64) -> Option<String> {
-    let ms = i64::try_from(ms).ok()?;
-    Some(Timestamp::from_millisecond(ms).ok()?.to_string())
-}
-
-/// Creates a directory and those missing above it, durably.
-fn create_directory(path: &Path) -> io::Result<()> {
-    let path = std::path::absolute(path)?;
-    let missing = path.ancestors().take_while(|path| !path.exists());
-    let parents: Vec<_> = missing.filter_map(Path::parent).collect();
-    let mut builder = DirBuilder::new();
-    builder.recursive(true).mode(DIRECTORY_MODE).create(&path)?;
-    parents
-        .iter()
-        .try_for_each(|parent| File::open(parent)?.sync_all())
-}
-
-/// The length of the whole lines at the front of a file.
-fn whole_lines(file: &mut File) -> io::Result<u64> {
-    let mut end = file.metadata()?.len();
-    while end > 0 {
-        let start = end.saturating_sub(TAIL_BYTES);
-        file.seek(SeekFrom::Start(start))?;
-        let mut tail = Vec::new();
-        Read::by_ref(file)
-            .take(end - start)
-            .read_to_end(&mut tail)?;
-        if let Some(newline) = memchr::memrchr(b'\n', &tail) {
-            return Ok(start + newline as u64 + 1);
+impl DeadLetterError {
+    fn io(action: &'static str, path: &Path, source: std::io::Error) -> Self {
+        Self::Io {
+            action,
+            path: path.to_owned(),
+            source,
         }
-        end = start;
     }
-    Ok(0)
+}
+
+impl std::fmt::Debug for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Seen")
+            .field("summary", &self.summary)
+            .field("has_uncounted", &self.has_uncounted)
+            .finish_non_exhaustive()
+    }
 }

@@ -17,6 +17,9 @@
 //! portion. Events that stay are sent again before newer ones are read, so that order is kept
 //! where nothing is retried.
 //!
+//! Dead letters that a person wants sent again go through a second lane beside the worker, see
+//! [`replay`]: it shares the sink and nothing else, so it delays no event.
+//!
 //! What is read, sent and settled lives in [`window`]; how long to wait in [`retry`]; what people
 //! and metrics see in [`status`].
 
@@ -27,6 +30,7 @@ mod control;
 mod outbox;
 mod parked;
 mod rate_limit;
+mod replay;
 mod retry;
 mod status;
 mod suspects;
@@ -38,5 +42,6 @@ mod worker;
 mod tests;
 
 pub use control::Controls;
+pub use replay::{Replay, ReplayOptions, ReplaySnapshot, ReplayStatus};
 pub use status::{DestinationStatus, HeldPartition, LastError, Snapshot};
 pub use worker::{Options, Worker, WorkerError};

@@ -142,4 +142,10 @@ impl AuthMethod {
             Self::Header => "header",
         }
     }
+
+    /// The kind that a word names.
+    pub fn from_word(word: &str) -> Option<Self> {
+        let all = [Self::None, Self::Bearer, Self::Capability, Self::Header];
+        all.into_iter().find(|method| method.as_str() == word)
+    }
 }

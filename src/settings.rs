@@ -123,6 +123,8 @@ pub struct DeadLetters {
     pub directory: PathBuf,
     /// Bytes per destination; a full log holds the destination.
     pub max_size_bytes: u64,
+    /// Bytes of the file system that new letters leave free, for cursors and for settling letters.
+    pub reserve_bytes: u64,
 }
 
 /// Log output.

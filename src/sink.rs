@@ -273,6 +273,37 @@ pub trait Sink: Send + Sync + 'static {
     fn refresh(&self);
 }
 
+/// A sink that several use: the worker, and the replay of dead letters.
+impl<S: Sink> Sink for Arc<S> {
+    fn shape(&self) -> Shape {
+        S::shape(self)
+    }
+
+    fn encoded_bytes(&self, event: &Rendered) -> usize {
+        S::encoded_bytes(self, event)
+    }
+
+    fn send(&self, batch: &[Rendered]) -> impl Future<Output = Outcome> + Send {
+        S::send(self, batch)
+    }
+
+    fn partition(&self, event: &Rendered) -> Option<Arc<str>> {
+        S::partition(self, event)
+    }
+
+    fn confirming(&self) -> Option<Confirming> {
+        S::confirming(self)
+    }
+
+    fn confirm(&self, tickets: &[Ticket]) -> impl Future<Output = Confirmation> + Send {
+        S::confirm(self, tickets)
+    }
+
+    fn refresh(&self) {
+        S::refresh(self);
+    }
+}
+
 impl Outcome {
     /// The same verdict for every event.
     pub fn all(count: usize, verdict: Verdict, status: Option<u16>, wire_bytes: usize) -> Self {

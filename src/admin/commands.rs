@@ -6,6 +6,8 @@
 
 use serde::Serialize;
 
+use super::letters::{Letters, LettersOf};
+
 /// Commands that the stages obey. Calls touch files and may block: each runs in the blocking pool.
 pub trait Commands: Send + Sync {
     /// Passes damaged places of the journal, durably, and tells what that gave up; those that are
@@ -15,6 +17,21 @@ pub trait Commands: Send + Sync {
     /// Forgets a destination that is registered and not configured, durably; returns how many
     /// events were waiting for it.
     fn forget(&self, destination: &str) -> Result<u64, CommandError>;
+
+    /// Has dead letters sent again, durably asked for; returns how many that is per destination,
+    /// besides those that are to be already. A dry run only tells.
+    fn replay_letters(
+        &self,
+        letters: &Letters,
+        dry_run: bool,
+    ) -> Result<Vec<LettersOf>, CommandError>;
+
+    /// Gives dead letters up, durably; returns how many per destination. A dry run only tells.
+    fn purge_letters(
+        &self,
+        letters: &Letters,
+        dry_run: bool,
+    ) -> Result<Vec<LettersOf>, CommandError>;
 }
 
 /// Which damaged places are meant.

@@ -118,8 +118,10 @@ pub struct Destination {
     pub accepted: u64,
     /// Delivered events, of those.
     pub delivered: u64,
-    /// Events refused and kept as dead letters.
+    /// Events refused and kept as dead letters, replayed ones among them.
     pub dead_lettered: u64,
+    /// The dead letters that are there.
+    pub dead_letters: DeadLetters,
     /// Events that its routing did not want.
     pub filtered: u64,
     /// Lost events: given up, or damaged.
@@ -134,6 +136,25 @@ pub struct Destination {
     pub last_error: Option<Incident>,
     /// When the next attempt is due, where one is waited for.
     pub next_attempt: Option<Time>,
+}
+
+/// The dead letters of a destination.
+#[derive(Clone, Debug, Serialize)]
+pub struct DeadLetters {
+    /// Letters neither replayed nor purged.
+    pub present: u64,
+    /// When the oldest of them died.
+    pub oldest: Option<Time>,
+    /// Size of their file.
+    pub bytes: u64,
+    /// `dead_letters.max_size`.
+    pub max_bytes: u64,
+    /// Those that somebody had sent again and that are not settled yet.
+    pub replaying: u64,
+    /// What the replay does: `idle`, `sending`, `backing_off` or `held`.
+    pub replay_state: &'static str,
+    /// Why it waits.
+    pub replay_reason: Option<String>,
 }
 
 /// Events of a destination that were given up at once.

@@ -74,7 +74,8 @@ impl Admin {
         }
         let Some(route) = route else {
             let detail = "no such path; there are /metrics, /healthz, /readyz, /api/v1/status, \
-                          /api/v1/journal/skip and /api/v1/journal/forget";
+                          /api/v1/journal/skip, /api/v1/journal/forget, \
+                          /api/v1/dead-letters/replay and /api/v1/dead-letters/purge";
             return reply::error(StatusCode::NOT_FOUND, "not_found", detail);
         };
         let reads = method == Method::GET || method == Method::HEAD;
@@ -126,6 +127,8 @@ impl Route {
             "/api/v1/status" => Self::Status,
             "/api/v1/journal/skip" => Self::Command(Command::JournalSkip),
             "/api/v1/journal/forget" => Self::Command(Command::JournalForget),
+            "/api/v1/dead-letters/replay" => Self::Command(Command::LettersReplay),
+            "/api/v1/dead-letters/purge" => Self::Command(Command::LettersPurge),
             _ => return None,
         })
     }

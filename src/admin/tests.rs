@@ -12,7 +12,9 @@ use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::report::{DamagedPlace, Destination, Incident, Journal, Source, Time, url_host};
+use super::report::{
+    DamagedPlace, DeadLetters, Destination, Incident, Journal, Source, Time, url_host,
+};
 use super::*;
 use crate::secret::SecretPlace;
 
@@ -100,6 +102,15 @@ fn report() -> Report {
             accepted: 6,
             delivered: 0,
             dead_lettered: 0,
+            dead_letters: DeadLetters {
+                present: 2,
+                oldest: None,
+                bytes: 1,
+                max_bytes: 2,
+                replaying: 1,
+                replay_state: "held",
+                replay_reason: Some("auth: 401".to_owned()),
+            },
             filtered: 0,
             discarded: 0,
             accounting_mismatch: -1,

@@ -1,4 +1,5 @@
-//! Commands over HTTP: `POST` below `/api/v1/journal/`, who may send them, and what they take.
+//! Commands over HTTP: `POST` below `/api/v1/journal/` and `/api/v1/dead-letters/`, who may send
+//! them, and what they take.
 //!
 //! Every command needs the write token, also on loopback, and must not come from a web page: a
 //! browser on the operator's machine is no operator. A command that is read whole runs to its end
@@ -20,6 +21,7 @@ use tokio::time::timeout;
 use super::commands::{CommandError, Commands, PassedPlace, Places};
 use super::entry::Entry;
 use super::guard::{self, Denied};
+use super::letters::{KEYS, Letters, LettersAnswer, LettersBody, LettersOf};
 use super::reply;
 use super::{Admin, Command};
 
@@ -37,6 +39,8 @@ const DISCARD_TIMEOUT: Duration = Duration::from_millis(500);
 enum Order {
     Skip { places: Places, dry_run: bool },
     Forget { destination: String },
+    Replay { letters: Letters, dry_run: bool },
+    Purge { letters: Letters, dry_run: bool },
 }
 
 /// Why a command is not obeyed.
@@ -152,6 +156,14 @@ fn obey(commands: &dyn Commands, order: &Order, entry: Entry) -> Response<Full<B
             };
             ("done", what, reply::json(StatusCode::OK, &forgotten))
         }),
+        Order::Replay { letters, dry_run } => {
+            let told = commands.replay_letters(letters, *dry_run);
+            told.map(|told| tell_letters(*dry_run, told))
+        }
+        Order::Purge { letters, dry_run } => {
+            let told = commands.purge_letters(letters, *dry_run);
+            told.map(|told| tell_letters(*dry_run, told))
+        }
     };
     match obeyed {
         Ok((result, what, answer)) => {
@@ -167,6 +179,23 @@ fn obey(commands: &dyn Commands, order: &Order, entry: Entry) -> Response<Full<B
     }
 }
 
+/// The result's word, what it was about, and the answer.
+fn tell_letters(
+    dry_run: bool,
+    destinations: Vec<LettersOf>,
+) -> (&'static str, String, Response<Full<Bytes>>) {
+    let counts = destinations.iter();
+    let counts =
+        counts.map(|of| format!("destination {}: {} letter(s)", of.destination, of.letters));
+    let what = counts.collect::<Vec<_>>().join(", ");
+    let result = if dry_run { "previewed" } else { "done" };
+    let answer = LettersAnswer {
+        dry_run,
+        destinations,
+    };
+    (result, what, reply::json(StatusCode::OK, &answer))
+}
+
 async fn read_order<B>(command: Command, body: &mut B) -> Result<Order, Refused>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -178,6 +207,12 @@ where
     match command {
         Command::JournalSkip => serde_json::from_slice(&bytes).ok().and_then(skip),
         Command::JournalForget => serde_json::from_slice(&bytes).ok().map(forget),
+        Command::LettersReplay => {
+            letters(&bytes).map(|(letters, dry_run)| Order::Replay { letters, dry_run })
+        }
+        Command::LettersPurge => {
+            letters(&bytes).map(|(letters, dry_run)| Order::Purge { letters, dry_run })
+        }
     }
     .ok_or_else(|| {
         // What a parser says would quote the client.
@@ -187,6 +222,7 @@ where
                  nothing, and no other key"
             }
             Command::JournalForget => "send {\"destination\": \"NAME\"} and no other key",
+            Command::LettersReplay | Command::LettersPurge => KEYS,
         };
         Refused::new(StatusCode::BAD_REQUEST, "malformed", detail)
     })
@@ -209,6 +245,10 @@ fn forget(body: ForgetBody) -> Order {
     Order::Forget {
         destination: body.destination,
     }
+}
+
+fn letters(bytes: &[u8]) -> Option<(Letters, bool)> {
+    serde_json::from_slice::<LettersBody>(bytes).ok()?.read()
 }
 
 /// Reads the body, whatever was declared.

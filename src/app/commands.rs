@@ -1,11 +1,13 @@
-//! What the admin listener may change: damaged places of the journal, and places of destinations
-//! that are gone.
+//! What the admin listener may change: damaged places of the journal, places of destinations that
+//! are gone, and dead letters.
 //!
 //! Runs in the blocking pool, one command at a time. Knows neither who asked nor how.
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::admin::{CommandError, Commands, PassedPlace, Places};
+use crate::admin::{CommandError, Commands, Letters, LettersOf, PassedPlace, Places};
+use crate::dead_letters::{DeadLetterError, DeadLetterLog, Filter};
+use crate::event::EventId;
 use crate::journal::{CursorError, Passed, SkipError};
 use crate::spool::LocalLog;
 
@@ -14,16 +16,52 @@ pub(super) struct RelayCommands {
     log: LocalLog,
     /// Destinations that have a worker: these are not forgotten.
     configured: Vec<String>,
+    /// Their dead letters, by name.
+    letters: Vec<(String, DeadLetterLog)>,
     /// Held while a command runs: two that pass one place at once would note it twice.
     one: Mutex<()>,
 }
 
 impl RelayCommands {
-    pub(super) fn new(log: LocalLog, configured: Vec<String>) -> Self {
+    pub(super) fn new(
+        log: LocalLog,
+        configured: Vec<String>,
+        letters: Vec<(String, DeadLetterLog)>,
+    ) -> Self {
         Self {
             log,
             configured,
+            letters,
             one: Mutex::default(),
+        }
+    }
+
+    /// Has a command done on the letters of each destination that is meant.
+    fn on_letters(
+        &self,
+        letters: &Letters,
+        done: impl Fn(&DeadLetterLog, &Filter) -> Result<u64, DeadLetterError>,
+    ) -> Result<Vec<LettersOf>, CommandError> {
+        let _one = self.one.lock().unwrap_or_else(PoisonError::into_inner);
+        let filter = filter(letters);
+        let is_meant = |name: &String| letters.destination.as_ref().is_none_or(|it| it == name);
+        let mut told = Vec::new();
+        for (destination, log) in self.letters.iter().filter(|(name, _)| is_meant(name)) {
+            let count = done(log, &filter).map_err(|error| {
+                let before = told.len();
+                let text = format!("{error}; {before} destination(s) before were done");
+                CommandError::Storage(text)
+            })?;
+            told.push(LettersOf {
+                destination: destination.clone(),
+                letters: count,
+            });
+        }
+        match &letters.destination {
+            Some(name) if told.is_empty() => Err(CommandError::NotFound(format!(
+                "destination {name} is not configured; the dead letters of one that was removed                  are a file of their own, which nobody uses"
+            ))),
+            _ => Ok(told),
         }
     }
 }
@@ -76,6 +114,38 @@ impl Commands for RelayCommands {
         })?;
         let stored = journal.head().borrow().events;
         Ok(cursor.events_waiting(stored))
+    }
+
+    fn replay_letters(
+        &self,
+        letters: &Letters,
+        dry_run: bool,
+    ) -> Result<Vec<LettersOf>, CommandError> {
+        self.on_letters(letters, |log, filter| log.request_replay(filter, dry_run))
+    }
+
+    fn purge_letters(
+        &self,
+        letters: &Letters,
+        dry_run: bool,
+    ) -> Result<Vec<LettersOf>, CommandError> {
+        self.on_letters(letters, |log, filter| log.purge(filter, dry_run))
+    }
+}
+
+fn filter(letters: &Letters) -> Filter {
+    Filter {
+        reason: letters.reason.clone(),
+        source: letters.source.clone(),
+        since_ms: letters.since_ms,
+        until_ms: letters.until_ms,
+        ids: letters
+            .ids
+            .iter()
+            .copied()
+            .map(EventId::from_bytes)
+            .collect(),
+        limit: letters.limit,
     }
 }
 

@@ -8,7 +8,8 @@ use tokio::time::Instant;
 
 use crate::admin::report::{self, Incident, Report, Time, url_host};
 use crate::admin::{Readiness, View};
-use crate::deliver::{Controls, DestinationStatus};
+use crate::dead_letters::DeadLetterLog;
+use crate::deliver::{Controls, DestinationStatus, ReplayStatus};
 use crate::ingest::{Ingest, SourceStatus};
 use crate::settings::{Destination, Format, Kind};
 use crate::spool::{Head, Health, LocalLog, Log, Shed};
@@ -32,6 +33,10 @@ pub(super) struct DestinationView {
     pub(super) settings: Destination,
     pub(super) status: DestinationStatus,
     pub(super) controls: Controls,
+    pub(super) letters: DeadLetterLog,
+    /// `dead_letters.max_size`.
+    pub(super) letters_bytes_max: u64,
+    pub(super) replay: ReplayStatus,
 }
 
 impl View for RelayView {
@@ -157,6 +162,7 @@ impl RelayView {
             accepted: snapshot.accepted,
             delivered: snapshot.totals.delivered,
             dead_lettered: snapshot.totals.dead_lettered,
+            dead_letters: letters(view),
             filtered: snapshot.totals.filtered,
             discarded: snapshot.totals.discarded,
             accounting_mismatch: snapshot.mismatch,
@@ -193,6 +199,19 @@ pub(super) fn url(kind: &Kind) -> Option<&str> {
         Kind::Elasticsearch(elastic) => Some(&elastic.endpoint.url),
         Kind::Http(http) => Some(&http.endpoint.url),
         Kind::File(_) => None,
+    }
+}
+
+fn letters(view: &DestinationView) -> report::DeadLetters {
+    let (summary, replay) = (view.letters.summary(), view.replay.snapshot());
+    report::DeadLetters {
+        present: summary.letters,
+        oldest: Time::from_unix_ms(summary.oldest_ms),
+        bytes: summary.bytes,
+        max_bytes: view.letters_bytes_max,
+        replaying: summary.waiting,
+        replay_state: replay.state,
+        replay_reason: replay.reason.as_deref().map(str::to_owned),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::telemetry::metrics::Metrics;
 mod cursors;
 mod export;
 mod report;
-mod running;
+pub(super) mod running;
 mod skip;
 
 /// Exit code of a journal that cannot be used, or has damage.
@@ -73,7 +73,9 @@ fn open(settings: &Settings) -> Result<Journal, Failure> {
 }
 
 /// The same; the inner error is that another process has it.
-fn open_unless_in_use(settings: &Settings) -> Result<Result<Journal, OpenError>, Failure> {
+pub(super) fn open_unless_in_use(
+    settings: &Settings,
+) -> Result<Result<Journal, OpenError>, Failure> {
     let metrics = Metrics::new().map_err(|error| Failure::new(RUNTIME_FAILED, error))?;
     let options = Options {
         // A command is over before a check of everything would be.

@@ -168,6 +168,7 @@ pub(super) fn dead_letters(table: &Table<'_>, journal: &Journal) -> DeadLetters 
     DeadLetters {
         directory,
         max_size_bytes: table.size("max_size", GIB, MIB..=1024 * TIB),
+        reserve_bytes: table.size("reserve", 16 * MIB, 0..=TIB),
     }
 }
 

@@ -1,10 +1,23 @@
-//! Proves that a dead letter tells the whole story, that a torn line is cut, and that a full log
-//! refuses.
+//! Proves that a dead letter tells the whole story and is read back whole, that a torn line is cut,
+//! and that a full log refuses. `settle_tests` proves what becomes of letters.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+
+use serde_json::Value;
 
 use super::*;
 use crate::event::{AuthMethod, EventId, Provenance};
 
+mod fixture;
+mod settle_tests;
+
 fn letter(detail: &str) -> DeadLetter {
+    numbered(0, detail)
+}
+
+/// A letter with an id of its own, which died of `rejected`.
+fn numbered(number: u64, detail: &str) -> DeadLetter {
     let provenance = Provenance {
         source: "datatheorem".to_owned(),
         auth: AuthMethod::Bearer,
@@ -12,9 +25,9 @@ fn letter(detail: &str) -> DeadLetter {
         ..Provenance::unknown()
     };
     let event = Event {
-        position: 7,
-        id: EventId::new(1_763_900_000_123),
-        received_ms: 1_763_900_000_123,
+        position: 7 + number,
+        id: EventId::new(1_763_900_000_123 + number),
+        received_ms: 1_763_900_000_123 + number,
         duplicate_of: None,
         provenance: Arc::new(provenance),
         payload: Bytes::from_static(b"{\"n\": 1e400}"),
@@ -38,7 +51,7 @@ fn lines(directory: &Path) -> Vec<Value> {
 #[test]
 fn a_letter_holds_reason_answer_rendered_form_and_original() {
     let directory = tempfile::tempdir().unwrap();
-    let mut log = DeadLetterLog::open(directory.path(), "splunk", 1 << 20).unwrap();
+    let log = DeadLetterLog::open(directory.path(), "splunk", 1 << 20).unwrap();
     let letter = letter("400 code 6 \"Invalid data format\"\nsecond line");
     log.append(std::slice::from_ref(&letter)).unwrap();
     let line = lines(directory.path()).remove(0);
@@ -56,12 +69,12 @@ fn a_letter_holds_reason_answer_rendered_form_and_original() {
 fn a_torn_last_line_is_cut_at_the_next_open() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("splunk.jsonl");
-    let mut log = DeadLetterLog::open(directory.path(), "splunk", 1 << 20).unwrap();
+    let log = DeadLetterLog::open(directory.path(), "splunk", 1 << 20).unwrap();
     log.append(&[letter("one"), letter("two")]).unwrap();
     let whole = std::fs::read(&path).unwrap();
     for end in 0..whole.len() {
         std::fs::write(&path, &whole[..end]).unwrap();
-        let mut log = DeadLetterLog::open(directory.path(), "splunk", 1 << 20).unwrap();
+        let log = DeadLetterLog::open(directory.path(), "splunk", 1 << 20).unwrap();
         let kept = whole[..end].iter().filter(|byte| **byte == b'\n').count();
         assert_eq!(lines(directory.path()).len(), kept);
         log.append(&[letter("next")]).unwrap();
@@ -72,7 +85,7 @@ fn a_torn_last_line_is_cut_at_the_next_open() {
 #[test]
 fn a_log_at_its_limit_refuses_and_keeps_what_it_has() {
     let directory = tempfile::tempdir().unwrap();
-    let mut log = DeadLetterLog::open(directory.path(), "splunk", 700).unwrap();
+    let log = DeadLetterLog::open(directory.path(), "splunk", 700).unwrap();
     log.append(&[letter("one")]).unwrap();
     let refused = log.append(&[letter("two")]);
     assert!(matches!(
@@ -85,7 +98,7 @@ fn a_log_at_its_limit_refuses_and_keeps_what_it_has() {
 #[test]
 fn what_a_failed_write_left_behind_does_not_follow_the_next_letter() {
     let directory = tempfile::tempdir().unwrap();
-    let mut log = DeadLetterLog::open(directory.path(), "splunk", 1 << 20).unwrap();
+    let log = DeadLetterLog::open(directory.path(), "splunk", 1 << 20).unwrap();
     log.append(&[letter("one")]).unwrap();
     // As if a write had failed, and then cutting what it left.
     let path = directory.path().join("splunk.jsonl");
@@ -102,7 +115,7 @@ fn what_a_failed_write_left_behind_does_not_follow_the_next_letter() {
 fn a_log_that_was_moved_away_or_emptied_is_begun_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("splunk.jsonl");
-    let mut log = DeadLetterLog::open(directory.path(), "splunk", 700).unwrap();
+    let log = DeadLetterLog::open(directory.path(), "splunk", 700).unwrap();
     log.append(&[letter("one")]).unwrap();
     assert!(log.append(&[letter("two")]).is_err());
     std::fs::rename(&path, directory.path().join("kept")).unwrap();
@@ -122,4 +135,66 @@ fn only_the_relays_user_and_group_read_letters() {
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
     assert_eq!(mode(&directory) & 0o027, 0);
     assert_eq!(mode(&directory.join("splunk.jsonl")) & 0o137, 0);
+}
+
+#[test]
+fn an_event_comes_back_from_its_letter_as_it_was_utf_8_or_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = DeadLetterLog::open(directory.path(), "splunk", 1 << 20).unwrap();
+    let mut sent = vec![numbered(0, "text"), numbered(1, "bytes")];
+    let provenance = Provenance {
+        peer: Some("10.0.0.1:443".parse().unwrap()),
+        client: Some("2001:db8::7".parse().unwrap()),
+        test: true,
+        content_type: Some("application/json".to_owned()),
+        content_encoding: Some("gzip".to_owned()),
+        headers: vec![("x-id".to_owned(), "a \"b\"".to_owned())],
+        auth: AuthMethod::Capability,
+        ..Provenance::clone(&sent[1].event.provenance)
+    };
+    sent[1].event = Arc::new(Event {
+        provenance: Arc::new(provenance),
+        duplicate_of: Some(EventId::new(3)),
+        payload: Bytes::from_static(b"\xff\x00\xfe"),
+        ..Event::clone(&sent[1].event)
+    });
+    log.append(&sent).unwrap();
+    log.request_replay(&Filter::default(), false).unwrap();
+    let kept = log.waiting(None, 10, 1 << 20).unwrap();
+    assert_eq!(kept.len(), 2);
+    for ((_, letter), sent) in kept.iter().zip(&sent) {
+        let event = letter.event().unwrap();
+        assert_eq!(format!("{event:?}"), format!("{:?}", sent.event));
+        assert_eq!(letter.attempts(), 2);
+    }
+    assert_eq!(lines(directory.path())[1]["original_base64"], "/wD+");
+}
+
+#[test]
+fn a_log_of_a_later_version_is_refused_and_kept_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("splunk.jsonl");
+    let text = "{\"v\":1,\"kind\":\"counted\",\"events\":0}\n{\"v\":2,\"kind\":\"new\"}\n{\"torn";
+    std::fs::write(&path, text).unwrap();
+    let refused = DeadLetterLog::open(directory.path(), "splunk", 1 << 20).unwrap_err();
+    let told = refused.to_string();
+    assert!(told.contains("version 2 in line 2"), "{told}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    assert!(read(directory.path(), "splunk", &Filter::default(), |_| true).is_err());
+}
+
+#[test]
+fn too_little_free_space_refuses_and_enough_of_it_takes_letters_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = DeadLetterLog::open(directory.path(), "splunk", 1 << 20).unwrap();
+    let log = log.with_reserve(u64::MAX);
+    let refused = log.append(&[letter("one")]).unwrap_err();
+    assert!(
+        matches!(refused, DeadLetterError::Short { .. }),
+        "{refused}"
+    );
+    assert_eq!(log.summary().letters, 0);
+    let log = log.with_reserve(1);
+    log.append(&[letter("one")]).unwrap();
+    assert_eq!(log.summary().letters, 1);
 }

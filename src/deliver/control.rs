@@ -17,8 +17,6 @@ pub(super) struct Wanted {
     pub(super) paused: bool,
     /// Grows with each wish to try at once.
     pub(super) tries: u64,
-    /// Dead letters thrown away since the start.
-    pub(super) purged: u64,
 }
 
 impl Controls {
@@ -40,11 +38,6 @@ impl Controls {
     /// Ends waits: a destination that backs off, is held or holds a partition is tried at once.
     pub fn try_now(&self) {
         self.0.send_modify(|wanted| wanted.tries += 1);
-    }
-
-    /// So many dead letters were thrown away: they count as discarded from now on.
-    pub fn purged(&self, events: u64) {
-        self.0.send_modify(|wanted| wanted.purged += events);
     }
 
     pub(super) fn wanted(&self) -> watch::Receiver<Wanted> {

@@ -144,9 +144,6 @@ impl DestinationStatus {
             .queue_oldest
             .set(seconds(snapshot.oldest_ms.unwrap_or(0)));
         metrics.accepted.set(signed(snapshot.accepted));
-        metrics
-            .dead_letter_events
-            .set(signed(snapshot.totals.dead_lettered));
         metrics.mismatch.set(snapshot.mismatch);
         metrics.last_success.set(seconds(snapshot.last_success_ms));
         metrics.last_attempt.set(seconds(snapshot.last_attempt_ms));

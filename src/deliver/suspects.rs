@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::event::EventId;
 use crate::sink::RejectCause;
 
 /// Lonely attempts that ended in a server error, others being taken in between, after which an
@@ -35,17 +36,17 @@ pub(super) struct Suspects {
     /// By position: lonely failures that count, and events delivered by the last of them.
     known: BTreeMap<u64, (u32, u64)>,
     delivered: u64,
-    refused: Vec<u64>,
+    refused: Vec<EventId>,
 }
 
 impl Suspects {
-    /// The destination took events.
-    pub(super) fn delivered(&mut self, positions: impl Iterator<Item = u64>) {
+    /// The destination took events; returns those it had refused in a row before that.
+    pub(super) fn delivered(&mut self, positions: impl Iterator<Item = u64>) -> Vec<EventId> {
         for position in positions {
             self.delivered += 1;
             self.known.remove(&position);
         }
-        self.refused.clear();
+        std::mem::take(&mut self.refused)
     }
 
     /// A lonely attempt with the event ended in a server error.
@@ -74,20 +75,15 @@ impl Suspects {
     }
 
     /// An event was refused for ever; whether so many were in a row that it is not the events.
-    pub(super) fn refused(&mut self, position: u64, cause: RejectCause) -> bool {
+    pub(super) fn refused(&mut self, id: EventId, cause: RejectCause) -> bool {
         if cause != RejectCause::Rejected {
             // Too large or not to be rendered is always the event's fault.
             return false;
         }
-        if self.refused.last() != Some(&position) {
-            self.refused.push(position);
+        if !self.refused.contains(&id) && self.refused.len() < REFUSED_IN_A_ROW_MAX {
+            self.refused.push(id);
         }
         self.refused.len() >= REFUSED_IN_A_ROW_MAX
-    }
-
-    /// The events refused in a row, to be tried once more.
-    pub(super) fn take_refused(&mut self) -> Vec<u64> {
-        std::mem::take(&mut self.refused)
     }
 
     /// Forgets events that the log gave up.

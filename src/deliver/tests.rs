@@ -5,6 +5,8 @@ mod control_tests;
 mod memory;
 mod parallel_tests;
 mod partition_tests;
+mod purge_tests;
+mod replay_tests;
 mod scripted;
 mod shed_tests;
 mod suspect_tests;

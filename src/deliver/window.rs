@@ -45,6 +45,8 @@ pub(super) struct Window {
     /// What was settled since the cursor was stored: the log knows nothing of it, and may have
     /// given up the same events.
     unstored: Vec<(u64, Settled)>,
+    /// Dead-lettered events that were purged since then.
+    unstored_purged: u64,
     /// The low water that the log knows.
     stored_low_water: u64,
     /// Something was read or settled since the cursor was stored.
@@ -83,6 +85,7 @@ impl Window {
             done: BTreeMap::new(),
             lost: Vec::new(),
             unstored: Vec::new(),
+            unstored_purged: 0,
             stored_low_water: cursor.low_water,
             moved: false,
             cursor,
@@ -121,6 +124,7 @@ impl Window {
                 totals.discarded = totals.discarded.saturating_sub(1);
             }
         }
+        totals.purge(self.unstored_purged);
         for lost in self.lost.iter_mut().filter(|lost| lost.through > low_water) {
             // Those below the low water are among what the log counted.
             lost.events = lost.events.min(lost.ordinal.saturating_sub(passed));
@@ -213,6 +217,13 @@ impl Window {
         self.cursor.totals.add(settled);
     }
 
+    /// Counts dead letters that a person gave up as discarded, as far as they were counted.
+    pub(super) fn purged(&mut self, events: u64) {
+        let events = self.cursor.totals.purge(events);
+        self.unstored_purged += events;
+        self.moved |= events > 0;
+    }
+
     /// The cursor, if it differs from the stored one.
     pub(super) fn moved(&mut self) -> Option<&Cursor> {
         if !self.moved {
@@ -265,6 +276,7 @@ impl Window {
         self.cursor.revision = revision;
         self.stored_low_water = self.cursor.low_water;
         self.unstored.clear();
+        self.unstored_purged = 0;
         for lost in &mut self.lost {
             lost.unstored = 0;
         }
@@ -307,15 +319,6 @@ impl Window {
         let waits_from = self.pending.keys().next();
         waits_from.is_some_and(|first| self.read_to - first >= SPAN_MAX)
             || self.done.len() + self.restored.len() >= RANGES_MAX
-    }
-
-    /// Moves dead letters that a person threw away to the discarded events.
-    pub(super) fn purged(&mut self, events: u64) {
-        let totals = &mut self.cursor.totals;
-        let events = events.min(totals.dead_lettered);
-        totals.dead_lettered -= events;
-        totals.discarded += events;
-        self.moved |= events > 0;
     }
 
     /// Events to account for.

@@ -1,7 +1,7 @@
 //! The worker of one destination: one state, one loop.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -21,6 +21,7 @@ use super::status::DestinationStatus;
 use super::suspects::Suspects;
 use super::window::Window;
 use crate::dead_letters::{DeadLetter, DeadLetterLog};
+use crate::event::EventId;
 use crate::normalize::Renderer;
 use crate::settings::Destination;
 use crate::sink::{Confirmation, Outcome, RejectCause, Sink};
@@ -30,6 +31,7 @@ use crate::telemetry::metrics::DestinationMetrics;
 mod act;
 mod attempt;
 mod confirm;
+mod purged;
 mod read;
 mod refuse;
 mod shed;
@@ -82,7 +84,7 @@ pub struct Worker<L: Log, S: Sink> {
     name: String,
     destination: Destination,
     renderer: Renderer,
-    dead_letters: Arc<Mutex<DeadLetterLog>>,
+    dead_letters: DeadLetterLog,
     status: DestinationStatus,
     metrics: DestinationMetrics,
     controls: watch::Receiver<Wanted>,
@@ -128,6 +130,8 @@ pub struct Worker<L: Log, S: Sink> {
     aside: Vec<Item>,
     /// So many events were refused in a row that it is not the events: none is until one passes.
     refusing: bool,
+    /// Dead letters that are to be sent again.
+    replays: Vec<EventId>,
     /// Refused events that are not yet durable as dead letters.
     unsaved: Vec<(DeadLetter, RejectCause)>,
     /// When the log became unreadable here; Unix milliseconds.
@@ -169,7 +173,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             rate: RateLimit::new(pace.rate_limit, now),
             paced_until: None,
             age: AgeLimit::new(pace.max_event_age),
-            dead_letters: Arc::new(Mutex::new(options.dead_letters)),
+            dead_letters: options.dead_letters,
             renderer: options.renderer,
             status: options.status,
             metrics: options.metrics,
@@ -192,6 +196,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             suspects: Suspects::default(),
             aside: Vec::new(),
             refusing: false,
+            replays: Vec::new(),
             unsaved: Vec::new(),
             blocked_ms: None,
             broken_off: 0,
@@ -252,6 +257,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 // Seen here, done by whoever stores the cursor next.
                 self.sheds.mark_changed();
             }
+            // Counted by whoever stores the cursor next.
+            () = self.dead_letters.purged() => {}
             () = wish(&mut self.controls) => self.controls.mark_changed(),
             () = self.lease.lost() => return Err(LeaseLost),
             () = self.stop.cancelled(), if !stopping => self.enter(State::Stopping),
@@ -353,6 +360,13 @@ impl<L: Log, S: Sink> Worker<L, S> {
             }
             self.follow_log().await?;
         }
+        self.store_window().await?;
+        self.count_purged().await?;
+        self.show();
+        Ok(())
+    }
+
+    async fn store_window(&mut self) -> Result<(), WorkerError> {
         while let Some(cursor) = self.window.moved() {
             match self.log.store_cursor(&self.name, cursor).await {
                 Ok(revision) => self.window.stored(revision),
@@ -367,7 +381,6 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 Err(source) => return Err(self.failed(source)),
             }
         }
-        self.show();
         Ok(())
     }
 

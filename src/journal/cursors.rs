@@ -49,6 +49,15 @@ impl Totals {
     pub fn settled(&self) -> u64 {
         self.delivered + self.dead_lettered + self.filtered + self.discarded
     }
+
+    /// Moves events from dead-lettered to discarded, at most as many as there are; returns how
+    /// many that is.
+    pub fn purge(&mut self, events: u64) -> u64 {
+        let events = events.min(self.dead_lettered);
+        self.dead_lettered -= events;
+        self.discarded += events;
+        events
+    }
 }
 
 /// All cursors, in memory.

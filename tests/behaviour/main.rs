@@ -16,6 +16,7 @@ mod siem;
 
 mod arrival;
 mod commands;
+mod dead_letters;
 mod front_door;
 mod journal_commands;
 mod journal_repairs;

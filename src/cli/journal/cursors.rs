@@ -46,7 +46,7 @@ pub(super) fn forget(arguments: &ForgetArguments) -> Result<(), Failure> {
         }
         Err(in_use) => {
             let body = json!({ "destination": name });
-            let answer: Forgotten = running::command(&settings, "forget", &body, &in_use)?;
+            let answer: Forgotten = running::command(&settings, "journal/forget", &body, &in_use)?;
             answer.waiting_events
         }
     };

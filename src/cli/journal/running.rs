@@ -21,11 +21,11 @@ struct Refusal {
     detail: String,
 }
 
-/// Posts to `/api/v1/journal/NAME` and returns what is answered. `in_use` says who cannot be
+/// Posts to `/api/v1/PATH` and returns what is answered. `in_use` says who cannot be
 /// passed by, for when nobody answers.
-pub(super) fn command<T: DeserializeOwned>(
+pub(in crate::cli) fn command<T: DeserializeOwned>(
     settings: &Settings,
-    name: &str,
+    path: &str,
     body: &Value,
     in_use: &OpenError,
 ) -> Result<T, Failure> {
@@ -46,7 +46,7 @@ pub(super) fn command<T: DeserializeOwned>(
         ));
     }
     let address = from_here(admin.listen);
-    let url = format!("http://{address}/api/v1/journal/{name}");
+    let url = format!("http://{address}/api/v1/{path}");
     let login = Login::Scheme("Bearer", token);
     let answer = small_runtime()?
         .block_on(post_once(&url, &login, None, Bytes::from(body.to_string())))

@@ -57,7 +57,7 @@ pub(super) fn skip(arguments: &SkipArguments) -> Result<(), Failure> {
                 Some(after) => json!({ "after": after, "dry_run": dry_run }),
                 None => json!({ "all": true, "dry_run": dry_run }),
             };
-            let answer: Answer = running::command(&settings, "skip", &body, &in_use)?;
+            let answer: Answer = running::command(&settings, "journal/skip", &body, &in_use)?;
             for place in &answer.places {
                 tell(place, dry_run)?;
             }

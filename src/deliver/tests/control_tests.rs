@@ -58,22 +58,3 @@ async fn a_held_destination_is_tried_at_once_when_somebody_wants_it() {
     let attempts = rig.attempts();
     assert!((attempts[1].at - attempts[0].at).as_secs() < 60);
 }
-
-#[tokio::test(start_paused = true)]
-async fn purged_dead_letters_are_discarded_events() {
-    let script = Script::default();
-    script.times(
-        1,
-        &Verdict::Reject {
-            cause: crate::sink::RejectCause::Rejected,
-            detail: "no".into(),
-        },
-    );
-    let rig = rig(&script).await;
-    rig.log.push("s", "1");
-    rig.until("refused", |s| s.totals.dead_lettered == 1).await;
-    rig.controls.purged(1);
-    let snapshot = rig.until("moved", |s| s.totals.discarded == 1).await;
-    assert_eq!(snapshot.totals.dead_lettered, 0);
-    assert_eq!(rig.log.cursor("splunk").totals.discarded, 1);
-}

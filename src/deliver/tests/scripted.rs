@@ -53,6 +53,8 @@ pub(super) struct Script {
     pub(super) confirmations: Arc<Mutex<VecDeque<Answers>>>,
     /// Tickets asked about, question by question.
     pub(super) asked: Arc<Mutex<Vec<Vec<Ticket>>>>,
+    /// A ticket that is always confirmed, and one that is always lost.
+    pub(super) tickets: Arc<Mutex<Option<(u64, u64)>>>,
 }
 
 /// A running worker.
@@ -63,6 +65,7 @@ pub(super) struct Rig {
     pub(super) metrics: Arc<Metrics>,
     pub(super) directory: tempfile::TempDir,
     pub(super) controls: Controls,
+    pub(super) letters: DeadLetterLog,
     pub(super) stop: CancellationToken,
     pub(super) task: JoinHandle<Result<(), WorkerError>>,
 }
@@ -90,6 +93,12 @@ impl Script {
     ) {
         let answer = Box::new(answer);
         self.confirmations.lock().unwrap().push_back(answer);
+    }
+
+    /// The sink confirms this ticket and loses that one.
+    pub(super) fn confirms(&self, confirmed: u64, lost: u64) -> &Self {
+        *self.tickets.lock().unwrap() = Some((confirmed, lost));
+        self
     }
 
     /// The next attempts get this verdict for each event.
@@ -147,11 +156,23 @@ impl Sink for Script {
     }
 
     fn confirming(&self) -> Option<Confirming> {
-        self.confirming
+        let always = self.tickets.lock().unwrap().map(|_| Confirming {
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_secs(30),
+            max_batches: 1,
+        });
+        always.or(self.confirming)
     }
 
     async fn confirm(&self, tickets: &[Ticket]) -> Confirmation {
         self.asked.lock().unwrap().push(tickets.to_vec());
+        if let Some((confirmed, lost)) = *self.tickets.lock().unwrap() {
+            let of = |id: u64| tickets.iter().filter(|t| t.id == id).cloned().collect();
+            return Confirmation {
+                confirmed: of(confirmed),
+                lost: of(lost),
+            };
+        }
         let answer = self.confirmations.lock().unwrap().pop_front();
         answer.map(|answer| answer(tickets)).unwrap_or_default()
     }
@@ -208,9 +229,10 @@ impl Rig {
         let status = DestinationStatus::new(handles.clone());
         let stop = CancellationToken::new();
         let controls = Controls::new();
+        let letters = DeadLetterLog::open(directory.path(), "splunk", dead_bytes).unwrap();
         let options = Options {
             renderer: Renderer::new(&[], destination.format, Shape::Payload),
-            dead_letters: DeadLetterLog::open(directory.path(), "splunk", dead_bytes).unwrap(),
+            dead_letters: letters.clone(),
             status: status.clone(),
             metrics: handles,
             controls: controls.clone(),
@@ -229,6 +251,7 @@ impl Rig {
             metrics,
             directory,
             controls,
+            letters,
             stop,
             task,
         }

@@ -104,6 +104,12 @@ async fn twenty_refusals_in_a_row_hold_the_destination_instead_of_emptying_the_l
     let snapshot = rig.drained().await;
     let attempts = rig.attempts();
     assert_eq!(attempts[1].ids.len(), 1);
+    rig.until("to be sent again", |_| {
+        let lines = rig.dead_letters();
+        let replay = lines.iter().find(|line| line["kind"] == "replay");
+        replay.is_some_and(|line| line["ids"].as_array().unwrap().len() == 19)
+    })
+    .await;
     assert_ne!(attempts[1].ids, attempts[2].ids, "the next event in turn");
     assert_eq!(
         (snapshot.totals.dead_lettered, snapshot.totals.delivered),

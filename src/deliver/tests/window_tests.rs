@@ -53,6 +53,38 @@ fn the_cursor_stays_below_the_first_pending_event_and_names_what_is_settled_abov
 }
 
 #[test]
+fn purged_letters_move_to_the_discarded_ones_also_where_the_log_moves_the_cursor_meanwhile() {
+    let mut window = Window::new(Cursor::default());
+    for ordinal in 1..=6 {
+        window.read(ordinal * 3, ordinal, 1);
+    }
+    for ordinal in 1..=3 {
+        window.settle(ordinal * 3, Settled::DeadLettered);
+    }
+    let stored = window.moved().unwrap().clone();
+    window.stored(1);
+    window.purged(2);
+    assert_eq!(window.moved().unwrap().totals.dead_lettered, 1);
+    // The log gave up one more event before that was stored.
+    let mut moved = stored;
+    moved.low_water = 12;
+    moved.totals.discarded = 1;
+    assert_eq!(window.follow(&moved), Some(1));
+    assert_eq!(
+        (window.totals().dead_lettered, window.totals().discarded),
+        (1, 3)
+    );
+    assert_eq!(window.mismatch(head(6)), 0);
+    window.stored(2);
+    window.purged(7);
+    assert_eq!(
+        (window.totals().dead_lettered, window.totals().discarded),
+        (0, 4)
+    );
+    assert_eq!(window.mismatch(head(6)), 0, "never more than there are");
+}
+
+#[test]
 fn an_event_settled_before_a_restart_is_not_sent_again() {
     let cursor = Cursor {
         low_water: 1,

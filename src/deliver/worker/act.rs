@@ -22,6 +22,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
         ) {
             let _held = !self.save_dead_letters().await;
         }
+        self.replay_refused().await;
         while self.may_send() {
             // Refused events are kept before newer ones are read: memory stays bounded.
             if !self.save_dead_letters().await {

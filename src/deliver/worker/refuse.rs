@@ -1,13 +1,13 @@
 //! Refused events: noted, made durable as dead letters, then settled.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::Worker;
 use super::state::State;
-use crate::dead_letters::DeadLetter;
+use crate::dead_letters::{DeadLetter, Filter};
 use crate::deliver::window::Settled;
 use crate::event::Event;
 use crate::sink::{HoldCause, RejectCause, Sink};
@@ -35,6 +35,27 @@ impl<L: Log, S: Sink> Worker<L, S> {
         self.unsaved.push((letter, cause));
     }
 
+    /// Has dead letters sent again that were refused for a reason that is gone. Where that cannot
+    /// be noted, a person still can have them sent.
+    pub(super) async fn replay_refused(&mut self) {
+        let ids = std::mem::take(&mut self.replays);
+        if ids.is_empty() {
+            return;
+        }
+        let filter = Filter {
+            ids,
+            ..Filter::default()
+        };
+        let log = self.dead_letters.clone();
+        let asked = tokio::task::spawn_blocking(move || log.request_replay(&filter, false)).await;
+        let destination = &self.name;
+        match asked {
+            Ok(Ok(letters)) => tracing::info!(destination, letters, "dead letters sent again"),
+            Ok(Err(error)) => tracing::error!(destination, %error, "dead letters not sent again"),
+            Err(error) => tracing::error!(destination, %error, "dead letters not sent again"),
+        }
+    }
+
     /// Makes refused events durable as dead letters, then settles them; false where they cannot
     /// be kept, and the destination is held for it.
     pub(super) async fn save_dead_letters(&mut self) -> bool {
@@ -43,12 +64,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
         }
         let letters = self.unsaved.iter().map(|(letter, _)| letter.clone());
         let letters: Vec<_> = letters.collect();
-        let log = Arc::clone(&self.dead_letters);
-        let saved = tokio::task::spawn_blocking(move || {
-            log.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .append(&letters)
-        });
+        let log = self.dead_letters.clone();
+        let saved = tokio::task::spawn_blocking(move || log.append(&letters));
         let problem = match saved.await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.to_string()),

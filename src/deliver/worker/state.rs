@@ -118,11 +118,6 @@ impl<L: Log, S: Sink> Worker<L, S> {
     pub(super) fn take_controls(&mut self) {
         let wanted = *self.controls.borrow_and_update();
         let before = std::mem::replace(&mut self.wanted, wanted);
-        let purged = wanted.purged.saturating_sub(before.purged);
-        if purged > 0 {
-            self.window.purged(purged);
-            self.metrics.discard("purged", purged);
-        }
         if wanted.tries != before.tries {
             let now = Instant::now();
             if let Some(until) = self.state.until_mut() {

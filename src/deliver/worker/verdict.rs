@@ -99,7 +99,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
         }
         self.metrics.delivered_events.inc_by(events.len() as u64);
         let positions = events.iter().map(|(position, _)| *position);
-        self.suspects.delivered(positions);
+        let refused = self.suspects.delivered(positions);
         for item in self.aside.drain(..) {
             self.outbox.push(item);
         }
@@ -109,6 +109,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 destination,
                 "events are no longer refused one after the other"
             );
+            // It was not these events: those that became dead letters are sent again.
+            self.replays = refused;
         }
     }
 
@@ -151,9 +153,9 @@ impl<L: Log, S: Sink> Worker<L, S> {
 
     /// An event that is refused for ever, maybe beside others that were taken.
     fn rejected(&mut self, item: Item, cause: RejectCause, detail: Arc<str>, took_some: bool) {
-        let position = item.position();
+        let id = item.rendered.event.id;
         self.opened(&item);
-        let too_many = !took_some && self.suspects.refused(position, cause);
+        let too_many = !took_some && self.suspects.refused(id, cause);
         if self.refusing && cause == RejectCause::Rejected {
             // The next probe is made with another event.
             self.aside.push(item);

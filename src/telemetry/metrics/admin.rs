@@ -7,7 +7,12 @@ use prometheus::IntCounter;
 use super::declare::{self, Closed, Declare};
 
 /// Commands that the admin listener takes.
-pub const ADMIN_COMMANDS: [&str; 2] = ["journal_skip", "journal_forget"];
+pub const ADMIN_COMMANDS: [&str; 4] = [
+    "journal_skip",
+    "journal_forget",
+    "dead_letters_replay",
+    "dead_letters_purge",
+];
 
 /// What becomes of one; but for `done`, `previewed` and `aborted` also the answer's error word.
 pub const COMMAND_RESULTS: [&str; 13] = [

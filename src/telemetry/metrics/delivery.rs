@@ -83,6 +83,8 @@ struct AccountFamilies {
     filtered: IntCounterVec,
     dead_letters: IntCounterVec,
     dead_letter_events: IntGaugeVec,
+    replayed: IntCounterVec,
+    replay_events: IntGaugeVec,
     discarded: IntCounterVec,
     mismatch: IntGaugeVec,
 }
@@ -132,8 +134,12 @@ pub struct DestinationMetrics {
     /// Sent again although the receiver may have it.
     pub possible_resend: IntCounter,
     dead_letters: Closed<IntCounter>,
-    /// Dead letters waiting for a person.
+    /// Dead letters neither replayed nor purged.
     pub dead_letter_events: IntGauge,
+    /// Dead letters that were sent again and taken.
+    pub replayed: IntCounter,
+    /// Dead letters that are to be sent again.
+    pub replay_events: IntGauge,
     discarded: Closed<IntCounter>,
     /// Unix seconds; 0 for never.
     pub last_success: Gauge,
@@ -192,6 +198,8 @@ impl DeliveryFamilies {
             possible_resend: attempt.duplicates.with_label_values(&resend),
             dead_letters: declare::counters(&account.dead_letters, name, &DEAD_LETTER_REASONS),
             dead_letter_events: account.dead_letter_events.with_label_values(&[name]),
+            replayed: account.replayed.with_label_values(&[name]),
+            replay_events: account.replay_events.with_label_values(&[name]),
             discarded: declare::counters(&account.discarded, name, &DISCARD_REASONS),
             last_success: worker.last_success.with_label_values(&[name]),
             last_attempt: worker.last_attempt.with_label_values(&[name]),
@@ -293,7 +301,17 @@ impl AccountFamilies {
             )?,
             dead_letter_events: d.int_gauges(
                 "dead_letter_events",
-                "Dead letters waiting for a person.",
+                "Dead letters neither replayed nor purged.",
+                DESTINATION,
+            )?,
+            replayed: d.counters(
+                "dead_letters_replayed_total",
+                "Dead letters sent again on request, and taken.",
+                DESTINATION,
+            )?,
+            replay_events: d.int_gauges(
+                "dead_letter_replay_events",
+                "Dead letters that are to be sent again.",
                 DESTINATION,
             )?,
             discarded: d.counters("discarded_events_total", "Events lost.", REASON)?,

@@ -1,0 +1,122 @@
+//! Rewriting a log without what is settled.
+//!
+//! The present letters go into a new file beside the log, which is synced before it takes the
+//! log's name, and the name is synced after. A kill at any step leaves one whole log under the
+//! name: the old one or the new one, which say the same.
+
+use std::io::{self, BufWriter, Write};
+
+use jiff::Timestamp;
+
+use super::file::{LogFile, create, new_path, read_index, read_span};
+use super::index::Span;
+use super::line;
+use super::{DeadLetterError, LetterState};
+use crate::event::EventId;
+
+/// A point at which a rewrite can be broken off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Nothing was done.
+    Write,
+    /// The new file is written.
+    Sync,
+    /// It is on disk.
+    Rename,
+    /// It has the log's name.
+    SyncDirectory,
+}
+
+impl LogFile {
+    /// Rewrites the log; that it cannot be done costs space and nothing else.
+    pub(super) fn compact_or_warn(&mut self) {
+        if let Err(error) = self.compact(|_| Ok(())) {
+            tracing::warn!(%error, "settled dead letters still take space");
+        }
+    }
+
+    /// Rewrites the log; `reached` is asked before each step.
+    pub(super) fn compact(
+        &mut self,
+        mut reached: impl FnMut(Step) -> io::Result<()>,
+    ) -> Result<(), DeadLetterError> {
+        let path = new_path(&self.path);
+        let mut rewrite = || {
+            reached(Step::Write)?;
+            let file = create(&path, true)?;
+            let mut out = BufWriter::new(file);
+            self.write_present(&mut out)?;
+            let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+            reached(Step::Sync)?;
+            file.sync_all()?;
+            reached(Step::Rename)?;
+            std::fs::rename(&path, &self.path)?;
+            Ok(file)
+        };
+        let mut file = match rewrite() {
+            Ok(file) => file,
+            Err(error) => {
+                if let Err(error) = std::fs::remove_file(&path) {
+                    tracing::debug!(%error, "no rewritten dead-letter log to remove");
+                }
+                return Err(self.failed("rewrite", error));
+            }
+        };
+        let length = file.metadata().map(|metadata| metadata.len());
+        let length = length.map_err(|error| self.failed("rewrite", error))?;
+        self.index = read_index(&mut file, length, &self.path)?;
+        self.file = file;
+        self.length = length;
+        // Until the name is on disk a power cut may bring the old log back, which says the same.
+        // What is appended from here on is in the new one only, so nothing is before it is.
+        self.name_synced = false;
+        let reached = reached(Step::SyncDirectory);
+        reached.map_err(|error| self.failed("rewrite", error))?;
+        self.sync_name()
+    }
+
+    fn write_present(&self, out: &mut impl Write) -> io::Result<()> {
+        for span in &self.index.unreadable {
+            out.write_all(&read_span(&self.file, *span)?)?;
+        }
+        let mut states = [
+            (LetterState::Waiting, "replay", Vec::new()),
+            (LetterState::Sending, "sending", Vec::new()),
+        ];
+        for entry in self.index.entries() {
+            self.write_letter(out, entry.id, entry.line)?;
+            for (state, _, ids) in &mut states {
+                if *state == entry.state {
+                    ids.push(entry.id);
+                }
+            }
+        }
+        let now = Timestamp::now();
+        let mut lines = Vec::new();
+        for (_, kind, ids) in states {
+            for line in line::about(kind, &ids, now) {
+                line::put(&mut lines, &line);
+            }
+        }
+        if self.index.uncounted > 0 {
+            line::put(&mut lines, &line::purged(self.index.uncounted, now));
+        }
+        if let Some(counting) = self.index.counting {
+            let line = line::counting(counting.events, counting.dead_lettered);
+            line::put(&mut lines, &line);
+        }
+        out.write_all(&lines)
+    }
+
+    /// A letter's line as it is, or with what its last refusal said.
+    fn write_letter(&self, out: &mut impl Write, id: EventId, span: Span) -> io::Result<()> {
+        if self.index.refusal(id).is_none() {
+            return out.write_all(&read_span(&self.file, span)?);
+        }
+        let letter = self.letter(id).map_err(io::Error::other)?;
+        let letter = letter.ok_or_else(|| io::Error::other("a letter is gone"))?;
+        let mut line = Vec::new();
+        line::put(&mut line, &letter.into_fields());
+        out.write_all(&line)
+    }
+}
