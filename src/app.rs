@@ -296,9 +296,12 @@ async fn make_worker(
     if let Some(max_bytes) = destination.max_backlog_bytes {
         log.limit_backlog(&destination.name, max_bytes);
     }
-    let plaintext = view::url(&destination.kind).is_some_and(|url| url.starts_with("http://"));
+    let endpoint = destination.kind.endpoint();
+    let plaintext = endpoint.is_some_and(|endpoint| endpoint.url.starts_with("http://"));
     let handles = metrics.destination(&destination.name, plaintext);
     handles.limit(destination.max_backlog_bytes);
+    let unverified = endpoint.is_some_and(|endpoint| endpoint.tls.skip_verify);
+    handles.unverified.set(i64::from(unverified));
     let status = DestinationStatus::new(handles.clone());
     let options = deliver::Options {
         destination: destination.clone(),

@@ -17,8 +17,9 @@ mod destination;
 mod tests;
 
 pub use destination::{
-    BatchLimits, Destination, Elasticsearch, ElasticsearchAuth, Endpoint, File, Format, Framing,
-    Http, HttpAuth, Kind, Retry, SplunkHec, Start,
+    BatchLimits, ClientCertificate, Destination, Elasticsearch, ElasticsearchAuth, Endpoint,
+    EndpointTls, File, Format, Framing, Http, HttpAuth, Kind, Proxy, Retry, SplunkHec, Start,
+    TlsVersion,
 };
 
 /// The whole configuration.

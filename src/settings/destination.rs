@@ -96,8 +96,51 @@ pub struct Endpoint {
     pub request_timeout: Duration,
     /// PEM bundle trusted instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// What else TLS is told.
+    pub tls: EndpointTls,
+    /// The way out, where there is no direct one.
+    pub proxy: Option<Proxy>,
     /// Whether request bodies are compressed.
     pub gzip: bool,
+}
+
+/// TLS with a destination, besides whom it trusts.
+#[derive(Clone, Debug, Default)]
+pub struct EndpointTls {
+    /// Shown to a server that asks for a certificate.
+    pub client: Option<ClientCertificate>,
+    /// Older versions are refused.
+    pub min_version: TlsVersion,
+    /// Whether any certificate of the server is accepted, of whomever.
+    pub skip_verify: bool,
+}
+
+/// The relay's own certificate at a destination.
+#[derive(Clone, Debug)]
+pub struct ClientCertificate {
+    /// Certificate chain, PEM, leaf first.
+    pub certificate_file: PathBuf,
+    /// Its private key, PEM.
+    pub key_file: PathBuf,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// 1.2.
+    #[default]
+    V1_2,
+    /// 1.3.
+    V1_3,
+}
+
+/// An HTTP proxy: `CONNECT` for https, the full URL in the request line for http.
+#[derive(Clone, Debug)]
+pub struct Proxy {
+    /// `http://host:port`, without credentials.
+    pub url: String,
+    /// User and password of Basic authentication at the proxy.
+    pub login: Option<(String, Secret)>,
 }
 
 /// Splunk HTTP Event Collector.
@@ -222,6 +265,16 @@ impl Kind {
             Self::File(_) => "file",
         }
     }
+
+    /// Where an HTTP destination is.
+    pub fn endpoint(&self) -> Option<&Endpoint> {
+        match self {
+            Self::SplunkHec(splunk) => Some(&splunk.endpoint),
+            Self::Elasticsearch(elastic) => Some(&elastic.endpoint),
+            Self::Http(http) => Some(&http.endpoint),
+            Self::File(_) => None,
+        }
+    }
 }
 
 /// Without the path and query of the URL, which may be a capability.
@@ -237,6 +290,8 @@ impl fmt::Debug for Endpoint {
             .field("connect_timeout", &self.connect_timeout)
             .field("request_timeout", &self.request_timeout)
             .field("ca_file", &self.ca_file)
+            .field("tls", &self.tls)
+            .field("proxy", &self.proxy)
             .field("gzip", &self.gzip)
             .finish()
     }

@@ -16,6 +16,7 @@ mod siem;
 
 mod arrival;
 mod commands;
+mod destination_tls;
 mod front_door;
 mod journal_commands;
 mod journal_repairs;

@@ -90,6 +90,7 @@ struct WorkerFamilies {
     max_backlog: IntGaugeVec,
     heartbeat: GaugeVec,
     insecure: IntGaugeVec,
+    unverified: IntGaugeVec,
 }
 
 /// Handles of one destination.
@@ -133,6 +134,8 @@ pub struct DestinationMetrics {
     /// Bytes of segments that this destination still needs.
     pub retained_bytes: IntGauge,
     max_backlog: IntGauge,
+    /// 1 where the server's certificate is not checked.
+    pub unverified: IntGauge,
     /// accepted - delivered - dead-lettered - filtered - discarded - queued; 0 when all is well.
     pub mismatch: IntGauge,
     /// When its worker last turned its loop, Unix seconds.
@@ -183,6 +186,7 @@ impl DeliveryFamilies {
                 .collect(),
             retained_bytes: worker.retained_bytes.with_label_values(&[name]),
             max_backlog: worker.max_backlog.with_label_values(&[name]),
+            unverified: worker.unverified.with_label_values(&[name]),
             mismatch: account.mismatch.with_label_values(&[name]),
             heartbeat: worker.heartbeat.with_label_values(&[name]),
         };
@@ -320,6 +324,11 @@ impl WorkerFamilies {
             insecure: d.int_gauges(
                 "destination_plaintext",
                 "1 where events leave without TLS.",
+                DESTINATION,
+            )?,
+            unverified: d.int_gauges(
+                "destination_tls_unverified",
+                "1 where the certificate of the destination is not checked.",
                 DESTINATION,
             )?,
         })
