@@ -26,7 +26,7 @@ const DRIP_PAUSE: Duration = Duration::from_millis(20);
 const WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// One request as it came in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Received {
     /// 0 for the first request since [`FakeHttp::start`].
     pub(crate) number: usize,
@@ -313,14 +313,10 @@ async fn read_request(stream: &mut Pin<Box<dyn Stream>>, unread: &mut Vec<u8>) -
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
     let mut received = Received {
-        number: 0,
         method,
         path,
         headers,
-        body: Vec::new(),
-        wire_bytes: 0,
-        connection: 0,
-        client_certificate: None,
+        ..Received::default()
     };
     let length = received.header("content-length").unwrap_or("0");
     let length: usize = length.parse().ok()?;
