@@ -5,10 +5,12 @@
 //! then workers and listeners run. Order of the stop: not ready, ingest, workers, cursors, admin,
 //! journal.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -38,18 +40,28 @@ use view::{DestinationView, RelayView};
 /// Time that a forced end of requests and deliveries may take.
 const FORCE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Runs the relay until `stop` is cancelled or a stage fails.
+/// What the outside asks of a running relay.
+#[derive(Clone, Default)]
+pub struct Signals {
+    /// Ends it gracefully.
+    pub stop: CancellationToken,
+    /// Has destinations open their files anew and read secrets and certificates again. Asked for
+    /// several times before it is seen, it is done once.
+    pub refresh: Arc<Notify>,
+}
+
+/// Runs the relay until it is asked to stop or a stage fails.
 pub async fn run(
     settings: Settings,
     warnings: Vec<String>,
     metrics: Arc<Metrics>,
-    stop: CancellationToken,
+    signals: Signals,
 ) -> Result<(), RunError> {
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
     let relay = Relay::start(settings, warnings, metrics).await?;
-    relay.serve(stop).await
+    relay.serve(signals).await
 }
 
 /// The stages of a running relay.
@@ -57,6 +69,8 @@ struct Relay {
     settings: Settings,
     log: LocalLog,
     view: Arc<RelayView>,
+    /// The workers' sinks, to have them refreshed.
+    sinks: Vec<AnySink>,
     workers: JoinSet<Result<(), WorkerError>>,
     ingest: JoinSet<()>,
     admin: JoinSet<()>,
@@ -89,9 +103,12 @@ impl Relay {
         let tokens = Tokens::default();
         let mut workers = Vec::new();
         let mut destinations = Vec::new();
+        let mut sinks = Vec::new();
         for destination in &settings.destinations {
+            let sink = AnySink::build(destination)?;
+            sinks.push(sink.clone());
             let (worker, view) =
-                make_worker(destination, &settings, &log, &metrics, &tokens).await?;
+                make_worker(destination, sink, &settings, &log, &metrics, &tokens).await?;
             workers.push(worker);
             destinations.push(view);
         }
@@ -138,6 +155,7 @@ impl Relay {
         let mut relay = Self {
             log,
             view,
+            sinks,
             workers: JoinSet::new(),
             ingest: JoinSet::new(),
             admin: JoinSet::new(),
@@ -167,9 +185,10 @@ impl Relay {
     }
 
     /// Waits for the stop, or for a stage that ends by itself, and stops all.
-    async fn serve(mut self, stop: CancellationToken) -> Result<(), RunError> {
+    async fn serve(mut self, signals: Signals) -> Result<(), RunError> {
         let outcome = tokio::select! {
-            () = stop.cancelled() => Ok(()),
+            () = signals.stop.cancelled() => Ok(()),
+            never = refresh_on(&signals.refresh, &self.sinks) => match never {},
             ended = self.workers.join_next(), if !self.workers.is_empty() => match ended {
                 Some(Ok(Err(error))) => Err(RunError::Worker(error)),
                 Some(Err(error)) => Err(RunError::Task(error.to_string())),
@@ -219,6 +238,19 @@ impl Relay {
         self.admin.shutdown().await;
         tracing::info!("stopped");
         synced.map_err(RunError::Cursors)
+    }
+}
+
+/// Refreshes the sinks each time it is asked for. Reading their files may take long on a disk that
+/// hangs, so it holds nothing up.
+async fn refresh_on(asked: &Notify, sinks: &[AnySink]) -> Infallible {
+    loop {
+        asked.notified().await;
+        tracing::info!("destinations open files anew and read secrets and certificates again");
+        for sink in sinks {
+            let sink = sink.clone();
+            tokio::task::spawn_blocking(move || sink.refresh());
+        }
     }
 }
 
@@ -274,6 +306,7 @@ fn unrouted(settings: &Settings) -> impl Iterator<Item = &settings::Source> {
 /// its own can fail: the journal keeps events for a registered one until it is forgotten.
 async fn make_worker(
     destination: &settings::Destination,
+    sink: AnySink,
     settings: &Settings,
     log: &LocalLog,
     metrics: &Arc<Metrics>,
@@ -283,7 +316,6 @@ async fn make_worker(
         settings::Start::Earliest => StartAt::Earliest,
         settings::Start::Latest => StartAt::Latest,
     };
-    let sink = AnySink::build(destination)?;
     let letters = &settings.dead_letters;
     let dead_letters = DeadLetterLog::open(
         &letters.directory,

@@ -17,9 +17,9 @@ mod destination;
 mod tests;
 
 pub use destination::{
-    BatchLimits, ClientCertificate, Destination, Elasticsearch, ElasticsearchAuth, Endpoint,
-    EndpointTls, File, Format, Framing, Http, HttpAuth, Kind, Proxy, Retry, SplunkHec, Start,
-    TlsVersion,
+    BatchLimits, ClientCertificate, Compress, Destination, Elasticsearch, ElasticsearchAuth,
+    Endpoint, EndpointTls, File, Format, Framing, Http, HttpAuth, Kind, Proxy, Retry, SplunkHec,
+    Start, TlsVersion,
 };
 
 /// The whole configuration.

@@ -251,8 +251,21 @@ pub struct File {
     pub rotate_age: Option<Duration>,
     /// Rotated files kept; older ones are deleted. None keeps all.
     pub keep_files: Option<usize>,
+    /// What becomes of rotated files.
+    pub compress: Compress,
+    /// Free bytes left on the file system; nothing is written that would leave less.
+    pub min_free_bytes: u64,
     /// Whether each event is wrapped as `{"id", "received", "source", "event"}`.
     pub envelope: bool,
+}
+
+/// How rotated files are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compress {
+    /// Not at all.
+    None,
+    /// As `NAME.gz`.
+    Gzip,
 }
 
 impl Kind {
