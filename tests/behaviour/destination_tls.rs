@@ -1,7 +1,9 @@
-//! Proves that a certificate that is not checked is told of wherever an operator looks, and that
-//! `check` finds certificates that cannot be used.
+//! Proves that a certificate that is not checked is told of wherever an operator looks, that
+//! `check` finds certificates that cannot be used, and that SIGHUP has a renewed one shown.
 
-use crate::relay::Setup;
+use crate::authority::{Authority, Leaf};
+use crate::fake_http::{FakeHttp, Reply};
+use crate::relay::{PATIENCE, Setup};
 
 const DESTINATION: &str = "[destinations.soar]\nkind = \"http\"\nurl = \"https://127.0.0.1:9/\"\n";
 
@@ -47,4 +49,45 @@ fn check_and_run_refuse_certificates_that_cannot_be_used() {
             "{stderr}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_renewed_client_certificate_is_shown_after_sighup() {
+    let ca = Authority::new();
+    let tls = ca.demanding_server(&[&rustls::version::TLS13]);
+    let server = FakeHttp::start_tls(|_| Reply::status(204, ""), tls).await;
+    let destination = format!(
+        "[destinations.soar]\nkind = \"http\"\nurl = \"{}/\"\nca_file = \"ca.pem\"\n\
+         client_cert_file = \"client.pem\"\nclient_key_file = \"client.key\"\n",
+        server.url()
+    );
+    let setup = Setup::new("", &destination);
+    std::fs::write(setup.path("ca.pem"), &ca.ca_pem).unwrap();
+    let sign = || {
+        let pair = ca.sign(&Leaf::named("relay"));
+        pair.write(&setup.path("client.pem"), &setup.path("client.key"));
+        Some(pair.certificate_der())
+    };
+    let first = sign();
+    let relay = setup.start();
+    relay.accepted("{\"n\":1}").await;
+    assert_eq!(server.wait_for(1).await[0].client_certificate, first);
+
+    let renewed = sign();
+    relay.signal("HUP");
+    let deadline = std::time::Instant::now() + PATIENCE;
+    for number in 2.. {
+        relay.accepted(format!("{{\"n\":{number}}}")).await;
+        let received = server.wait_for(number).await;
+        if received[number - 1].client_certificate == renewed {
+            break;
+        }
+        assert!(
+            std::time::Instant::now() < deadline,
+            "the old one is shown still"
+        );
+    }
+    let status = relay.drained("soar").await;
+    assert_eq!(status["state"], "delivering");
+    assert!(relay.stop().await.success(), "SIGHUP ends no relay");
 }

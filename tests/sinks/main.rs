@@ -8,6 +8,7 @@
     clippy::indexing_slicing
 )]
 
+#[path = "../support/authority.rs"]
 mod authority;
 mod client_certificates;
 #[path = "../support/fake_http.rs"]

@@ -82,7 +82,7 @@ impl Packer {
         let plain = match self.names.plain() {
             Ok(plain) => plain,
             Err(error) => {
-                tracing::warn!(%error, %directory, "no look at rotated files, they stay as they are");
+                tracing::warn!(%error, %directory, "rotated files not listed");
                 return;
             }
         };
@@ -94,7 +94,7 @@ impl Packer {
                 let path = plain.display();
                 tracing::warn!(
                     %error, %path,
-                    "rotated file not compressed, it stays as it is until the next rotation or start"
+                    "rotated file not compressed, the next rotation or start tries again"
                 );
             }
         }

@@ -1,5 +1,7 @@
 //! A certificate authority of a test, and what it signs.
 
+#![allow(dead_code, clippy::unwrap_used)]
+
 use std::path::Path;
 use std::sync::Arc;
 
