@@ -178,12 +178,17 @@ async fn http_is_asked_of_the_proxy_by_its_full_url_with_the_proxys_login() {
     assert_eq!(request.header("host"), Some("siem.invalid:8088"));
     assert_eq!(request.header("proxy-authorization"), Some(BASIC));
 
+    // The secret notices by itself; the sink has to follow.
     std::fs::write(login.path(), "next").unwrap();
+    login.secret.reread();
+    assert!(is_delivered(&sink.send(&batch()).await));
+    std::fs::write(login.path(), "last").unwrap();
     sink.refresh();
     assert!(is_delivered(&sink.send(&batch()).await));
-    let rotated = "Basic cmVsYXk6bmV4dA==";
-    let request = &proxy.received()[1];
-    assert_eq!(request.header("proxy-authorization"), Some(rotated));
+    for (number, rotated) in [(1, "Basic cmVsYXk6bmV4dA=="), (2, "Basic cmVsYXk6bGFzdA==")] {
+        let request = &proxy.received()[number];
+        assert_eq!(request.header("proxy-authorization"), Some(rotated));
+    }
 }
 
 #[tokio::test]
