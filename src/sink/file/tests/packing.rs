@@ -95,6 +95,16 @@ fn what_a_crash_left_of_any_step_becomes_one_whole_compressed_file() {
     let whole = rig.rotated(whole);
     fs::write(unfinished(&whole), "as good as any").unwrap();
     let named = rig.rotated(named);
+    // Deleted for keep_files by the process that was compressing it.
+    fs::write(
+        unfinished(
+            &rig.directory
+                .path()
+                .join("events-20261123T144205123Z-0001.jsonl"),
+        ),
+        "",
+    )
+    .unwrap();
     // Not ours, perhaps: another program that compresses would write just here.
     fs::write(packed(&named), [0x1f, 0x8b, 0x08]).unwrap();
     let done = rig.rotated(done);
