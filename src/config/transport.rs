@@ -39,8 +39,7 @@ pub(super) fn tls(table: &Table<'_>, plain: bool) -> EndpointTls {
         table.warning(
             "insecure_skip_verify",
             "the server's certificate is not checked, so that whoever gets between reads \
-             credentials and events; set ca_file to the server's CA, or to its own certificate, \
-             instead",
+             credentials and events; set ca_file to the CA of its certificate instead",
         );
     }
     EndpointTls {

@@ -180,7 +180,7 @@ mod tests {
         fs::write(packed(&next), "").unwrap();
         fs::write(unfinished(&next), "").unwrap();
         assert_eq!(names.rotated().unwrap(), [plain, next.clone()]);
-        assert_eq!(names.plain().unwrap(), [next.clone()]);
+        assert_eq!(names.plain().unwrap(), [next.as_path()]);
         assert_eq!(names.unfinished().unwrap(), [unfinished(&next)]);
     }
 
