@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::relay::{PATIENCE, Relay, Setup, eventually};
 use crate::siem::file_ids;
@@ -76,10 +76,8 @@ fn files(setup: &Setup) -> Vec<PathBuf> {
         .collect()
 }
 
-fn has(files: &[PathBuf], suffix: &str) -> bool {
-    files
-        .iter()
-        .any(|path| path.to_string_lossy().ends_with(suffix))
+fn ends(path: &Path, suffix: &str) -> bool {
+    path.to_string_lossy().ends_with(suffix)
 }
 
 /// A JSON object that hardly gets smaller.
@@ -108,7 +106,7 @@ async fn a_kill_while_files_are_rotated_and_compressed_loses_nothing() {
         // Every other time in the middle of a compression, else between two of them.
         let wanted = if round % 2 == 0 { ".gz.tmp" } else { ".gz" };
         let deadline = std::time::Instant::now() + PATIENCE;
-        while !has(&files(&setup), wanted) {
+        while !files(&setup).iter().any(|path| ends(path, wanted)) {
             assert!(
                 std::time::Instant::now() < deadline,
                 "no {wanted}: {:?}",
@@ -124,15 +122,13 @@ async fn a_kill_while_files_are_rotated_and_compressed_loses_nothing() {
     relay.drained("archive").await;
     eventually("all that is rotated is compressed", || {
         let files = files(&setup);
-        let plain = files.iter().filter(|path| !has(&[(*path).clone()], ".gz"));
+        let plain = files.iter().filter(|path| !ends(path, ".gz"));
         // The file being written, and its lock.
         plain.count() == 2
     })
     .await;
     let mut texts = setup.text("archive/events.jsonl");
-    let packed = files(&setup)
-        .into_iter()
-        .filter(|path| has(&[path.clone()], ".gz"));
+    let packed = files(&setup).into_iter().filter(|path| ends(path, ".gz"));
     for path in packed {
         let file = std::fs::File::open(path).unwrap();
         flate2::read::GzDecoder::new(file)
