@@ -5,10 +5,12 @@
 //! then workers and listeners run. Order of the stop: not ready, ingest, workers, cursors, admin,
 //! journal.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -40,18 +42,28 @@ use view::{DestinationView, RelayView};
 /// Time that a forced end of requests and deliveries may take.
 const FORCE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Runs the relay until `stop` is cancelled or a stage fails.
+/// What the outside asks of a running relay.
+#[derive(Clone, Default)]
+pub struct Signals {
+    /// Ends it gracefully.
+    pub stop: CancellationToken,
+    /// Has destinations open their files anew and read secrets and certificates again. Asked for
+    /// several times before it is seen, it is done once.
+    pub refresh: Arc<Notify>,
+}
+
+/// Runs the relay until it is asked to stop or a stage fails.
 pub async fn run(
     settings: Settings,
     warnings: Vec<String>,
     metrics: Arc<Metrics>,
-    stop: CancellationToken,
+    signals: Signals,
 ) -> Result<(), RunError> {
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
     let relay = Relay::start(settings, warnings, metrics).await?;
-    relay.serve(stop).await
+    relay.serve(signals).await
 }
 
 /// The stages of a running relay.
@@ -59,6 +71,8 @@ struct Relay {
     settings: Settings,
     log: LocalLog,
     view: Arc<RelayView>,
+    /// The workers' sinks, to have them refreshed.
+    sinks: Vec<AnySink>,
     workers: JoinSet<Result<(), WorkerError>>,
     /// The replays of dead letters; they end with the workers.
     replays: JoinSet<()>,
@@ -94,9 +108,12 @@ impl Relay {
         let mut workers = Vec::new();
         let mut replays = Vec::new();
         let mut destinations = Vec::new();
+        let mut sinks = Vec::new();
         for destination in &settings.destinations {
+            let sink = AnySink::build(destination)?;
+            sinks.push(sink.clone());
             let (worker, replay, view) =
-                make_worker(destination, &settings, &log, &metrics, &tokens).await?;
+                make_worker(destination, sink, &settings, &log, &metrics, &tokens).await?;
             workers.push(worker);
             replays.push(replay);
             destinations.push(view);
@@ -147,6 +164,7 @@ impl Relay {
         let mut relay = Self {
             log,
             view,
+            sinks,
             workers: JoinSet::new(),
             replays: JoinSet::new(),
             ingest: JoinSet::new(),
@@ -180,9 +198,10 @@ impl Relay {
     }
 
     /// Waits for the stop, or for a stage that ends by itself, and stops all.
-    async fn serve(mut self, stop: CancellationToken) -> Result<(), RunError> {
+    async fn serve(mut self, signals: Signals) -> Result<(), RunError> {
         let outcome = tokio::select! {
-            () = stop.cancelled() => Ok(()),
+            () = signals.stop.cancelled() => Ok(()),
+            never = refresh_on(&signals.refresh, &self.sinks) => match never {},
             ended = self.workers.join_next(), if !self.workers.is_empty() => match ended {
                 Some(Ok(Err(error))) => Err(RunError::Worker(error)),
                 Some(Err(error)) => Err(RunError::Task(error.to_string())),
@@ -233,6 +252,19 @@ impl Relay {
         self.admin.shutdown().await;
         tracing::info!("stopped");
         synced.map_err(RunError::Cursors)
+    }
+}
+
+/// Refreshes the sinks each time it is asked for. Reading their files may take long on a disk that
+/// hangs, so it holds nothing up.
+async fn refresh_on(asked: &Notify, sinks: &[AnySink]) -> Infallible {
+    loop {
+        asked.notified().await;
+        tracing::info!("destinations open files anew and read secrets and certificates again");
+        for sink in sinks {
+            let sink = sink.clone();
+            tokio::task::spawn_blocking(move || sink.refresh());
+        }
     }
 }
 
@@ -288,6 +320,7 @@ fn unrouted(settings: &Settings) -> impl Iterator<Item = &settings::Source> {
 /// its own can fail: the journal keeps events for a registered one until it is forgotten.
 async fn make_worker(
     destination: &settings::Destination,
+    sink: AnySink,
     settings: &Settings,
     log: &LocalLog,
     metrics: &Arc<Metrics>,
@@ -304,7 +337,7 @@ async fn make_worker(
         settings::Start::Earliest => StartAt::Earliest,
         settings::Start::Latest => StartAt::Latest,
     };
-    let sink = Arc::new(AnySink::build(destination)?);
+    let sink = Arc::new(sink);
     let letters = &settings.dead_letters;
     let dead_letters = DeadLetterLog::open(
         &letters.directory,
@@ -317,12 +350,15 @@ async fn make_worker(
     if let Some(max_bytes) = destination.max_backlog_bytes {
         log.limit_backlog(&destination.name, max_bytes);
     }
-    let plaintext = view::url(&destination.kind).is_some_and(|url| url.starts_with("http://"));
+    let endpoint = destination.kind.endpoint();
+    let plaintext = endpoint.is_some_and(|endpoint| endpoint.url.starts_with("http://"));
     let handles = metrics.destination(&destination.name, plaintext);
     handles.limit(destination.max_backlog_bytes);
     let dead_letters = dead_letters
         .with_reserve(letters.reserve_bytes)
         .with_metrics(handles.clone());
+    let unverified = endpoint.is_some_and(|endpoint| endpoint.tls.skip_verify);
+    handles.unverified.set(i64::from(unverified));
     let status = DestinationStatus::new(handles.clone());
     let controls = Controls::new();
     let renderer = Renderer::new(&settings.sources, destination.format, sink.shape());

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Loaded};
+use crate::sink::AnySink;
 
 mod dead_letters;
 mod journal;
@@ -108,6 +109,15 @@ fn check(file: &Path) -> Result<(), Failure> {
     let Loaded { settings, warnings } = load(file)?;
     for warning in warnings {
         say(format_args!("warning: {warning}"))?;
+    }
+    // Certificates and keys are judged where they are used; nothing is connected or opened.
+    let unusable: Vec<_> = settings
+        .destinations
+        .iter()
+        .filter_map(|destination| Some(AnySink::build(destination).err()?.to_string()))
+        .collect();
+    if !unusable.is_empty() {
+        return Err(Failure::new(CONFIG_INVALID, unusable.join("\n")));
     }
     say(format_args!(
         "{}: no problems; {} source(s), {} destination(s)",

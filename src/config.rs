@@ -20,6 +20,7 @@ mod source;
 mod table;
 #[cfg(test)]
 mod tests;
+mod transport;
 mod tree;
 mod units;
 mod values;

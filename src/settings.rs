@@ -17,8 +17,9 @@ mod destination;
 mod tests;
 
 pub use destination::{
-    BatchLimits, Destination, Elasticsearch, ElasticsearchAuth, Endpoint, File, Format, Framing,
-    Http, HttpAuth, Kind, Retry, SendingPace, SplunkHec, Start,
+    BatchLimits, ClientCertificate, Compress, Destination, Elasticsearch, ElasticsearchAuth,
+    Endpoint, EndpointTls, File, Format, Framing, Http, HttpAuth, Kind, Proxy, Retry, SendingPace,
+    SplunkHec, Start, TlsVersion,
 };
 
 /// The whole configuration.

@@ -20,6 +20,7 @@ const RULES: &str = include_str!("../deploy/prometheus/rules.yml");
 const RULES_TEST: &str = include_str!("../deploy/prometheus/rules_test.yml");
 const RUNBOOKS: &str = include_str!("../docs/operations.md");
 const DOCKERFILE: &str = include_str!("../deploy/Dockerfile");
+const UNIT: &str = include_str!("../deploy/systemd/siem-relay.service");
 const DOCKERIGNORE: &str = include_str!("../.dockerignore");
 
 #[test]
@@ -66,6 +67,20 @@ fn every_alert_has_a_runbook_and_a_test() {
             RUNBOOKS.lines().any(|line| line == heading),
             "no heading {heading}"
         );
+    }
+}
+
+#[test]
+fn a_reload_of_the_service_is_the_signal_that_the_runbook_names() {
+    let set = |key: &str| {
+        let mut values = UNIT.lines().filter_map(|line| line.strip_prefix(key));
+        (values.next(), values.next())
+    };
+    assert_eq!(set("ExecReload="), (Some("/bin/kill -HUP $MAINPID"), None));
+    // Else a supervisor would take SIGHUP for the end.
+    assert_eq!(set("KillSignal="), (Some("SIGTERM"), None));
+    for part in ["\n## SIGHUP\n", "systemctl reload siem-relay"] {
+        assert!(RUNBOOKS.contains(part), "{part}");
     }
 }
 

@@ -11,7 +11,7 @@ use crate::admin::{Readiness, View};
 use crate::dead_letters::DeadLetterLog;
 use crate::deliver::{Controls, DestinationStatus, ReplayStatus};
 use crate::ingest::{Ingest, SourceStatus};
-use crate::settings::{Destination, Format, Kind};
+use crate::settings::{Destination, Format};
 use crate::spool::{Head, Health, LocalLog, Log, Shed};
 use crate::telemetry::metrics::Metrics;
 
@@ -138,7 +138,11 @@ impl RelayView {
         report::Destination {
             name: view.settings.name.clone(),
             kind: view.settings.kind.as_str(),
-            host: url(&view.settings.kind).and_then(url_host),
+            host: view
+                .settings
+                .kind
+                .endpoint()
+                .and_then(|endpoint| url_host(&endpoint.url)),
             format: match view.settings.format {
                 Format::Original => "original",
                 Format::Ecs => "ecs",
@@ -190,16 +194,6 @@ pub(super) fn left_behind(
              --config FILE {name}`"
         )
     })
-}
-
-/// The configured URL of a destination that has one.
-pub(super) fn url(kind: &Kind) -> Option<&str> {
-    match kind {
-        Kind::SplunkHec(splunk) => Some(&splunk.endpoint.url),
-        Kind::Elasticsearch(elastic) => Some(&elastic.endpoint.url),
-        Kind::Http(http) => Some(&http.endpoint.url),
-        Kind::File(_) => None,
-    }
 }
 
 fn letters(view: &DestinationView) -> report::DeadLetters {

@@ -4,10 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 use super::{CONFIG_INVALID, Failure, RUNTIME_FAILED, load, open_files};
-use crate::app;
+use crate::app::{self, Signals};
 use crate::config::Loaded;
 use crate::telemetry::{logs, metrics::Metrics};
 
@@ -39,9 +38,9 @@ pub(super) fn run(file: &Path) -> Result<(), Failure> {
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!(version, config = %file.display(), "relay starts");
     let ended = runtime.block_on(async {
-        let stop = CancellationToken::new();
-        watch_signals(stop.clone()).map_err(|error| Failure::new(RUNTIME_FAILED, error))?;
-        app::run(settings, warnings, metrics, stop)
+        let signals = Signals::default();
+        watch_signals(signals.clone()).map_err(|error| Failure::new(RUNTIME_FAILED, error))?;
+        app::run(settings, warnings, metrics, signals)
             .await
             .map_err(|error| {
                 tracing::error!(%error, "relay failed");
@@ -53,22 +52,29 @@ pub(super) fn run(file: &Path) -> Result<(), Failure> {
     ended
 }
 
-/// The first SIGTERM or SIGINT stops gracefully; a second one ends the process at once.
-fn watch_signals(stop: CancellationToken) -> std::io::Result<()> {
+/// The first SIGTERM or SIGINT stops gracefully; a second one ends the process at once. SIGHUP has
+/// files and secrets opened and read anew, and never ends it.
+fn watch_signals(signals: Signals) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         loop {
             let name = tokio::select! {
                 _ = terminate.recv() => "SIGTERM",
                 _ = interrupt.recv() => "SIGINT",
+                _ = hangup.recv() => {
+                    tracing::info!(signal = "SIGHUP", "refresh asked for");
+                    signals.refresh.notify_one();
+                    continue;
+                }
             };
-            if stop.is_cancelled() {
+            if signals.stop.is_cancelled() {
                 tracing::warn!(signal = name, "second signal: ending at once");
                 std::process::exit(i32::from(RUNTIME_FAILED));
             }
             tracing::info!(signal = name, "stop asked for");
-            stop.cancel();
+            signals.stop.cancel();
         }
     });
     Ok(())

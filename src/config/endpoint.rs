@@ -12,6 +12,7 @@ use crate::settings::Endpoint;
 use super::names::secret_like;
 use super::sections::is_loopback;
 use super::table::Table;
+use super::transport;
 
 const SECOND: Duration = Duration::from_secs(1);
 const CENTISECOND: Duration = Duration::from_millis(10);
@@ -60,15 +61,25 @@ pub(super) fn endpoint(table: &Table<'_>, login: bool, shape: &Shape) -> Option<
     let request_timeout = table.duration("request_timeout", 30 * SECOND, range);
     let ca_file = table.readable("ca_file");
     let gzip = table.flag("gzip", shape.gzip);
-    let url = url?;
-    let uri = match checked(&url, shape) {
-        Ok(uri) => uri,
+    let proxy = transport::proxy(table);
+    let uri = url.as_deref().and_then(|url| match checked(url, shape) {
+        Ok(uri) => Some(uri),
         Err((what, remedy)) => {
             table.problem("url", what, remedy);
-            return None;
+            None
         }
+    });
+    let is_http = uri
+        .as_ref()
+        .is_some_and(|uri| uri.scheme_str() == Some("http"));
+    let tls = transport::tls(table, is_http);
+    let (url, uri) = (url?, uri?);
+    // A proxy elsewhere takes even what is meant for this machine across the network.
+    let stays_here = match &proxy {
+        Some(proxy) => transport::is_local(proxy) && uri.host().is_some_and(is_local),
+        None => uri.host().is_some_and(is_local),
     };
-    let plain = uri.scheme_str() == Some("http") && !uri.host().is_some_and(is_local);
+    let plain = is_http && !stays_here;
     if plain && login && !allow_plaintext {
         table.problem(
             "url",
@@ -93,6 +104,8 @@ pub(super) fn endpoint(table: &Table<'_>, login: bool, shape: &Shape) -> Option<
         connect_timeout,
         request_timeout,
         ca_file,
+        tls,
+        proxy,
         gzip,
     })
 }
@@ -141,7 +154,8 @@ fn has_secret(query: &str) -> bool {
     query.split('&').any(name)
 }
 
-fn is_local(host: &str) -> bool {
+/// Whether the host is this machine, by name or address.
+pub(super) fn is_local(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(is_loopback)
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use crate::settings::{Elasticsearch, ElasticsearchAuth, File, Framing, Http, HttpAuth, SplunkHec};
+use crate::settings::{
+    Compress, Elasticsearch, ElasticsearchAuth, File, Framing, Http, HttpAuth, SplunkHec,
+};
 
 use super::endpoint::{Shape, endpoint};
 use super::names::{header_name, is_framing, secret_like};
@@ -111,10 +113,14 @@ pub(super) fn file(table: &Table<'_>) -> Option<File> {
         );
     }
     let minute = 60 * SECOND;
+    let compressions = [("none", Compress::None), ("gzip", Compress::Gzip)];
+    let compress = table.one_of("compress", Some("none"), &compressions);
     Some(File {
         rotate_bytes: table.size("rotate_size", 100 * MIB, 64 * 1024..=TIB),
         rotate_age: table.optional_duration("rotate_age", minute..=3650 * 24 * 60 * minute),
         keep_files: table.optional_count("keep_files", 1..=100_000),
+        compress: compress.unwrap_or(Compress::None),
+        min_free_bytes: table.size("min_free_space", 64 * MIB, 0..=TIB),
         envelope: table.flag("envelope", false),
         path: path?,
     })

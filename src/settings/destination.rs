@@ -110,8 +110,51 @@ pub struct Endpoint {
     pub request_timeout: Duration,
     /// PEM bundle trusted instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// What else TLS is told.
+    pub tls: EndpointTls,
+    /// The way out, where there is no direct one.
+    pub proxy: Option<Proxy>,
     /// Whether request bodies are compressed.
     pub gzip: bool,
+}
+
+/// TLS with a destination, besides whom it trusts.
+#[derive(Clone, Debug, Default)]
+pub struct EndpointTls {
+    /// Shown to a server that asks for a certificate.
+    pub client: Option<ClientCertificate>,
+    /// Older versions are refused.
+    pub min_version: TlsVersion,
+    /// Whether any certificate of the server is accepted, of whomever.
+    pub skip_verify: bool,
+}
+
+/// The relay's own certificate at a destination.
+#[derive(Clone, Debug)]
+pub struct ClientCertificate {
+    /// Certificate chain, PEM, leaf first.
+    pub certificate_file: PathBuf,
+    /// Its private key, PEM.
+    pub key_file: PathBuf,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// 1.2.
+    #[default]
+    V1_2,
+    /// 1.3.
+    V1_3,
+}
+
+/// An HTTP proxy: `CONNECT` for https, the full URL in the request line for http.
+#[derive(Clone, Debug)]
+pub struct Proxy {
+    /// `http://host:port`, without credentials.
+    pub url: String,
+    /// User and password of Basic authentication at the proxy.
+    pub login: Option<(String, Secret)>,
 }
 
 /// Splunk HTTP Event Collector.
@@ -222,8 +265,21 @@ pub struct File {
     pub rotate_age: Option<Duration>,
     /// Rotated files kept; older ones are deleted. None keeps all.
     pub keep_files: Option<usize>,
+    /// What becomes of rotated files.
+    pub compress: Compress,
+    /// Free bytes left on the file system; nothing is written that would leave less.
+    pub min_free_bytes: u64,
     /// Whether each event is wrapped as `{"id", "received", "source", "event"}`.
     pub envelope: bool,
+}
+
+/// How rotated files are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compress {
+    /// Not at all.
+    None,
+    /// As `NAME.gz`.
+    Gzip,
 }
 
 impl Kind {
@@ -234,6 +290,16 @@ impl Kind {
             Self::Elasticsearch(_) => "elasticsearch",
             Self::Http(_) => "http",
             Self::File(_) => "file",
+        }
+    }
+
+    /// Where an HTTP destination is.
+    pub fn endpoint(&self) -> Option<&Endpoint> {
+        match self {
+            Self::SplunkHec(splunk) => Some(&splunk.endpoint),
+            Self::Elasticsearch(elastic) => Some(&elastic.endpoint),
+            Self::Http(http) => Some(&http.endpoint),
+            Self::File(_) => None,
         }
     }
 }
@@ -251,6 +317,8 @@ impl fmt::Debug for Endpoint {
             .field("connect_timeout", &self.connect_timeout)
             .field("request_timeout", &self.request_timeout)
             .field("ca_file", &self.ca_file)
+            .field("tls", &self.tls)
+            .field("proxy", &self.proxy)
             .field("gzip", &self.gzip)
             .finish()
     }

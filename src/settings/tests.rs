@@ -17,6 +17,8 @@ fn an_endpoint_prints_where_it_leads_and_not_its_path_or_query() {
             connect_timeout: Duration::from_secs(1),
             request_timeout: Duration::from_secs(1),
             ca_file: None,
+            tls: Default::default(),
+            proxy: None,
             gzip: false,
         };
         let text = format!("{endpoint:?}");

@@ -10,16 +10,18 @@ use super::splunk::Splunk;
 use super::{Confirmation, Confirming, Outcome, Rendered, Shape, Sink, Ticket};
 use crate::settings::{Destination, Kind};
 
-/// A configured destination's sink.
+/// A configured destination's sink. Cloning shares it: a worker sends, and whoever handles signals
+/// asks for a refresh.
+#[derive(Clone)]
 pub enum AnySink {
     /// Splunk HTTP Event Collector.
-    Splunk(Splunk),
+    Splunk(Arc<Splunk>),
     /// Elasticsearch or OpenSearch.
-    Elastic(Elastic),
+    Elastic(Arc<Elastic>),
     /// Any HTTP endpoint.
-    Http(Http),
+    Http(Arc<Http>),
     /// A local file.
-    File(FileSink),
+    File(Arc<FileSink>),
 }
 
 /// Why a destination cannot be set up.
@@ -54,19 +56,23 @@ impl AnySink {
         match &destination.kind {
             Kind::SplunkHec(settings) => {
                 let sink = Splunk::new(settings, name);
-                sink.map(Self::Splunk).map_err(client)
+                sink.map(Arc::new).map(Self::Splunk).map_err(client)
             }
             Kind::Elasticsearch(settings) => {
                 let sink = Elastic::new(settings);
-                sink.map(Self::Elastic).map_err(client)
+                sink.map(Arc::new).map(Self::Elastic).map_err(client)
             }
-            Kind::Http(settings) => Http::new(settings).map(Self::Http).map_err(client),
+            Kind::Http(settings) => {
+                let sink = Http::new(settings);
+                sink.map(Arc::new).map(Self::Http).map_err(client)
+            }
             Kind::File(settings) => {
                 let path = |source| SinkError::Path {
                     destination: name.clone(),
                     source,
                 };
-                FileSink::new(settings).map(Self::File).map_err(path)
+                let sink = FileSink::new(settings);
+                sink.map(Arc::new).map(Self::File).map_err(path)
             }
         }
     }

@@ -12,18 +12,21 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Certificate, Url};
+use reqwest::Url;
 
-use crate::settings::Endpoint;
+use crate::settings::{Endpoint, EndpointTls};
 
 mod answer;
 mod fault;
 mod gzip;
 mod login;
+mod transport;
 
 pub use answer::Answer;
 pub use fault::{Fault, FaultKind};
 pub use login::{Login, LoginError};
+
+use transport::{Material, Transport};
 
 /// Bytes of an answer kept where only its beginning matters.
 pub const ANSWER_BYTES: usize = 64 * 1024;
@@ -33,8 +36,6 @@ pub const ANSWER_BYTES: usize = 64 * 1024;
 const POOL_IDLE: Duration = Duration::from_secs(10);
 /// A worker has one request in flight; a second connection is a reconnect's leftover.
 const POOL_IDLE_CONNECTIONS_MAX: usize = 2;
-/// Largest PEM bundle; the system's own is about 0.2 MB.
-const CA_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Timeouts of [`post_once`].
 const ONCE_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ONCE_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -44,8 +45,10 @@ pub struct Client {
     /// What the destination's URL is; targets are made from it.
     base: Url,
     endpoint: Endpoint,
-    /// Replaced when the trusted certificates changed.
-    trusting: ArcSwap<Trusting>,
+    /// Replaced when certificates or the proxy's password changed.
+    transport: ArcSwap<Transport>,
+    /// The proxy as people know it, `host:port`.
+    proxy: Option<Arc<str>>,
     /// Parts of the URL that may be a capability, to be blanked where an answer repeats them.
     url_secrets: Vec<login::Hidden>,
 }
@@ -83,9 +86,11 @@ pub enum ClientError {
     /// Not an absolute URL with a host. The URL itself is not shown: it may be a credential.
     #[error("url is not a full http or https URL; write it as https://host:port/path")]
     Url,
-    /// The CA bundle cannot be read.
-    #[error("cannot read ca_file {path}: {source}; create it and let the relay's user read it")]
-    CaUnreadable {
+    /// A file with certificates or a key cannot be read.
+    #[error("cannot read {key} {path}: {source}; create it and let the relay's user read it")]
+    Unreadable {
+        /// The configuration's key that names it.
+        key: &'static str,
         /// The file.
         path: PathBuf,
         /// What the system said.
@@ -97,6 +102,39 @@ pub enum ClientError {
         /// The file.
         path: PathBuf,
     },
+    /// The client certificate's file holds none.
+    #[error(
+        "client_cert_file {path} holds no usable PEM certificate or is over 4 MiB; put the \
+         certificate there, the relay's own first"
+    )]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The client certificate's key file holds none.
+    #[error(
+        "client_key_file {path} holds no usable PEM private key; put the key there, not encrypted"
+    )]
+    NoKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The client certificate and its key do not belong together.
+    #[error(
+        "client_cert_file {certificate} and client_key_file {key} cannot be used together: \
+         {why}; put a certificate and its own key there"
+    )]
+    Unfit {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// What the TLS library said.
+        why: String,
+    },
+    /// Not the URL of a proxy. It is not shown: it may have credentials.
+    #[error("proxy_url is not the URL of an HTTP proxy; write it as http://host:port")]
+    Proxy,
     /// A configured header cannot be sent.
     #[error("header {name} cannot be sent: {why}; remove or correct it")]
     Header {
@@ -124,13 +162,6 @@ pub enum PostError {
     Fault(#[from] Fault),
 }
 
-/// A connection pool and the certificates it trusts.
-struct Trusting {
-    http: reqwest::Client,
-    /// Content of `ca_file` when it was read.
-    ca_pem: Option<Vec<u8>>,
-}
-
 impl Client {
     /// Makes the client; opens no connection.
     pub fn new(endpoint: &Endpoint) -> Result<Self, ClientError> {
@@ -138,13 +169,20 @@ impl Client {
         if !matches!(base.scheme(), "http" | "https") || !base.has_host() {
             return Err(ClientError::Url);
         }
-        let ca_pem = endpoint.ca_file.as_deref().map(read_ca).transpose()?;
-        let trusting = build(endpoint, &base, ca_pem)?;
+        let material = Material::read(endpoint)?;
+        let transport = Transport::build(endpoint, &base, material)?;
+        let proxy = endpoint.proxy.as_ref().map(|proxy| {
+            let proxy = Url::parse(&proxy.url).map_err(|_| ClientError::Proxy)?;
+            let host = proxy.host_str().ok_or(ClientError::Proxy)?;
+            let port = proxy.port_or_known_default().ok_or(ClientError::Proxy)?;
+            Ok::<_, ClientError>(Arc::from(format!("{host}:{port}")))
+        });
         Ok(Self {
             url_secrets: answer::url_secrets(&base),
+            proxy: proxy.transpose()?,
             base,
             endpoint: endpoint.clone(),
-            trusting: ArcSwap::from_pointee(trusting),
+            transport: ArcSwap::from_pointee(transport),
         })
     }
 
@@ -190,8 +228,9 @@ impl Client {
             headers.insert(credential.name, credential.value);
             secrets.extend(credential.secrets);
         }
+        self.log_in_at_proxy(&mut secrets);
         let wire_bytes = body.len();
-        let http = self.trusting.load().http.clone();
+        let http = self.transport.load().http.clone();
         let sent = http
             .post(request.target.0.clone())
             .headers(headers)
@@ -199,17 +238,23 @@ impl Client {
             .send()
             .await;
         let result = match sent {
-            Ok(response) => Answer::read(response, request.answer_bytes_max, secrets).await,
-            Err(error) => Err(Fault::from_reqwest(error, &self.endpoint)),
+            Ok(response) => {
+                // Only a proxy that reads plain HTTP can answer in the destination's place.
+                let via = self.proxy.clone().filter(|_| self.base.scheme() == "http");
+                Answer::read(response, request.answer_bytes_max, secrets, via).await
+            }
+            Err(error) => Err(Fault::from_reqwest(
+                error,
+                &self.endpoint,
+                self.proxy.as_deref(),
+            )),
         };
-        let not_sent = result
-            .as_ref()
-            .is_err_and(|fault| fault.kind.is_before_sending());
-        if result
-            .as_ref()
-            .is_err_and(|fault| fault.kind == FaultKind::Tls)
-        {
-            // A wrong certificate is tried again for ever: this is how a corrected one is seen.
+        let kind = result.as_ref().err().map(|fault| fault.kind);
+        let not_sent = kind.is_some_and(FaultKind::is_before_sending);
+        let client_certificate = self.endpoint.tls.client.is_some();
+        if kind == Some(FaultKind::Tls) || (kind == Some(FaultKind::Broken) && client_certificate) {
+            // A wrong certificate is tried again for ever: this is how a corrected one is seen. A
+            // server that refuses the relay's own one may do no more than close the connection.
             self.refresh();
         }
         Exchange {
@@ -218,20 +263,42 @@ impl Client {
         }
     }
 
-    /// Reads the trusted certificates again; new connections use them if they changed. The last
-    /// good ones stay if that fails.
+    /// Reads certificates, keys and the proxy's password again; new connections use them if they
+    /// changed. The last good ones stay if that fails.
     pub fn refresh(&self) {
-        let outcome = self.endpoint.ca_file.as_deref().map(read_ca).transpose();
-        let rebuilt = outcome.and_then(|ca_pem| {
-            // Without ca_file the system's certificates may have changed; plain HTTP has none.
-            let system = ca_pem.is_none() && self.base.scheme() == "https";
-            if !system && ca_pem == self.trusting.load().ca_pem {
+        transport::proxy_login(&self.endpoint).reread();
+        self.renew();
+    }
+
+    /// Takes a rotated password of the proxy into use, and has it blanked in quotes.
+    fn log_in_at_proxy(&self, secrets: &mut Vec<login::Hidden>) {
+        // A Basic credential can always be made.
+        if let Ok(Some(credential)) = transport::proxy_credential(&self.endpoint) {
+            if !self
+                .transport
+                .load()
+                .made_of
+                .has_login(Some(&credential.value))
+            {
+                self.renew();
+            }
+            secrets.extend(credential.secrets);
+        }
+    }
+
+    fn renew(&self) {
+        let rebuilt = Material::read(&self.endpoint).and_then(|material| {
+            // Without ca_file the system's certificates may have changed; where none are checked
+            // there is nothing to see.
+            let checked = self.base.scheme() == "https" && !self.endpoint.tls.skip_verify;
+            let system = checked && self.endpoint.ca_file.is_none();
+            if !system && material.is_as(&self.transport.load().made_of) {
                 return Ok(None);
             }
-            build(&self.endpoint, &self.base, ca_pem).map(Some)
+            Transport::build(&self.endpoint, &self.base, material).map(Some)
         });
         match rebuilt {
-            Ok(Some(trusting)) => self.trusting.store(Arc::new(trusting)),
+            Ok(Some(transport)) => self.transport.store(Arc::new(transport)),
             Ok(None) => {}
             Err(error) => {
                 tracing::warn!(%error, "certificates not re-read, the last good ones stay");
@@ -252,6 +319,8 @@ pub async fn post_once(
         connect_timeout: ONCE_CONNECT_TIMEOUT,
         request_timeout: ONCE_REQUEST_TIMEOUT,
         ca_file: ca_file.map(Path::to_owned),
+        tls: EndpointTls::default(),
+        proxy: None,
         gzip: false,
     })?;
     let exchange = client
@@ -269,55 +338,6 @@ pub async fn post_once(
 /// A header set with nothing but the content type.
 pub fn content_type(value: &'static str) -> HeaderMap {
     HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(value))])
-}
-
-fn read_ca(path: &Path) -> Result<Vec<u8>, ClientError> {
-    let unreadable = |source| ClientError::CaUnreadable {
-        path: path.to_owned(),
-        source,
-    };
-    if std::fs::metadata(path).map_err(unreadable)?.len() > CA_BYTES_MAX {
-        return Err(ClientError::CaUnusable {
-            path: path.to_owned(),
-        });
-    }
-    std::fs::read(path).map_err(unreadable)
-}
-
-fn build(
-    endpoint: &Endpoint,
-    base: &Url,
-    ca_pem: Option<Vec<u8>>,
-) -> Result<Trusting, ClientError> {
-    let https = base.scheme() == "https";
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("siem-relay/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .no_proxy()
-        .https_only(https)
-        .http1_only()
-        .tcp_nodelay(true)
-        .connect_timeout(endpoint.connect_timeout)
-        .timeout(endpoint.request_timeout)
-        .pool_idle_timeout(POOL_IDLE)
-        .pool_max_idle_per_host(POOL_IDLE_CONNECTIONS_MAX);
-    if let (Some(path), Some(pem)) = (&endpoint.ca_file, &ca_pem) {
-        let unusable = || ClientError::CaUnusable { path: path.clone() };
-        let certificates = Certificate::from_pem_bundle(pem).map_err(|_| unusable())?;
-        if certificates.is_empty() {
-            return Err(unusable());
-        }
-        builder = builder.tls_certs_only(certificates);
-    } else if !https {
-        // Plain HTTP needs no certificates, and must work where the system has none.
-        builder = builder.tls_certs_only([]);
-    }
-    let http = builder
-        .build()
-        .map_err(|error| ClientError::Tls(fault::causes(&error.without_url())))?;
-    Ok(Trusting { http, ca_pem })
 }
 
 #[cfg(test)]

@@ -125,9 +125,22 @@ pub(super) fn retry(
     }
 }
 
-/// `HTTP <status>: <quote>; <advice>`, without the parts that are empty.
+/// `HTTP <status>: <quote>; <advice>`, without the parts that are empty. Names the proxy that may
+/// have answered instead of the destination.
 pub(super) fn describe(answer: &Answer, advice: &str) -> Arc<str> {
-    described(answer.status, &answer.quote_body(), advice)
+    let quote = answer.quote_body();
+    match &answer.via {
+        None => described(answer.status, &quote, advice),
+        Some(proxy) => {
+            let via = format!("by way of the proxy {proxy}");
+            let quote = if quote.is_empty() {
+                via
+            } else {
+                format!("{via}: {quote}")
+            };
+            described(answer.status, &quote, advice)
+        }
+    }
 }
 
 /// As [`describe`], with a quote that was made of the answer's parts.

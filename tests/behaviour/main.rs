@@ -7,6 +7,8 @@
     clippy::indexing_slicing
 )]
 
+#[path = "../support/authority.rs"]
+mod authority;
 #[path = "../support/fake_http.rs"]
 mod fake_http;
 #[path = "../support/relay.rs"]
@@ -17,6 +19,8 @@ mod siem;
 mod arrival;
 mod commands;
 mod dead_letters;
+mod destination_tls;
+mod file_destination;
 mod front_door;
 mod journal_commands;
 mod journal_repairs;

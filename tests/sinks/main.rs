@@ -8,9 +8,13 @@
     clippy::indexing_slicing
 )]
 
+#[path = "../support/authority.rs"]
+mod authority;
+mod client_certificates;
 #[path = "../support/fake_http.rs"]
 mod fake_http;
 mod faults;
+mod proxies;
 mod requests;
 mod setup;
 mod tls;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use siem_relay::event::{Event, EventId, Provenance};
 use siem_relay::secret::{Secret, SecretPlace};
 use siem_relay::settings::{
-    self, Elasticsearch, ElasticsearchAuth, Endpoint, Framing, HttpAuth, SplunkHec,
+    self, Elasticsearch, ElasticsearchAuth, Endpoint, EndpointTls, Framing, HttpAuth, SplunkHec,
 };
 use siem_relay::sink::elastic::Elastic;
 use siem_relay::sink::http::Http;
@@ -44,6 +44,8 @@ pub(crate) fn endpoint(url: &str) -> Endpoint {
         connect_timeout: Duration::from_secs(5),
         request_timeout: Duration::from_secs(10),
         ca_file: None,
+        tls: EndpointTls::default(),
+        proxy: None,
         gzip: false,
     }
 }

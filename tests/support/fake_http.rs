@@ -26,7 +26,7 @@ const DRIP_PAUSE: Duration = Duration::from_millis(20);
 const WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// One request as it came in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Received {
     /// 0 for the first request since [`FakeHttp::start`].
     pub(crate) number: usize,
@@ -41,6 +41,8 @@ pub(crate) struct Received {
     pub(crate) wire_bytes: usize,
     /// Counts connections from 0.
     pub(crate) connection: usize,
+    /// The certificate that the client showed, DER.
+    pub(crate) client_certificate: Option<Vec<u8>>,
 }
 
 /// What the server does with a request.
@@ -249,17 +251,32 @@ fn accept(listener: TcpListener, shared: Arc<Shared>) -> JoinHandle<()> {
 
 async fn connection(stream: TcpStream, number: usize, shared: Arc<Shared>) {
     // A reset is what a close becomes when nothing may linger; other closes shut down first.
-    stream.set_zero_linger().unwrap();
+    let mut client_certificate = None;
     let mut stream: Pin<Box<dyn Stream>> = match shared.tls.clone() {
-        None => Box::pin(stream),
-        Some(acceptor) => match acceptor.accept(stream).await {
-            Ok(stream) => Box::pin(stream),
-            Err(_) => return,
+        None => {
+            stream.set_zero_linger().unwrap();
+            Box::pin(stream)
+        }
+        Some(acceptor) => match acceptor.accept(stream).into_fallible().await {
+            Ok(stream) => {
+                let (socket, session) = stream.get_ref();
+                socket.set_zero_linger().unwrap();
+                let shown = session.peer_certificates().and_then(|chain| chain.first());
+                client_certificate = shown.map(|certificate| certificate.to_vec());
+                Box::pin(stream)
+            }
+            Err((_, mut socket)) => {
+                // The alert is on its way; a reset would overtake it.
+                let _ = socket.shutdown().await;
+                let _ = tokio::io::copy(&mut socket, &mut tokio::io::sink()).await;
+                return;
+            }
         },
     };
     let mut unread = Vec::new();
     while let Some(mut received) = read_request(&mut stream, &mut unread).await {
         received.connection = number;
+        received.client_certificate.clone_from(&client_certificate);
         let reply = {
             let mut all = shared.received.lock().unwrap();
             received.number = all.len();
@@ -296,13 +313,10 @@ async fn read_request(stream: &mut Pin<Box<dyn Stream>>, unread: &mut Vec<u8>) -
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
     let mut received = Received {
-        number: 0,
         method,
         path,
         headers,
-        body: Vec::new(),
-        wire_bytes: 0,
-        connection: 0,
+        ..Received::default()
     };
     let length = received.header("content-length").unwrap_or("0");
     let length: usize = length.parse().ok()?;

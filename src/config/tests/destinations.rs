@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::settings::{Format, Kind, Start};
+use crate::settings::{Compress, Format, Kind, Start};
 
 use super::*;
 
@@ -39,6 +39,10 @@ fn a_file_with_nothing_else_has_the_documented_defaults() {
         (100 << 20, None, None)
     );
     assert!(file.path.is_absolute() && !file.envelope);
+    assert_eq!(
+        (file.compress, file.min_free_bytes),
+        (Compress::None, 64 << 20)
+    );
 }
 
 #[test]
@@ -46,6 +50,7 @@ fn every_key_of_a_file_arrives() {
     let destination = accepted(&file(
         "format = \"ecs\"\nstart = \"latest\"\nsources = [\"a\"]\nbatch_max_events = 7\n\
          batch_max_bytes = 2048\nrotate_size = \"1MB\"\nrotate_age = \"1h 30m\"\nkeep_files = 3\n\
+         compress = \"gzip\"\nmin_free_space = \"1GiB\"\n\
          envelope = true\nretry_initial = \"250ms\"\nretry_max = \"2s\"\nretry_multiplier = 1.5\n\
          retry_jitter = 0\nprobe_interval = \"5s\"",
     ))
@@ -71,6 +76,10 @@ fn every_key_of_a_file_arrives() {
     assert_eq!((file.rotate_bytes, file.keep_files), (1_000_000, Some(3)));
     assert_eq!(file.rotate_age, Some(Duration::from_secs(5400)));
     assert!(file.envelope);
+    assert_eq!(
+        (file.compress, file.min_free_bytes),
+        (Compress::Gzip, 1 << 30)
+    );
 }
 
 #[test]

@@ -210,6 +210,8 @@ pub(super) fn destination() -> Destination {
             rotate_bytes: 1,
             rotate_age: None,
             keep_files: None,
+            compress: crate::settings::Compress::None,
+            min_free_bytes: 0,
             envelope: false,
         }),
     }

@@ -4,11 +4,12 @@
 //! and proxies like to repeat what they were sent.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
-use reqwest::{Response, Url};
+use reqwest::{Response, StatusCode, Url};
 
 use super::fault::Fault;
 use super::login::Hidden;
@@ -32,6 +33,8 @@ pub struct Answer {
     pub body: Bytes,
     /// The body did not end within the limit, or broke.
     pub cut: bool,
+    /// The proxy (`host:port`) that may have answered in the destination's place.
+    pub via: Option<Arc<str>>,
     /// What must not be quoted.
     pub(super) secrets: Vec<Hidden>,
 }
@@ -45,8 +48,14 @@ impl Answer {
         mut response: Response,
         bytes_max: usize,
         secrets: Vec<Hidden>,
+        via: Option<Arc<str>>,
     ) -> Result<Self, Fault> {
         let status = response.status();
+        if let Some(proxy) = via.as_deref()
+            && status == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+        {
+            return Err(Fault::proxy_login(proxy));
+        }
         let retry_after = retry_after::parse(response.headers(), Timestamp::now());
         let mut body = BytesMut::new();
         let mut cut = false;
@@ -73,6 +82,7 @@ impl Answer {
             retry_after,
             body: body.freeze(),
             cut,
+            via,
             secrets,
         })
     }
@@ -126,6 +136,7 @@ impl fmt::Debug for Answer {
             .field("retry_after", &self.retry_after)
             .field("body_bytes", &self.body.len())
             .field("cut", &self.cut)
+            .field("via", &self.via)
             .finish()
     }
 }

@@ -4,11 +4,17 @@ use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
+use rustls::AlertDescription;
+
 use super::login::LoginError;
 use crate::settings::Endpoint;
 use crate::sink::status;
 use crate::sink::{HoldCause, RetryCause, Sent, Verdict};
 
+/// How the HTTP library says that a proxy answered `CONNECT` with 407, or neither with that nor
+/// with 200. Its type is not public; the sinks' tests would notice other words.
+const PROXY_LOGIN: &str = "tunnel error: proxy authorization required";
+const TUNNEL_REFUSED: &str = "tunnel error: unsuccessful";
 /// Longest text of a cause, in bytes.
 const CAUSES_BYTES_MAX: usize = 512;
 
@@ -27,6 +33,8 @@ pub struct Fault {
 pub enum FaultKind {
     /// The secret cannot be sent.
     Credential,
+    /// The proxy wants another login, or one at all.
+    ProxyLogin,
     /// No connection: name, address, port, or no TLS in time.
     Connect,
     /// TLS was refused, usually a certificate.
@@ -40,7 +48,7 @@ pub enum FaultKind {
 impl FaultKind {
     /// Whether the destination certainly has nothing.
     pub(super) fn is_before_sending(self) -> bool {
-        matches!(self, Self::Credential | Self::Connect | Self::Tls)
+        !matches!(self, Self::Timeout | Self::Broken)
     }
 }
 
@@ -49,27 +57,66 @@ impl Fault {
         Self::new(FaultKind::Credential, error.to_string())
     }
 
-    /// Classifies an error of sending.
-    pub(super) fn from_reqwest(error: reqwest::Error, endpoint: &Endpoint) -> Self {
+    /// The proxy (`host:port`) answered 407.
+    pub(super) fn proxy_login(proxy: &str) -> Self {
+        let text = format!(
+            "the proxy {proxy} refuses the login (407); check proxy_user and the proxy's password"
+        );
+        Self::new(FaultKind::ProxyLogin, text)
+    }
+
+    /// Classifies an error of sending; `proxy` is the `host:port` of the one in between.
+    pub(super) fn from_reqwest(
+        error: reqwest::Error,
+        endpoint: &Endpoint,
+        proxy: Option<&str>,
+    ) -> Self {
         let error = error.without_url();
         let causes = causes(&error);
+        if is_refusal(&error) {
+            let text = format!(
+                "the server refused TLS: {causes}; check client_cert_file and tls_min_version"
+            );
+            return Self::new(FaultKind::Tls, text);
+        }
         if error.is_connect() {
-            if is_tls(&error) {
+            if tls_error(&error).is_some() {
                 let text = format!(
                     "TLS failed: {causes}; check the server's certificate and name, and ca_file"
                 );
                 return Self::new(FaultKind::Tls, text);
             }
-            let text = format!("no connection: {causes}; check url, name resolution and firewall");
-            return Self::new(FaultKind::Connect, text);
+            return Self::no_connection(&causes, proxy);
         }
         if error.is_timeout() {
             let timeout = endpoint.request_timeout;
             let text = format!("no answer within request_timeout ({timeout:?})");
             return Self::new(FaultKind::Timeout, text);
         }
-        let text = format!("the connection broke before an answer: {causes}");
+        let mut text = format!("the connection broke before an answer: {causes}");
+        if endpoint.tls.client.is_some() {
+            // Where its reset overtakes its reason, this is all there is to see.
+            text.push_str("; if it always does, the server may not accept client_cert_file");
+        }
         Self::new(FaultKind::Broken, text)
+    }
+
+    fn no_connection(causes: &str, proxy: Option<&str>) -> Self {
+        let text = match proxy {
+            Some(proxy) if causes.contains(PROXY_LOGIN) => return Self::proxy_login(proxy),
+            Some(proxy) if causes.contains(TUNNEL_REFUSED) => format!(
+                "the proxy {proxy} opened no connection to the destination; check what the proxy \
+                 permits, its log, and whether it reaches the destination"
+            ),
+            Some(proxy) => format!(
+                "no connection by way of the proxy {proxy}: {causes}; check proxy_url, name \
+                 resolution and firewall"
+            ),
+            None => {
+                format!("no connection: {causes}; check url, name resolution and firewall")
+            }
+        };
+        Self::new(FaultKind::Connect, text)
     }
 
     /// Classifies an error of reading an answer's body.
@@ -86,7 +133,7 @@ impl Fault {
     /// What it means for every event of the request.
     pub fn verdict(&self) -> Verdict {
         let (sent, cause) = match self.kind {
-            FaultKind::Credential => {
+            FaultKind::Credential | FaultKind::ProxyLogin => {
                 return status::hold(HoldCause::Auth, Arc::clone(&self.detail));
             }
             FaultKind::Connect => (Sent::No, RetryCause::Connect),
@@ -135,16 +182,41 @@ pub(super) fn causes(error: &reqwest::Error) -> String {
     text
 }
 
-/// Whether a TLS error is among the causes.
-fn is_tls(error: &reqwest::Error) -> bool {
+/// The TLS error among the causes.
+fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut next = error.source();
     while let Some(cause) = next {
-        if cause.is::<rustls::Error>() {
-            return true;
+        if let Some(error) = cause.downcast_ref::<rustls::Error>() {
+            return Some(error);
         }
         next = inner(cause);
     }
-    false
+    None
+}
+
+/// Whether the server ended the handshake because of what the relay showed or offered. With TLS
+/// 1.3 it says so after the relay's part of the handshake, so that it looks like the answer to a
+/// request; but nobody there has read that.
+fn is_refusal(error: &reqwest::Error) -> bool {
+    use AlertDescription as Alert;
+
+    let Some(rustls::Error::AlertReceived(alert)) = tls_error(error) else {
+        return false;
+    };
+    matches!(
+        alert,
+        Alert::HandshakeFailure
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+            | Alert::ProtocolVersion
+            | Alert::InsufficientSecurity
+            | Alert::CertificateRequired
+    )
 }
 
 /// The next cause. An I/O error names as its source the source of what it wraps, and would hide

@@ -1,8 +1,12 @@
 //! Names: the file, its lock, and the rotated ones beside it.
 //!
 //! `events.jsonl` is rotated to `events-20261123T144205123Z-0001.jsonl`: UTC time of the
-//! rotation and a counter, so that names sort by age and none is ever written over.
+//! rotation and a counter, so that names sort by age and none is ever written over. Compressed it
+//! has `.gz` behind that, and `.gz.tmp` for as long as it is not whole. Between the two steps that
+//! put one in the other's place both forms are there, and are one rotated file.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,6 +21,11 @@ const COUNTER_MAX: u32 = 9999;
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("path {0} does not name a file in a directory; write it as /directory/events.jsonl")]
 pub struct PathError(PathBuf);
+
+/// Behind the name of a rotated file that is compressed.
+const PACKED: &str = ".gz";
+/// Behind that while it is being made.
+const UNFINISHED: &str = ".tmp";
 
 /// Where a file and what belongs to it lie.
 #[derive(Debug)]
@@ -53,30 +62,53 @@ impl Names {
         })
     }
 
-    /// A name for the file being rotated at `now` that no file has.
+    /// A name for the file being rotated at `now` that no file has in either form.
     pub(super) fn free(&self, now: SystemTime) -> io::Result<PathBuf> {
         let now = Timestamp::try_from(now).map_err(io::Error::other)?;
         let time = now.strftime("%Y%m%dT%H%M%S%3fZ");
         for counter in 1..=COUNTER_MAX {
             let name = format!("{}{time}-{counter:04}{}", self.prefix, self.suffix);
             let path = self.directory.join(name);
-            if !path.try_exists()? {
+            if !path.try_exists()? && !packed(&path).try_exists()? {
                 return Ok(path);
             }
         }
         Err(io::Error::other("no free name for the rotated file"))
     }
 
-    /// The rotated files, oldest first.
+    /// The rotated files by the names they were given, oldest first, whatever their form.
     pub(super) fn rotated(&self) -> io::Result<Vec<PathBuf>> {
-        let mut names = Vec::new();
+        let name = |name: &str| {
+            let plain = Some(name).filter(|name| self.is_rotated(name));
+            let of_packed = || {
+                name.strip_suffix(PACKED)
+                    .filter(|name| self.is_rotated(name))
+            };
+            plain.or_else(of_packed).map(str::to_owned)
+        };
+        self.names(name)
+    }
+
+    /// The rotated files that are not compressed, or not yet removed after it, oldest first.
+    pub(super) fn plain(&self) -> io::Result<Vec<PathBuf>> {
+        self.names(|name| self.is_rotated(name).then(|| name.to_owned()))
+    }
+
+    /// What compressions that were broken off left.
+    pub(super) fn unfinished(&self) -> io::Result<Vec<PathBuf>> {
+        self.names(|name| {
+            let packed = name.strip_suffix(UNFINISHED)?;
+            let plain = packed.strip_suffix(PACKED)?;
+            self.is_rotated(plain).then(|| name.to_owned())
+        })
+    }
+
+    /// What `name` makes of the names in the directory, sorted, each once.
+    fn names(&self, name: impl Fn(&str) -> Option<String>) -> io::Result<Vec<PathBuf>> {
+        let mut names = BTreeSet::new();
         for entry in fs::read_dir(&self.directory)? {
-            let name = entry?.file_name();
-            if name.to_str().is_some_and(|name| self.is_rotated(name)) {
-                names.push(name);
-            }
+            names.extend(entry?.file_name().to_str().and_then(&name));
         }
-        names.sort();
         Ok(names.iter().map(|name| self.directory.join(name)).collect())
     }
 
@@ -95,6 +127,22 @@ impl Names {
                 })
         })
     }
+}
+
+/// The compressed form's path.
+pub(super) fn packed(plain: &Path) -> PathBuf {
+    with(plain, PACKED)
+}
+
+/// The path of the compressed form while it is made.
+pub(super) fn unfinished(plain: &Path) -> PathBuf {
+    with(&packed(plain), UNFINISHED)
+}
+
+fn with(path: &Path, suffix: &str) -> PathBuf {
+    let mut path = OsString::from(path);
+    path.push(suffix);
+    path.into()
 }
 
 #[cfg(test)]
@@ -120,20 +168,42 @@ mod tests {
     }
 
     #[test]
+    fn a_rotated_file_is_one_in_whatever_form_and_its_name_is_taken() {
+        let directory = tempfile::tempdir().unwrap();
+        let names = Names::new(&directory.path().join("events.jsonl")).unwrap();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_444_925_123);
+        let plain = names.free(now).unwrap();
+        fs::write(packed(&plain), "").unwrap();
+        let next = names.free(now).unwrap();
+        assert_ne!(next, plain);
+        fs::write(&next, "").unwrap();
+        fs::write(packed(&next), "").unwrap();
+        fs::write(unfinished(&next), "").unwrap();
+        assert_eq!(names.rotated().unwrap(), [plain, next.clone()]);
+        assert_eq!(names.plain().unwrap(), [next.as_path()]);
+        assert_eq!(names.unfinished().unwrap(), [unfinished(&next)]);
+    }
+
+    #[test]
     fn other_files_are_not_taken_for_rotated_ones() {
         let directory = tempfile::tempdir().unwrap();
         let names = Names::new(&directory.path().join("events.jsonl")).unwrap();
         for name in [
             "events.jsonl",
             "events-notes.jsonl",
-            "events-20261123T144205123Z-0001.jsonl.gz",
+            "events-20261123T144205123Z-0001.jsonl.bz2",
             "events-20261123T144205123Z-0001",
+            "events-20261123T144205123Z-0001.gz",
+            "events-notes.jsonl.gz",
+            "events-notes.jsonl.gz.tmp",
             "events-20261123T144205123Z-00x1.jsonl",
             "other-20261123T144205123Z-0001.jsonl",
         ] {
             fs::write(directory.path().join(name), "").unwrap();
         }
-        assert_eq!(names.rotated().unwrap(), Vec::<PathBuf>::new());
+        for found in [names.rotated(), names.plain(), names.unfinished()] {
+            assert_eq!(found.unwrap(), Vec::<PathBuf>::new());
+        }
     }
 
     #[test]

@@ -10,12 +10,16 @@ use super::*;
 use crate::sink::payload::tests::rendered;
 use crate::sink::status::tests::{Expected, check};
 
+mod packing;
+
 fn settings(path: &Path) -> settings::File {
     settings::File {
         path: path.to_owned(),
         rotate_bytes: 1024 * 1024,
         rotate_age: None,
         keep_files: None,
+        compress: Compress::None,
+        min_free_bytes: 0,
         envelope: false,
     }
 }
@@ -295,4 +299,77 @@ fn what_a_failed_sync_left_is_cut_off_and_written_again_once() {
     std::io::Write::write_all(&mut file, b"two\n").unwrap();
     writer.append(b"two\n", SystemTime::now()).unwrap();
     assert_eq!(text(&path), "one\ntwo\n");
+}
+
+#[test]
+fn below_the_reserve_nothing_is_written_and_above_it_delivery_goes_on_by_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("events.jsonl");
+    let mut writer = Writer::new(&settings::File {
+        min_free_bytes: 1000,
+        ..settings(&path)
+    })
+    .unwrap();
+    writer.replace_free(|_| Ok(1004));
+    writer.append(b"one\n", SystemTime::now()).unwrap();
+    writer.replace_free(|_| Ok(1003));
+    let fault = writer.append(b"two\n", SystemTime::now()).unwrap_err();
+    let detail = fault.to_string();
+    for part in ["1003 bytes are free", "min_free_space (1000 bytes)"] {
+        assert!(detail.contains(part), "{detail}");
+    }
+    let expected = Expected::Retry(Sent::No, RetryCause::Storage);
+    check("reserve", &verdict(&fault), &expected);
+    assert_eq!(text(&path), "one\n");
+    writer.replace_free(|_| Ok(1004));
+    writer.append(b"two\n", SystemTime::now()).unwrap();
+    assert_eq!(text(&path), "one\ntwo\n");
+}
+
+#[test]
+fn the_reserve_is_asked_of_the_files_own_file_system() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a/events.jsonl");
+    let with = |min_free_bytes| {
+        let settings = settings::File {
+            min_free_bytes,
+            ..settings(&path)
+        };
+        Writer::new(&settings).unwrap()
+    };
+    let full = with(u64::MAX).append(b"one\n", SystemTime::now());
+    assert!(matches!(full, Err(Fault::Reserved { .. })), "{full:?}");
+    with(1).append(b"one\n", SystemTime::now()).unwrap();
+    assert_eq!(text(&path), "one\n");
+}
+
+#[tokio::test]
+async fn a_refreshed_file_is_opened_anew_by_name_and_what_failed_is_still_cut_off() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("events.jsonl");
+    let sink = FileSink::new(&settings(&path)).unwrap();
+    let send = async |number: u8| {
+        let batch = [rendered(number, &number.to_string())];
+        sink.send(&batch).await
+    };
+    let is_open = |sink: &FileSink| sink.writer.lock().unwrap().is_open();
+    send(1).await;
+    assert!(is_open(&sink));
+    sink.refresh();
+    assert!(!is_open(&sink), "an idle file is let go at once");
+    {
+        let _batch_under_way = sink.writer.lock().unwrap();
+        sink.refresh();
+    }
+    assert!(sink.reopen.load(Ordering::Acquire));
+    send(2).await;
+    assert!(!sink.reopen.load(Ordering::Acquire) && is_open(&sink));
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    sink.writer.lock().unwrap().replace_file(full);
+    let failed = send(3).await;
+    assert!(matches!(failed.verdicts[0], Verdict::Retry { .. }));
+    fs::write(&path, "1\n2\n3\n").unwrap();
+    sink.refresh();
+    send(3).await;
+    assert_eq!(text(&path), "1\n2\n3\n");
 }

@@ -8,9 +8,11 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::rotation::{Names, PathError};
+use super::directory::{create_directories, free_bytes, sync_directory};
+use super::rotation::{Names, PathError, packed};
 use crate::settings;
 use crate::sink::Sent;
 
@@ -21,12 +23,17 @@ const TEAR_BLOCK_BYTES: u64 = 64 * 1024;
 
 /// Appends to one file and rotates it.
 pub(super) struct Writer {
-    names: Names,
+    names: Arc<Names>,
     rotate_bytes: u64,
     rotate_age: Option<Duration>,
     keep_files: Option<usize>,
-    /// Held while this writer lives, so that two relays never write one file.
-    lock: Option<File>,
+    min_free_bytes: u64,
+    /// Asks the file system; tests answer in its place.
+    free: fn(&Path) -> io::Result<u64>,
+    /// Held while this writer or a compression lives, so that two relays never write one file.
+    lock: Option<Arc<File>>,
+    /// Whether there may be rotated files that nobody was told of.
+    closed: bool,
     /// None before the first batch and after a failure.
     open: Option<Open>,
     /// Where a failed attempt began: behind it the file is not to be trusted.
@@ -56,6 +63,16 @@ pub(super) enum Fault {
     /// The path leads to something else.
     #[error("{path} is not a regular file; choose another path")]
     NotAFile { path: PathBuf },
+    /// Writing would leave less space than configured.
+    #[error(
+        "{free_bytes} bytes are free on the file system of {path}, and min_free_space \
+         ({min_bytes} bytes) would not be left; free some space there, or lower it and restart"
+    )]
+    Reserved {
+        path: PathBuf,
+        free_bytes: u64,
+        min_bytes: u64,
+    },
     /// The disk or its permissions.
     #[error("cannot {what} {path}: {source}; check free space and permissions")]
     Storage {
@@ -70,11 +87,14 @@ pub(super) enum Fault {
 impl Writer {
     pub(super) fn new(settings: &settings::File) -> Result<Self, PathError> {
         Ok(Self {
-            names: Names::new(&settings.path)?,
+            names: Arc::new(Names::new(&settings.path)?),
             rotate_bytes: settings.rotate_bytes,
             rotate_age: settings.rotate_age,
             keep_files: settings.keep_files,
+            min_free_bytes: settings.min_free_bytes,
+            free: free_bytes,
             lock: None,
+            closed: false,
             open: None,
             repair: None,
         })
@@ -83,6 +103,7 @@ impl Writer {
     /// Appends whole lines; on success they are on disk.
     pub(super) fn append(&mut self, lines: &[u8], now: SystemTime) -> Result<(), Fault> {
         self.acquire()?;
+        self.check_space(lines.len())?;
         let mut open = self.current()?;
         if self.is_due(&open, lines.len(), now) {
             open = self.rotate(open, now)?;
@@ -104,6 +125,42 @@ impl Writer {
         Ok(())
     }
 
+    /// Closes the file; the next batch opens what has its name by then. What a failed attempt left
+    /// is still cut off if it is the same one.
+    pub(super) fn close(&mut self) {
+        self.open = None;
+    }
+
+    /// The names, for what goes on beside the writing.
+    pub(super) fn names(&self) -> Arc<Names> {
+        Arc::clone(&self.names)
+    }
+
+    /// Tells once that there may be rotated files to be compressed, and lends the lock under which
+    /// that is safe.
+    pub(super) fn closed(&mut self) -> Option<Arc<File>> {
+        let closed = std::mem::take(&mut self.closed);
+        self.lock.clone().filter(|_| closed)
+    }
+
+    fn check_space(&self, lines: usize) -> Result<(), Fault> {
+        if self.min_free_bytes == 0 {
+            return Ok(());
+        }
+        let asked = (self.free)(&self.names.directory);
+        let free_bytes =
+            asked.map_err(|source| self.storage("ask for free space of", Sent::No, source))?;
+        let lines = u64::try_from(lines).unwrap_or(u64::MAX);
+        if free_bytes < self.min_free_bytes.saturating_add(lines) {
+            return Err(Fault::Reserved {
+                path: self.names.path.clone(),
+                free_bytes,
+                min_bytes: self.min_free_bytes,
+            });
+        }
+        Ok(())
+    }
+
     fn acquire(&mut self) -> Result<(), Fault> {
         if self.lock.is_some() {
             return Ok(());
@@ -115,7 +172,9 @@ impl Writer {
         let lock = options.open(&self.names.lock).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {
-                self.lock = Some(lock);
+                self.lock = Some(Arc::new(lock));
+                // An earlier process may have left some.
+                self.closed = true;
                 Ok(())
             }
             Err(TryLockError::WouldBlock) => Err(Fault::Locked {
@@ -199,6 +258,7 @@ impl Writer {
         });
         renamed.map_err(|source| self.storage("rotate", Sent::No, source))?;
         drop(open);
+        self.closed = true;
         if let Some(keep) = self.keep_files
             && let Err(error) = self.prune(keep)
         {
@@ -209,15 +269,32 @@ impl Writer {
         self.open_file()
     }
 
-    /// Deletes the oldest rotated files.
+    /// Deletes the oldest rotated files, in both forms: one may be on the way to the other.
     fn prune(&self, keep: usize) -> io::Result<()> {
         let rotated = self.names.rotated()?;
         let surplus = rotated.len().saturating_sub(keep);
         for path in rotated.iter().take(surplus) {
             // Asked for by keep_files; only names of our own form are listed.
-            fs::remove_file(path)?;
+            for form in [path, &packed(path)] {
+                match fs::remove_file(form) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
         }
         sync_directory(&self.names.directory)
+    }
+
+    /// Whether a file is open.
+    #[cfg(test)]
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Has another answer to how much space is free.
+    #[cfg(test)]
+    pub(super) fn replace_free(&mut self, free: fn(&Path) -> io::Result<u64>) {
+        self.free = free;
     }
 
     /// Puts another file in the open one's place, to see its errors.
@@ -245,26 +322,6 @@ impl Identity {
             inode: metadata.ino(),
         }
     }
-}
-
-/// Creates what is missing of a directory's path, and syncs each parent of a created one.
-fn create_directories(directory: &Path) -> io::Result<()> {
-    let missing = directory.ancestors().take_while(|path| !path.is_dir());
-    let missing: Vec<&Path> = missing.collect();
-    for path in missing.into_iter().rev() {
-        match fs::create_dir(path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
-        if let Some(parent) = path.parent() {
-            sync_directory(parent)?;
-        }
-    }
-    Ok(())
-}
-
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
 }
 
 /// Cuts off what was never reported as delivered.

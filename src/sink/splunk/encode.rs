@@ -134,6 +134,8 @@ mod tests {
                 connect_timeout: Duration::from_secs(1),
                 request_timeout: Duration::from_secs(1),
                 ca_file: None,
+                tls: Default::default(),
+                proxy: None,
                 gzip: false,
             },
             token: test_secret("t"),

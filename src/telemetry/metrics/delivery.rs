@@ -102,6 +102,7 @@ struct WorkerFamilies {
     in_flight: IntGaugeVec,
     acks_pending: IntGaugeVec,
     held_partitions: IntGaugeVec,
+    unverified: IntGaugeVec,
 }
 
 /// Handles of one destination.
@@ -149,6 +150,8 @@ pub struct DestinationMetrics {
     /// Bytes of segments that this destination still needs.
     pub retained_bytes: IntGauge,
     max_backlog: IntGauge,
+    /// 1 where the server's certificate is not checked.
+    pub unverified: IntGauge,
     /// accepted - delivered - dead-lettered - filtered - discarded - queued; 0 when all is well.
     pub mismatch: IntGauge,
     /// When its worker last turned its loop, Unix seconds.
@@ -209,6 +212,7 @@ impl DeliveryFamilies {
                 .collect(),
             retained_bytes: worker.retained_bytes.with_label_values(&[name]),
             max_backlog: worker.max_backlog.with_label_values(&[name]),
+            unverified: worker.unverified.with_label_values(&[name]),
             mismatch: account.mismatch.with_label_values(&[name]),
             heartbeat: worker.heartbeat.with_label_values(&[name]),
             concurrency_limit: worker.concurrency_limit.with_label_values(&[name]),
@@ -380,6 +384,11 @@ impl WorkerFamilies {
             insecure: d.int_gauges(
                 "destination_plaintext",
                 "1 where events leave without TLS.",
+                DESTINATION,
+            )?,
+            unverified: d.int_gauges(
+                "destination_tls_unverified",
+                "1 where the certificate of the destination is not checked.",
                 DESTINATION,
             )?,
         })
