@@ -316,8 +316,9 @@ fn unrouted(settings: &Settings) -> impl Iterator<Item = &settings::Source> {
         .filter(move |source| !wanted(source))
 }
 
-/// A destination's worker, the replay of its dead letters, and what people see of it. Registers the destination once nothing of
-/// its own can fail: the journal keeps events for a registered one until it is forgotten.
+/// A destination's worker, the replay of its dead letters, and what people see of both. Registers
+/// the destination once nothing of its own can fail: the journal keeps events for a registered one
+/// until it is forgotten.
 async fn make_worker(
     destination: &settings::Destination,
     sink: AnySink,

@@ -61,9 +61,9 @@ pub(super) struct LettersAnswer {
 }
 
 /// The body as JSON keys, for a refusal's text.
-pub(super) const KEYS: &str = "send {\"all\": true}, or one or more of \"destination\", \"reason\", \
-     \"source\", \"since\", \"until\" (RFC 3339), \"ids\" (64 at most) and \"limit\", with \
-     \"dry_run\": true to change nothing, and no other key";
+pub(super) const KEYS: &str = "send {\"all\": true}, or one or more of \"destination\", \
+     \"reason\", \"source\", \"since\", \"until\" (RFC 3339), \"ids\" (64 at most) and \
+     \"limit\", with \"dry_run\": true to change nothing, and no other key";
 
 impl LettersBody {
     /// The letters meant, and whether nothing is to be changed; none where that is not clear.

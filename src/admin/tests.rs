@@ -19,6 +19,7 @@ use super::*;
 use crate::secret::SecretPlace;
 
 mod access;
+mod letters;
 mod write;
 
 const TOKEN: &str = "correct-horse-battery-staple";

@@ -44,9 +44,11 @@ impl RelayCommands {
     ) -> Result<Vec<LettersOf>, CommandError> {
         let _one = self.one.lock().unwrap_or_else(PoisonError::into_inner);
         let filter = filter(letters);
-        let is_meant = |name: &String| letters.destination.as_ref().is_none_or(|it| it == name);
+        let wanted = letters.destination.as_ref();
+        let is_meant = |name: &String| wanted.is_none_or(|wanted| wanted == name);
         let mut told = Vec::new();
-        for (destination, log) in self.letters.iter().filter(|(name, _)| is_meant(name)) {
+        let meant = self.letters.iter().filter(|(name, _)| is_meant(name));
+        for (destination, log) in meant {
             let count = done(log, &filter).map_err(|error| {
                 let before = told.len();
                 let text = format!("{error}; {before} destination(s) before were done");
@@ -59,7 +61,8 @@ impl RelayCommands {
         }
         match &letters.destination {
             Some(name) if told.is_empty() => Err(CommandError::NotFound(format!(
-                "destination {name} is not configured; the dead letters of one that was removed                  are a file of their own, which nobody uses"
+                "destination {name} is not configured; the dead letters of one that was removed \
+                 are a file of their own, which nobody uses"
             ))),
             _ => Ok(told),
         }

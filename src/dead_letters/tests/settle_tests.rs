@@ -276,3 +276,23 @@ fn purged_events_are_counted_exactly_once_wherever_a_kill_falls() {
         }
     }
 }
+
+#[test]
+fn what_is_settled_makes_room_before_a_letter_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let (log, _) = filled(directory.path(), 3);
+    let limit = log.summary().bytes + 100;
+    drop(log);
+    let log = DeadLetterLog::open(directory.path(), "splunk", limit).unwrap();
+    let first = ids(&log)[0];
+    log.request_replay(&of(first), false).unwrap();
+    log.begin_sending(&[first]).unwrap();
+    log.settle(&[taken(first)]).unwrap();
+    assert!(
+        log.summary().bytes > limit,
+        "too little is settled for a rewrite yet"
+    );
+    log.append(&[numbered(7, "first")]).unwrap();
+    assert_eq!(log.summary().letters, 3);
+    assert!(log.append(&[numbered(8, "first")]).is_err());
+}
