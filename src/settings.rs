@@ -17,8 +17,8 @@ mod destination;
 mod tests;
 
 pub use destination::{
-    BatchLimits, Destination, Elasticsearch, ElasticsearchAuth, Endpoint, File, Format, Framing,
-    Http, HttpAuth, Kind, Retry, SplunkHec, Start,
+    Acknowledgement, BatchLimits, Destination, Elasticsearch, ElasticsearchAuth, Endpoint, File,
+    Format, Framing, HecInput, Http, HttpAuth, Kind, PartialBatches, Retry, SplunkHec, Start,
 };
 
 /// The whole configuration.

@@ -185,10 +185,15 @@ pub(super) fn left_behind(
     })
 }
 
-/// The configured URL of a destination that has one.
+/// The configured URL of a destination that has one; of several, the first in plain HTTP, since
+/// that is the one to know of, or else the first.
 pub(super) fn url(kind: &Kind) -> Option<&str> {
     match kind {
-        Kind::SplunkHec(splunk) => Some(&splunk.endpoint.url),
+        Kind::SplunkHec(splunk) => {
+            let mut urls = splunk.endpoints.iter().map(|endpoint| &*endpoint.url);
+            let plain = urls.clone().find(|url| url.starts_with("http://"));
+            plain.or_else(|| urls.next())
+        }
         Kind::Elasticsearch(elastic) => Some(&elastic.endpoint.url),
         Kind::Http(http) => Some(&http.endpoint.url),
         Kind::File(_) => None,

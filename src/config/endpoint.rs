@@ -14,6 +14,8 @@ use super::sections::is_loopback;
 use super::table::Table;
 
 const SECOND: Duration = Duration::from_secs(1);
+/// Addresses of one destination: each has a connection pool and channels of its own.
+const ENDPOINTS_MAX: usize = 16;
 const CENTISECOND: Duration = Duration::from_millis(10);
 
 /// What a kind makes of its URL.
@@ -53,6 +55,41 @@ impl Shape {
 /// Reads the keys of every HTTP destination. `login` says that secrets go there.
 pub(super) fn endpoint(table: &Table<'_>, login: bool, shape: &Shape) -> Option<Endpoint> {
     let url = table.required("url", &format!("write such as \"{}\"", shape.example));
+    let endpoints = reached(table, login, shape, "url", url.as_slice());
+    endpoints?.into_iter().next()
+}
+
+/// The same with one address under `url` or several under `urls`; never an empty list.
+pub(super) fn endpoints(table: &Table<'_>, login: bool, shape: &Shape) -> Option<Vec<Endpoint>> {
+    let one = table.string("url", None);
+    let several = table.list("urls", None);
+    let example = format!("write such as \"{}\"", shape.example);
+    match (table.has("url"), table.has("urls")) {
+        (true, true) => table.problem("urls", "stands beside url", "keep one of them"),
+        (false, false) => table.problem("url", "missing", example),
+        _ => {}
+    }
+    let number = several.as_ref().map(Vec::len);
+    if number.is_some_and(|number| !(1..=ENDPOINTS_MAX).contains(&number)) {
+        let what = format!("has {} entries", number.unwrap_or_default());
+        table.problem("urls", what, format!("keep 1 to {ENDPOINTS_MAX}"));
+    }
+    let (key, urls) = match several {
+        Some(urls) => ("urls", urls),
+        None => ("url", one.into_iter().collect()),
+    };
+    let endpoints = reached(table, login, shape, key, &urls)?;
+    (!endpoints.is_empty()).then_some(endpoints)
+}
+
+/// One endpoint per URL found under `key`, alike in everything else.
+fn reached(
+    table: &Table<'_>,
+    login: bool,
+    shape: &Shape,
+    key: &str,
+    urls: &[String],
+) -> Option<Vec<Endpoint>> {
     let allow_plaintext = table.flag("allow_plaintext", false);
     let range = CENTISECOND..=300 * SECOND;
     let connect_timeout = table.duration("connect_timeout", 10 * SECOND, range);
@@ -60,41 +97,44 @@ pub(super) fn endpoint(table: &Table<'_>, login: bool, shape: &Shape) -> Option<
     let request_timeout = table.duration("request_timeout", 30 * SECOND, range);
     let ca_file = table.readable("ca_file");
     let gzip = table.flag("gzip", shape.gzip);
-    let url = url?;
-    let uri = match checked(&url, shape) {
-        Ok(uri) => uri,
-        Err((what, remedy)) => {
-            table.problem("url", what, remedy);
-            return None;
-        }
-    };
-    let plain = uri.scheme_str() == Some("http") && !uri.host().is_some_and(is_local);
-    if plain && login && !allow_plaintext {
-        table.problem(
-            "url",
-            "credentials would cross the network in plain HTTP",
-            "use https, or set allow_plaintext = true",
-        );
-    } else if plain {
-        let what = if login {
-            "credentials and events"
-        } else {
-            "events"
+    let mut endpoints = Vec::new();
+    for url in urls {
+        let uri = match checked(url, shape) {
+            Ok(uri) => uri,
+            Err((what, remedy)) => {
+                table.problem(key, what, remedy);
+                return None;
+            }
         };
-        table.warning("url", &format!("{what} cross the network in plain HTTP"));
+        let plain = uri.scheme_str() == Some("http") && !uri.host().is_some_and(is_local);
+        if plain && login && !allow_plaintext {
+            table.problem(
+                key,
+                "credentials would cross the network in plain HTTP",
+                "use https, or set allow_plaintext = true",
+            );
+        } else if plain {
+            let what = if login {
+                "credentials and events"
+            } else {
+                "events"
+            };
+            table.warning(key, &format!("{what} cross the network in plain HTTP"));
+        }
+        let url = if shape.base {
+            url.trim_end_matches('/')
+        } else {
+            url
+        };
+        endpoints.push(Endpoint {
+            url: url.to_owned(),
+            connect_timeout,
+            request_timeout,
+            ca_file: ca_file.clone(),
+            gzip,
+        });
     }
-    let url = if shape.base {
-        url.trim_end_matches('/').to_owned()
-    } else {
-        url
-    };
-    Some(Endpoint {
-        url,
-        connect_timeout,
-        request_timeout,
-        ca_file,
-        gzip,
-    })
+    Some(endpoints)
 }
 
 fn checked(url: &str, shape: &Shape) -> Result<Uri, (&'static str, String)> {

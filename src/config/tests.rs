@@ -11,6 +11,7 @@ mod http_destinations;
 mod messages;
 mod sections;
 mod sources;
+mod splunk;
 
 /// A source and a destination without fault.
 const SOURCE: &str = "[sources.a]\nauth = { bearer_token_file = \"token\" }\n";

@@ -103,18 +103,55 @@ pub struct Endpoint {
 /// Splunk HTTP Event Collector.
 #[derive(Clone, Debug)]
 pub struct SplunkHec {
-    /// `https://host:8088`.
-    pub endpoint: Endpoint,
+    /// `https://host:8088`, 1 to 16 of them; they differ in nothing but the URL.
+    pub endpoints: Vec<Endpoint>,
     /// The HEC token.
     pub token: Secret,
-    /// `index`, left to the token when absent.
+    /// Which of HEC's two inputs takes the events.
+    pub input: HecInput,
+    /// `index` of events whose source is not in `indexes`; left to the token when absent.
     pub index: Option<String>,
+    /// `index` by the event's source.
+    pub indexes: Vec<(String, String)>,
     /// `source`; `siem-relay:<source name>` when absent.
     pub source: Option<String>,
     /// `sourcetype`.
     pub sourcetype: Option<String>,
-    /// Constant index-time fields.
+    /// Constant index-time fields; none for [`HecInput::Raw`].
     pub fields: Vec<(String, String)>,
+    /// What the number of an invalid event says about those before it.
+    pub partial_batches: PartialBatches,
+    /// How long to wait for indexer acknowledgement, where the token uses it.
+    pub acknowledgement: Acknowledgement,
+}
+
+/// The inputs of HEC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HecInput {
+    /// `/services/collector/event`: envelopes with metadata of their own.
+    Event,
+    /// `/services/collector/raw`: payloads, one a line; metadata is the request's.
+    Raw,
+}
+
+/// What an answer says that names one event of a batch as invalid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartialBatches {
+    /// Those before it were taken: Splunk.
+    PrefixAccepted,
+    /// Nothing was taken: gateways and other products that speak HEC.
+    AllRejected,
+}
+
+/// How to wait for indexer acknowledgement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acknowledgement {
+    /// Wait between two questions.
+    pub interval: Duration,
+    /// Time after which an unacknowledged batch is sent again.
+    pub timeout: Duration,
+    /// Batches that may wait; more are not sent.
+    pub max_batches: usize,
 }
 
 /// Elasticsearch or OpenSearch.

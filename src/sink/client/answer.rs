@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 use jiff::Timestamp;
 use reqwest::{Response, Url};
 
@@ -18,6 +19,10 @@ use crate::sink::retry_after;
 const QUOTE_BYTES_MAX: usize = 512;
 /// How much of a body is looked at for a quote.
 const QUOTE_FROM_BYTES_MAX: usize = 64 * 1024;
+/// `Set-Cookie` headers kept of one answer.
+const COOKIES_MAX: usize = 16;
+/// Shorter values of cookies are words such as `on`: blanking them would spoil quotes.
+const COOKIE_SECRET_BYTES_MIN: usize = 8;
 /// Shorter parts of a URL are words such as `events`, not capabilities.
 const URL_SECRET_BYTES_MIN: usize = 16;
 
@@ -32,6 +37,8 @@ pub struct Answer {
     pub body: Bytes,
     /// The body did not end within the limit, or broke.
     pub cut: bool,
+    /// The first 16 `Set-Cookie` headers, as they came.
+    pub cookies: Vec<HeaderValue>,
     /// What must not be quoted.
     pub(super) secrets: Vec<Hidden>,
 }
@@ -48,6 +55,8 @@ impl Answer {
     ) -> Result<Self, Fault> {
         let status = response.status();
         let retry_after = retry_after::parse(response.headers(), Timestamp::now());
+        let cookies = response.headers().get_all(SET_COOKIE).iter();
+        let cookies = cookies.take(COOKIES_MAX).cloned().collect();
         let mut body = BytesMut::new();
         let mut cut = false;
         loop {
@@ -73,6 +82,7 @@ impl Answer {
             retry_after,
             body: body.freeze(),
             cut,
+            cookies,
             secrets,
         })
     }
@@ -118,7 +128,8 @@ impl Answer {
     }
 }
 
-/// Without the body, which may repeat a credential or an event.
+/// Without the cookies, which may be a session, and the body, which may repeat a credential or an
+/// event.
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Answer")
@@ -128,6 +139,17 @@ impl fmt::Debug for Answer {
             .field("cut", &self.cut)
             .finish()
     }
+}
+
+/// Values of the request's cookies, which may stand for a session.
+pub(super) fn cookie_secrets(headers: &HeaderMap) -> impl Iterator<Item = Hidden> {
+    let texts = headers.get_all(COOKIE).iter();
+    let pairs = texts.filter_map(|value| value.to_str().ok());
+    let pairs = pairs.flat_map(|text| text.split("; "));
+    let values = pairs.filter_map(|pair| Some(pair.split_once('=')?.1));
+    values
+        .filter(|value| value.len() >= COOKIE_SECRET_BYTES_MIN)
+        .map(Hidden::new)
 }
 
 /// Parts of a URL that may be a capability: long path segments, and values of a query, with or
