@@ -8,9 +8,14 @@
     clippy::indexing_slicing
 )]
 
+#[path = "../support/fake_hec.rs"]
+mod fake_hec;
 #[path = "../support/fake_http.rs"]
 mod fake_http;
 mod faults;
+mod hec;
+mod hec_acknowledgement;
+mod hec_endpoints;
 mod requests;
 mod setup;
 mod tls;
