@@ -157,12 +157,16 @@ impl Splunk {
                 (outcome, unsent)
             }
         };
-        let failed = |sent| move |verdict: &Verdict| matches!(verdict, Verdict::Retry { sent: s, .. } if *s == sent);
         // The server may have restarted, or given an id that nobody has seen.
-        if elsewhere || outcome.verdicts.iter().any(failed(Sent::Unknown)) {
+        if elsewhere
+            || outcome
+                .verdicts
+                .iter()
+                .any(|one| is_retry(one, Sent::Unknown))
+        {
             lease.retire();
         }
-        elsewhere &= outcome.verdicts.iter().all(failed(Sent::No));
+        elsewhere &= outcome.verdicts.iter().all(|one| is_retry(one, Sent::No));
         outcome.wire_bytes = exchange.wire_bytes;
         Attempt { outcome, elsewhere }
     }
@@ -280,4 +284,8 @@ impl Sink for Splunk {
         self.login.reread();
         self.endpoints.refresh();
     }
+}
+
+fn is_retry(verdict: &Verdict, how: Sent) -> bool {
+    matches!(verdict, Verdict::Retry { sent, .. } if *sent == how)
 }

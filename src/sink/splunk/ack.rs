@@ -54,7 +54,9 @@ pub(super) fn judge(answer: &Answer, ids: &[u64]) -> Said {
         },
         400 => match serde_json::from_slice::<Refusal>(&answer.body) {
             // The channel is missing or invalid, or acknowledgement is off for the token.
-            Ok(Refusal { code }) if matches!(code, 10 | 11 | 14 | 28) => Said::Gone,
+            Ok(Refusal {
+                code: 10 | 11 | 14 | 28,
+            }) => Said::Gone,
             _ => Said::Nothing,
         },
         _ => Said::Nothing,

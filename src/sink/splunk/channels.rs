@@ -7,13 +7,19 @@
 //! channel goes, with every open ticket. And after an attempt of which nobody knows how it ended,
 //! a new channel begins, so that an id that was given and never seen cannot hide such a repeat.
 //! The old one is still asked about until its tickets are settled or too old.
+//!
+//! A repeat can be under way when an id is said to be indexed: then it may be that one which is.
+//! So what is said counts when every request has ended that was in flight on the channel at that
+//! time, and the channel is still there.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::header::{COOKIE, HeaderMap, HeaderName, HeaderValue};
-use tokio::time::Instant;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::jar::Jar;
@@ -27,10 +33,14 @@ const FORMER_MAX: usize = 1024;
 /// Repeats after which each request gets a channel of its own: the endpoint is several indexers
 /// behind something that does not keep a client at one of them.
 const REPEATS_MAX: u32 = 3;
+/// How long requests in flight are waited for before what was said is left to the next question.
+const ENDS_MAX: Duration = Duration::from_secs(1);
 
 /// The channels.
 pub(super) struct Channels {
     inner: Mutex<Inner>,
+    /// A request has ended.
+    ended: Notify,
     /// How long a former channel with open tickets is kept.
     keep: Duration,
 }
@@ -49,12 +59,14 @@ struct Channel {
     jar: Jar,
     /// Requests that took it.
     requests: usize,
-    /// Those that are not over.
-    in_flight: usize,
+    /// Those that have not ended, by number: the first request is 1.
+    in_flight: BTreeSet<usize>,
     /// Every id that came back.
     given: HashSet<u64>,
     /// Those that are not confirmed.
     open: HashSet<u64>,
+    /// Those that are said to be indexed, each with the number of requests until then.
+    said: Vec<(u64, usize)>,
 }
 
 /// A channel that takes no more requests.
@@ -67,6 +79,8 @@ struct Former {
 pub(super) struct Lease<'a> {
     channels: &'a Channels,
     name: Arc<str>,
+    /// Its number on the channel.
+    number: usize,
     /// The channel, and the cookies that go with it.
     pub(super) headers: HeaderMap,
 }
@@ -88,6 +102,7 @@ impl Channels {
         };
         Self {
             inner: Mutex::new(inner),
+            ended: Notify::new(),
             keep,
         }
     }
@@ -105,10 +120,11 @@ impl Channels {
         }
         let channel = &mut inner.current;
         channel.requests += 1;
-        channel.in_flight += 1;
+        channel.in_flight.insert(channel.requests);
         Lease {
             channels: self,
             name: Arc::clone(&channel.name),
+            number: channel.requests,
             headers: channel.headers(),
         }
     }
@@ -126,13 +142,45 @@ impl Channels {
         }
     }
 
-    /// These ids are settled.
-    pub(super) fn settle(&self, name: &str, ids: &[u64]) {
+    /// Notes that these ids are said to be indexed.
+    pub(super) fn note(&self, name: &str, ids: &[u64]) {
         if let Some(channel) = self.lock().find(name) {
-            for id in ids {
-                channel.open.remove(id);
-            }
+            let until = channel.requests;
+            channel.said.extend(ids.iter().map(|id| (*id, until)));
         }
+    }
+
+    /// The ids that are indexed, whatever is still in flight; none if the channel is given up.
+    /// Waits a little for requests to end; what they leave undecided the next call will say.
+    pub(super) async fn indexed(&self, name: &str) -> Option<Vec<u64>> {
+        let decided = async {
+            loop {
+                let mut ended = pin!(self.ended.notified());
+                ended.as_mut().enable();
+                let undecided = self.lock().find(name).is_some_and(|channel| {
+                    let mut said = channel.said.iter();
+                    !said.all(|(_, until)| channel.is_over(*until))
+                });
+                if !undecided {
+                    return;
+                }
+                ended.await;
+            }
+        };
+        // Without an end in time there is just less to say.
+        let _ = timeout(ENDS_MAX, decided).await;
+        let mut inner = self.lock();
+        let channel = inner.find(name)?;
+        let said = std::mem::take(&mut channel.said);
+        let (over, rest) = said
+            .into_iter()
+            .partition(|(_, until)| channel.is_over(*until));
+        channel.said = rest;
+        let over: Vec<(u64, usize)> = over;
+        for (id, _) in &over {
+            channel.open.remove(id);
+        }
+        Some(over.into_iter().map(|(id, _)| id).collect())
     }
 
     /// Gives a channel up: its ids mean nothing any more.
@@ -186,8 +234,9 @@ impl Lease<'_> {
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         if let Some(channel) = self.channels.lock().find(&self.name) {
-            channel.in_flight = channel.in_flight.saturating_sub(1);
+            channel.in_flight.remove(&self.number);
         }
+        self.channels.ended.notify_waiters();
     }
 }
 
@@ -209,7 +258,7 @@ impl Inner {
         self.former.retain(|former| {
             let channel = &former.channel;
             let wanted = !channel.open.is_empty() && former.since.elapsed() <= keep;
-            wanted || channel.in_flight > 0
+            wanted || !channel.in_flight.is_empty()
         });
         if self.former.len() > FORMER_MAX {
             self.former.pop_front();
@@ -230,10 +279,16 @@ impl Channel {
             name: Uuid::new_v4().hyphenated().to_string().into(),
             jar,
             requests: 0,
-            in_flight: 0,
+            in_flight: BTreeSet::new(),
             given: HashSet::new(),
             open: HashSet::new(),
+            said: Vec::new(),
         }
+    }
+
+    /// Whether the first `until` requests have ended.
+    fn is_over(&self, until: usize) -> bool {
+        self.in_flight.first().is_none_or(|first| *first > until)
     }
 
     fn headers(&self) -> HeaderMap {
@@ -250,118 +305,4 @@ impl Channel {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const KEEP: Duration = Duration::from_secs(300);
-
-    fn channels() -> Channels {
-        Channels::new(KEEP)
-    }
-
-    /// Takes a channel, is given an id on it, and says which channel it was.
-    fn given(channels: &Channels, id: u64) -> Arc<str> {
-        let lease = channels.take();
-        lease.give(id).unwrap();
-        Arc::clone(lease.name())
-    }
-
-    #[test]
-    fn requests_share_a_channel_until_it_is_used_up_and_the_old_one_is_still_known() {
-        let channels = channels();
-        let first = given(&channels, 0);
-        for id in 1..1000 {
-            assert_eq!(given(&channels, id), first);
-        }
-        assert_ne!(given(&channels, 0), first);
-        assert!(channels.headers(&first).is_some());
-    }
-
-    #[test]
-    fn a_repeated_id_gives_the_channel_up() {
-        let channels = channels();
-        let first = given(&channels, 0);
-        given(&channels, 1);
-        let lease = channels.take();
-        assert_eq!(lease.give(0), Err(Repeated { divided: false }));
-        assert!(channels.headers(&first).is_none());
-        // What was under way on it cannot be told apart either.
-        assert!(lease.give(7).is_err());
-        assert_ne!(given(&channels, 0), first);
-    }
-
-    #[test]
-    fn after_three_repeats_each_request_has_a_channel_of_its_own() {
-        let channels = channels();
-        for repeat in 1..=3 {
-            given(&channels, 0);
-            let divided = channels.take().give(0).unwrap_err().divided;
-            assert_eq!(divided, repeat == 3);
-        }
-        let names: HashSet<_> = (0..5).map(|_| given(&channels, 0)).collect();
-        assert_eq!(names.len(), 5);
-        for name in &names {
-            assert!(channels.headers(name).is_some());
-        }
-    }
-
-    #[test]
-    fn a_retired_channel_is_known_until_its_tickets_are_settled() {
-        let channels = channels();
-        let (first, lease) = (given(&channels, 0), channels.take());
-        lease.retire();
-        drop(lease);
-        let second = given(&channels, 0);
-        assert_ne!(first, second);
-        assert!(channels.headers(&first).is_some());
-        channels.settle(&first, &[0]);
-        channels.take().retire();
-        assert!(channels.headers(&first).is_none());
-        assert!(channels.headers(&second).is_some());
-    }
-
-    #[test]
-    fn an_answer_on_a_channel_that_was_retired_meanwhile_still_counts() {
-        let channels = channels();
-        let (slow, broken) = (channels.take(), channels.take());
-        broken.retire();
-        channels.take().retire();
-        assert_eq!(slow.give(5), Ok(()));
-        assert!(channels.headers(slow.name()).is_some());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_retired_channel_is_given_up_when_its_tickets_are_too_old() {
-        let channels = channels();
-        let first = given(&channels, 0);
-        channels.take().retire();
-        tokio::time::advance(KEEP).await;
-        channels.take().retire();
-        assert!(channels.headers(&first).is_some());
-        tokio::time::advance(Duration::from_millis(1)).await;
-        channels.take().retire();
-        assert!(channels.headers(&first).is_none());
-    }
-
-    #[test]
-    fn former_channels_are_bounded() {
-        let channels = channels();
-        let first = given(&channels, 0);
-        for _ in 0..=FORMER_MAX {
-            channels.take().retire();
-            given(&channels, 0);
-        }
-        assert!(channels.headers(&first).is_none());
-        assert_eq!(channels.lock().former.len(), FORMER_MAX);
-    }
-
-    #[test]
-    fn cookies_go_with_the_channel_and_on_to_the_next_one() {
-        let channels = channels();
-        let lease = channels.take();
-        assert!(lease.headers.get(COOKIE).is_none());
-        lease.update(&[HeaderValue::from_static("lb=a; Path=/")]);
-        lease.retire();
-        assert_eq!(channels.take().headers.get(COOKIE).unwrap(), "lb=a");
-    }
-}
+mod tests;

@@ -103,42 +103,45 @@ impl HecEndpoint {
         channels: Vec<(Arc<str>, Vec<u64>)>,
     ) -> Confirmation {
         let mut confirmation = Confirmation::default();
-        let tickets = |channel: &Arc<str>, ids: &[u64]| -> Vec<Ticket> {
-            let ticket = |id: &u64| Ticket {
-                channel: Arc::clone(channel),
-                id: *id,
-            };
-            ids.iter().map(ticket).collect()
-        };
         for (channel, ids) in channels {
+            let mut heard = true;
             for part in ids.chunks(ack::IDS_MAX) {
                 match self.ask(login, &channel, part).await {
-                    Some(Said::Indexed(indexed)) => {
-                        self.channels.settle(&channel, &indexed);
-                        confirmation.confirmed.extend(tickets(&channel, &indexed));
-                    }
-                    Some(Said::Gone) => {
-                        tracing::warn!(
-                            endpoint = self.number,
-                            "Splunk refuses the channel whose acknowledgements are waited for, or \
-                             the token's indexer acknowledgement was turned off: what is not \
-                             acknowledged is sent again"
-                        );
-                        self.channels.give_up(&channel);
-                        confirmation.lost.extend(tickets(&channel, &ids));
-                        // What was confirmed before is confirmed.
-                        let confirmed = &confirmation.confirmed;
-                        confirmation.lost.retain(|lost| !confirmed.contains(lost));
-                        break;
-                    }
-                    Some(Said::Nothing) => return confirmation,
-                    None => {
-                        confirmation.lost.extend(tickets(&channel, part));
-                    }
+                    Some(Said::Indexed(indexed)) => self.channels.note(&channel, &indexed),
+                    Some(Said::Gone) => self.lose(&channel),
+                    Some(Said::Nothing) => heard = false,
+                    None => {}
                 }
+                if !heard {
+                    break;
+                }
+            }
+            let ticket = |id| Ticket {
+                channel: Arc::clone(&channel),
+                id,
+            };
+            match self.channels.indexed(&channel).await {
+                Some(mut indexed) => {
+                    indexed.retain(|id| ids.contains(id));
+                    let indexed = indexed.into_iter().map(ticket);
+                    confirmation.confirmed.extend(indexed);
+                }
+                None => confirmation.lost.extend(ids.into_iter().map(ticket)),
+            }
+            if !heard {
+                break;
             }
         }
         confirmation
+    }
+
+    fn lose(&self, channel: &str) {
+        tracing::warn!(
+            endpoint = self.number,
+            "Splunk refuses the channel whose acknowledgements are waited for, or the token's \
+             indexer acknowledgement was turned off: what is not acknowledged is sent again"
+        );
+        self.channels.give_up(channel);
     }
 
     /// None if the channel is given up.
