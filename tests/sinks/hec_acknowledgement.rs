@@ -170,6 +170,22 @@ async fn an_answer_that_never_came_leaves_no_id_to_be_mistaken() {
 }
 
 #[tokio::test]
+async fn a_refusal_without_the_id_that_is_given_otherwise_does_not_deliver_the_prefix() {
+    let (hec, sink, _token) = acknowledging().await;
+    let refusal = r#"{"text":"Invalid data format","code":6,"invalid-event-number":1}"#;
+    let refuse = || [Turn::Refuse(Reply::status(400, refusal))];
+    // Before any id was seen the token may well not use acknowledgement.
+    hec.next_posts(refuse());
+    let outcome = sink.send(&batch()).await;
+    assert_eq!(words(&outcome.verdicts), ["delivered", "reject"]);
+    send(&sink, 3).await;
+    hec.next_posts(refuse());
+    let outcome = sink.send(&batch()).await;
+    let expected = ["retry bad_answer Unknown", "reject"];
+    assert_eq!(words(&outcome.verdicts), expected);
+}
+
+#[tokio::test]
 async fn tickets_of_a_channel_that_takes_no_more_requests_are_still_asked_about() {
     let (hec, sink, _token) = acknowledging().await;
     let before = send(&sink, 1).await;

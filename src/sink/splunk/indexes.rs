@@ -3,6 +3,7 @@
 //! One index that a token may not use must not stop the others: a request holds events of one
 //! part. The raw input states metadata once per request, so there the source counts as well.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -65,10 +66,10 @@ impl Partitions {
 }
 
 /// The event's `source`: as configured, or named after where it came in.
-pub(super) fn source(configured: Option<&str>, event: &Rendered) -> String {
+pub(super) fn source<'a>(configured: Option<&'a str>, event: &Rendered) -> Cow<'a, str> {
     match configured {
-        Some(source) => source.to_owned(),
-        None => format!("siem-relay:{}", event.event.provenance.source),
+        Some(source) => source.into(),
+        None => format!("siem-relay:{}", event.event.provenance.source).into(),
     }
 }
 

@@ -46,7 +46,7 @@ impl Raw {
         let source = source(self.source.as_deref(), event);
         let parts = [
             ("index", index),
-            ("source", Some(source)),
+            ("source", Some(source.into_owned())),
             ("sourcetype", self.sourcetype.clone()),
         ];
         let stated = parts.into_iter();
