@@ -1,9 +1,9 @@
 //! The configuration: one TOML file and the environment, checked into `Settings`.
 //!
 //! `tree` merges both and keeps every value's origin; `table` and `values` read typed keys and
-//! collect what is wrong; `sections`, `source`, `destination` and `kinds` say which keys there are
-//! and which rules hold between them. Nothing stops at the first mistake, and no message repeats
-//! a secret, the place of one, a URL or a line of the file.
+//! collect what is wrong; `sections`, `source`, `destination`, `kinds` and `splunk` say which keys
+//! there are and which rules hold between them. Nothing stops at the first mistake, and no message
+//! repeats a secret, the place of one, a URL or a line of the file.
 
 use std::path::Path;
 
@@ -17,6 +17,7 @@ mod problems;
 mod secrets;
 mod sections;
 mod source;
+mod splunk;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -17,9 +17,9 @@ mod destination;
 mod tests;
 
 pub use destination::{
-    BatchLimits, ClientCertificate, Compress, Destination, Elasticsearch, ElasticsearchAuth,
-    Endpoint, EndpointTls, File, Format, Framing, Http, HttpAuth, Kind, Proxy, Retry, SendingPace,
-    SplunkHec, Start, TlsVersion,
+    Acknowledgement, BatchLimits, ClientCertificate, Compress, Destination, Elasticsearch,
+    ElasticsearchAuth, Endpoint, EndpointTls, File, Format, Framing, HecInput, Http, HttpAuth,
+    Kind, PartialBatches, Proxy, Retry, SendingPace, SplunkHec, Start, TlsVersion,
 };
 
 /// The whole configuration.

@@ -13,6 +13,7 @@ use crate::settings::{
 use super::kinds;
 use super::problems::shown;
 use super::sections::{is_inside, plain};
+use super::splunk;
 use super::table::Table;
 
 /// Most events of one batch, for every kind.
@@ -67,7 +68,7 @@ pub(super) fn destination(
         return None;
     };
     let kind = match word {
-        Word::SplunkHec => kinds::splunk_hec(table).map(Kind::SplunkHec),
+        Word::SplunkHec => splunk::splunk_hec(table, sources).map(Kind::SplunkHec),
         Word::Elasticsearch => kinds::elasticsearch(table).map(Kind::Elasticsearch),
         Word::Http => kinds::http(table).map(Kind::Http),
         Word::File => kinds::file(table).map(Kind::File),

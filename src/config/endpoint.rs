@@ -15,6 +15,8 @@ use super::table::Table;
 use super::transport;
 
 const SECOND: Duration = Duration::from_secs(1);
+/// Addresses of one destination: each has a connection pool and channels of its own.
+const ENDPOINTS_MAX: usize = 16;
 const CENTISECOND: Duration = Duration::from_millis(10);
 
 /// What a kind makes of its URL.
@@ -54,6 +56,41 @@ impl Shape {
 /// Reads the keys of every HTTP destination. `login` says that secrets go there.
 pub(super) fn endpoint(table: &Table<'_>, login: bool, shape: &Shape) -> Option<Endpoint> {
     let url = table.required("url", &format!("write such as \"{}\"", shape.example));
+    let endpoints = reached(table, login, shape, "url", url.as_slice());
+    endpoints?.into_iter().next()
+}
+
+/// The same with one address under `url` or several under `urls`; never an empty list.
+pub(super) fn endpoints(table: &Table<'_>, login: bool, shape: &Shape) -> Option<Vec<Endpoint>> {
+    let one = table.string("url", None);
+    let several = table.list("urls", None);
+    let example = format!("write such as \"{}\"", shape.example);
+    match (table.has("url"), table.has("urls")) {
+        (true, true) => table.problem("urls", "stands beside url", "keep one of them"),
+        (false, false) => table.problem("url", "missing", example),
+        _ => {}
+    }
+    let number = several.as_ref().map(Vec::len);
+    if number.is_some_and(|number| !(1..=ENDPOINTS_MAX).contains(&number)) {
+        let what = format!("has {} entries", number.unwrap_or_default());
+        table.problem("urls", what, format!("keep 1 to {ENDPOINTS_MAX}"));
+    }
+    let (key, urls) = match several {
+        Some(urls) => ("urls", urls),
+        None => ("url", one.into_iter().collect()),
+    };
+    let endpoints = reached(table, login, shape, key, &urls)?;
+    (!endpoints.is_empty()).then_some(endpoints)
+}
+
+/// One endpoint per URL found under `key`, alike in everything else.
+fn reached(
+    table: &Table<'_>,
+    login: bool,
+    shape: &Shape,
+    key: &str,
+    urls: &[String],
+) -> Option<Vec<Endpoint>> {
     let allow_plaintext = table.flag("allow_plaintext", false);
     let range = CENTISECOND..=300 * SECOND;
     let connect_timeout = table.duration("connect_timeout", 10 * SECOND, range);
@@ -62,52 +99,59 @@ pub(super) fn endpoint(table: &Table<'_>, login: bool, shape: &Shape) -> Option<
     let ca_file = table.readable("ca_file");
     let gzip = table.flag("gzip", shape.gzip);
     let proxy = transport::proxy(table);
-    let uri = url.as_deref().and_then(|url| match checked(url, shape) {
-        Ok(uri) => Some(uri),
-        Err((what, remedy)) => {
-            table.problem("url", what, remedy);
-            None
+    let mut uris = Vec::new();
+    for url in urls {
+        match checked(url, shape) {
+            Ok(uri) => uris.push((url, uri)),
+            Err((what, remedy)) => {
+                table.problem(key, what, remedy);
+            }
         }
-    });
-    let is_http = uri
-        .as_ref()
-        .is_some_and(|uri| uri.scheme_str() == Some("http"));
-    let tls = transport::tls(table, is_http);
-    let (url, uri) = (url?, uri?);
-    // A proxy elsewhere takes even what is meant for this machine across the network.
-    let stays_here = match &proxy {
-        Some(proxy) => transport::is_local(proxy) && uri.host().is_some_and(is_local),
-        None => uri.host().is_some_and(is_local),
-    };
-    let plain = is_http && !stays_here;
-    if plain && login && !allow_plaintext {
-        table.problem(
-            "url",
-            "credentials would cross the network in plain HTTP",
-            "use https, or set allow_plaintext = true",
-        );
-    } else if plain {
-        let what = if login {
-            "credentials and events"
-        } else {
-            "events"
-        };
-        table.warning("url", &format!("{what} cross the network in plain HTTP"));
     }
-    let url = if shape.base {
-        url.trim_end_matches('/').to_owned()
-    } else {
-        url
-    };
-    Some(Endpoint {
-        url,
-        connect_timeout,
-        request_timeout,
-        ca_file,
-        tls,
-        proxy,
-        gzip,
-    })
+    let is_http = |uri: &Uri| uri.scheme_str() == Some("http");
+    let all_http = !uris.is_empty() && uris.iter().all(|(_, uri)| is_http(uri));
+    let tls = transport::tls(table, all_http);
+    if uris.len() < urls.len() {
+        return None;
+    }
+    let mut endpoints = Vec::new();
+    for (url, uri) in uris {
+        // A proxy elsewhere takes even what is meant for this machine across the network.
+        let stays_here = match &proxy {
+            Some(proxy) => transport::is_local(proxy) && uri.host().is_some_and(is_local),
+            None => uri.host().is_some_and(is_local),
+        };
+        let plain = is_http(&uri) && !stays_here;
+        if plain && login && !allow_plaintext {
+            table.problem(
+                key,
+                "credentials would cross the network in plain HTTP",
+                "use https, or set allow_plaintext = true",
+            );
+        } else if plain {
+            let what = if login {
+                "credentials and events"
+            } else {
+                "events"
+            };
+            table.warning(key, &format!("{what} cross the network in plain HTTP"));
+        }
+        let url = if shape.base {
+            url.trim_end_matches('/')
+        } else {
+            url
+        };
+        endpoints.push(Endpoint {
+            url: url.to_owned(),
+            connect_timeout,
+            request_timeout,
+            ca_file: ca_file.clone(),
+            tls: tls.clone(),
+            proxy: proxy.clone(),
+            gzip,
+        });
+    }
+    Some(endpoints)
 }
 
 fn checked(url: &str, shape: &Shape) -> Result<Uri, (&'static str, String)> {

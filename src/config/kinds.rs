@@ -1,4 +1,5 @@
-//! What each kind of destination needs: its address, its login, its own keys.
+//! What each kind of destination needs: its address, its login, its own keys. Splunk's are in
+//! `splunk`.
 //!
 //! Reads every key before it gives up, so that one mistake does not make others look unknown.
 
@@ -6,9 +7,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use crate::settings::{
-    Compress, Elasticsearch, ElasticsearchAuth, File, Framing, Http, HttpAuth, SplunkHec,
-};
+use crate::settings::{Compress, Elasticsearch, ElasticsearchAuth, File, Framing, Http, HttpAuth};
 
 use super::endpoint::{Shape, endpoint};
 use super::names::{header_name, is_framing, secret_like};
@@ -22,42 +21,10 @@ const CONSTANTS_MAX: usize = 32;
 /// Bytes of an index's or data stream's name, and of each part of the latter.
 const INDEX_BYTES_MAX: usize = 255;
 const INDEX_PART_BYTES_MAX: usize = 100;
-/// The field by which the relay marks every Splunk event with its id.
-const ID_FIELD: &str = "siem_relay_id";
 
 const SECOND: Duration = Duration::from_secs(1);
 const MIB: u64 = 1 << 20;
 const TIB: u64 = 1 << 40;
-
-/// `kind = "splunk_hec"`.
-pub(super) fn splunk_hec(table: &Table<'_>) -> Option<SplunkHec> {
-    let endpoint = endpoint(table, true, &Shape::SPLUNK);
-    let token = secrets::one(table, "token", Rule::SPLUNK);
-    if !secrets::named(table, "token") {
-        let remedy = "set it to a file with the HEC token, or set token_env";
-        table.problem("token_file", "missing", remedy);
-    }
-    let index = table.string("index", None);
-    let source = table.string("source", None);
-    let sourcetype = table.string("sourcetype", None);
-    let fields = constants(table, "fields");
-    if fields.iter().any(|(name, _)| name == ID_FIELD) {
-        let what = format!("{ID_FIELD} is the relay's own field");
-        table.problem("fields", what, "choose another name");
-    }
-    if !fields.iter().all(|(name, _)| is_field(name)) {
-        let what = "has a name that is not 1 to 64 letters, digits and _.:-";
-        table.problem("fields", what, "rename the field");
-    }
-    Some(SplunkHec {
-        endpoint: endpoint?,
-        token: token?,
-        index,
-        source,
-        sourcetype,
-        fields,
-    })
-}
 
 /// `kind = "elasticsearch"`.
 pub(super) fn elasticsearch(table: &Table<'_>) -> Option<Elasticsearch> {
@@ -124,11 +91,6 @@ pub(super) fn file(table: &Table<'_>) -> Option<File> {
         envelope: table.flag("envelope", false),
         path: path?,
     })
-}
-
-fn is_field(name: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
-    (1..=64).contains(&name.len()) && name.chars().all(allowed)
 }
 
 fn target(table: &Table<'_>) -> Option<String> {
@@ -253,7 +215,8 @@ fn basic(table: &Table<'_>) -> Option<(String, crate::secret::Secret)> {
     Some((user?, password?))
 }
 
-fn constants(table: &Table<'_>, key: &str) -> Vec<(String, String)> {
+/// The texts of a table of constants, within their number.
+pub(super) fn constants(table: &Table<'_>, key: &str) -> Vec<(String, String)> {
     let texts = table.texts(key);
     if texts.len() > CONSTANTS_MAX {
         let what = format!("has {} entries", texts.len());

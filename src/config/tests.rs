@@ -11,6 +11,7 @@ mod http_destinations;
 mod messages;
 mod sections;
 mod sources;
+mod splunk;
 mod transport;
 
 /// A source and a destination without fault.

@@ -160,18 +160,55 @@ pub struct Proxy {
 /// Splunk HTTP Event Collector.
 #[derive(Clone, Debug)]
 pub struct SplunkHec {
-    /// `https://host:8088`.
-    pub endpoint: Endpoint,
+    /// `https://host:8088`, 1 to 16 of them; they differ in nothing but the URL.
+    pub endpoints: Vec<Endpoint>,
     /// The HEC token.
     pub token: Secret,
-    /// `index`, left to the token when absent.
+    /// Which of HEC's two inputs takes the events.
+    pub input: HecInput,
+    /// `index` of events whose source is not in `indexes`; left to the token when absent.
     pub index: Option<String>,
+    /// `index` by the event's source.
+    pub indexes: Vec<(String, String)>,
     /// `source`; `siem-relay:<source name>` when absent.
     pub source: Option<String>,
     /// `sourcetype`.
     pub sourcetype: Option<String>,
-    /// Constant index-time fields.
+    /// Constant index-time fields; none for [`HecInput::Raw`].
     pub fields: Vec<(String, String)>,
+    /// What the number of an invalid event says about those before it.
+    pub partial_batches: PartialBatches,
+    /// How long to wait for indexer acknowledgement, where the token uses it.
+    pub acknowledgement: Acknowledgement,
+}
+
+/// The inputs of HEC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HecInput {
+    /// `/services/collector/event`: envelopes with metadata of their own.
+    Event,
+    /// `/services/collector/raw`: payloads, one a line; metadata is the request's.
+    Raw,
+}
+
+/// What an answer says that names one event of a batch as invalid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartialBatches {
+    /// Those before it were taken: Splunk.
+    PrefixAccepted,
+    /// Nothing was taken: gateways and other products that speak HEC.
+    AllRejected,
+}
+
+/// How to wait for indexer acknowledgement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acknowledgement {
+    /// Wait between two questions.
+    pub interval: Duration,
+    /// Time after which an unacknowledged batch is sent again.
+    pub timeout: Duration,
+    /// Batches that may wait; more are not sent.
+    pub max_batches: usize,
 }
 
 /// Elasticsearch or OpenSearch.
@@ -293,10 +330,15 @@ impl Kind {
         }
     }
 
-    /// Where an HTTP destination is.
+    /// Where an HTTP destination is; of several places, the first in plain HTTP, since that is the
+    /// one to know of, or else the first.
     pub fn endpoint(&self) -> Option<&Endpoint> {
         match self {
-            Self::SplunkHec(splunk) => Some(&splunk.endpoint),
+            Self::SplunkHec(splunk) => {
+                let mut all = splunk.endpoints.iter();
+                let plain = all.find(|endpoint| endpoint.url.starts_with("http://"));
+                plain.or_else(|| splunk.endpoints.first())
+            }
             Self::Elasticsearch(elastic) => Some(&elastic.endpoint),
             Self::Http(http) => Some(&http.endpoint),
             Self::File(_) => None,

@@ -1,6 +1,6 @@
 //! The HTTP client of every destination, and the only user of `reqwest`.
 //!
-//! It sends one POST, once: no redirect is followed (a token must not reach another host),
+//! It sends one request, once: no redirect is followed (a token must not reach another host),
 //! nothing is sent again by itself (the relay decides on retries), no proxy is taken from the
 //! environment. It knows connections and bytes; what a status means is the sinks' business.
 //! No text that leaves this module holds a URL or a credential: a URL can be one.
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use http::Method;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::Url;
 
@@ -206,6 +207,15 @@ impl Client {
 
     /// Sends one POST and reads the answer.
     pub async fn post(&self, request: Request<'_>) -> Exchange {
+        self.exchange(Method::POST, request).await
+    }
+
+    /// Sends one GET, whose body is empty, and reads the answer.
+    pub async fn get(&self, request: Request<'_>) -> Exchange {
+        self.exchange(Method::GET, request).await
+    }
+
+    async fn exchange(&self, method: Method, request: Request<'_>) -> Exchange {
         let credential = match request.login.credential() {
             Ok(credential) => credential,
             Err(error) => {
@@ -218,12 +228,14 @@ impl Client {
         let mut headers = request.headers;
         let mut body = request.body;
         if self.endpoint.gzip
+            && !body.is_empty()
             && let Some(compressed) = gzip::compress(&body).await
         {
             body = compressed;
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
         let mut secrets = self.url_secrets.clone();
+        secrets.extend(answer::cookie_secrets(&headers));
         if let Some(credential) = credential {
             headers.insert(credential.name, credential.value);
             secrets.extend(credential.secrets);
@@ -232,7 +244,7 @@ impl Client {
         let wire_bytes = body.len();
         let http = self.transport.load().http.clone();
         let sent = http
-            .post(request.target.0.clone())
+            .request(method, request.target.0.clone())
             .headers(headers)
             .body(body)
             .send()

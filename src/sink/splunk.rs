@@ -1,118 +1,291 @@
-//! Splunk HTTP Event Collector, the `/event` endpoint.
+//! Splunk HTTP Event Collector.
 //!
 //! One request holds envelopes one after another; one answer speaks for all of them. HEC has no
 //! idempotency, so each event carries its id as the indexed field `siem_relay_id`. A 200 means
-//! that Splunk has taken the events, not that they are indexed; indexer acknowledgement is not
-//! waited for by this version, and a token that uses it is reported once.
+//! that Splunk has taken the events. If it comes with an acknowledgement id, they are delivered
+//! once Splunk says that they are indexed (`docs/decisions/0011-hec-acknowledgement.md`).
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
-use uuid::Uuid;
 
-use super::client::{self, ANSWER_BYTES, Client, ClientError, Login, Request, Target};
-use super::{Outcome, Rendered, Shape, Sink};
-use crate::settings::SplunkHec;
+use super::client::{ClientError, FaultKind, Login};
+use super::{
+    Confirmation, Confirming, Outcome, Rendered, RetryCause, Sent, Shape, Sink, Ticket, Verdict,
+};
+use crate::settings::{Acknowledgement, HecInput, PartialBatches, SplunkHec};
 
+mod ack;
+mod channels;
 mod encode;
+mod endpoint;
+mod endpoints;
+mod indexes;
+mod jar;
 mod judge;
+mod raw;
 
+use channels::Lease;
 use encode::Envelope;
-use judge::Posted;
+use endpoint::HecEndpoint;
+use endpoints::Endpoints;
+use indexes::Partitions;
+use judge::{Judged, Numbers, Posted};
+use raw::Raw;
 
-/// A token with indexer acknowledgement demands it, others ignore it.
-const CHANNEL: HeaderName = HeaderName::from_static("x-splunk-request-channel");
+/// Endpoints that one batch is sent to, one after another, where each certainly took nothing.
+const TRIES_MAX: usize = 3;
 
-/// Delivers to one HEC endpoint.
+/// Delivers to one HEC, at one address or several.
 pub struct Splunk {
     /// The destination's name, for logs.
     name: String,
-    client: Client,
-    target: Target,
+    endpoints: Endpoints,
     login: Login,
-    /// Content type, and the channel: a new GUID with each start.
-    headers: HeaderMap,
-    envelope: Envelope,
-    /// Whether the unawaited acknowledgement was reported.
-    acknowledgement_reported: AtomicBool,
+    form: Form,
+    partitions: Partitions,
+    partial_batches: PartialBatches,
+    acknowledgement: Acknowledgement,
+}
+
+/// How events are written.
+enum Form {
+    Event(Envelope),
+    Raw(Raw),
+}
+
+/// A batch as it is posted.
+struct Posting {
+    events: usize,
+    body: Bytes,
+    /// The raw input's metadata.
+    query: Option<Vec<(&'static str, String)>>,
+    /// The part of the destination that all its events go to.
+    partition: Option<Arc<str>>,
+}
+
+/// What became of a posting at one endpoint.
+struct Attempt {
+    outcome: Outcome,
+    /// Nothing was taken there, and another endpoint may be fine.
+    elsewhere: bool,
 }
 
 impl Splunk {
     /// Makes the sink; opens no connection.
     pub fn new(settings: &SplunkHec, name: &str) -> Result<Self, ClientError> {
-        let client = Client::new(&settings.endpoint)?;
         let login = Login::Scheme("Splunk", settings.token.clone());
+        let acknowledgement = settings.acknowledgement;
+        // What the last request before a change of channel leaves open is asked about until it
+        // is sent again, and that may be one question late.
+        let keep = acknowledgement.timeout + acknowledgement.interval;
+        let endpoints = Endpoints::new(&settings.endpoints, login.clone(), keep)?;
         login.check()?;
-        let mut headers = client::content_type("application/json");
-        let channel = Uuid::new_v4().hyphenated().to_string();
-        if let Ok(channel) = HeaderValue::from_str(&channel) {
-            headers.insert(CHANNEL, channel);
-        }
+        let form = match settings.input {
+            HecInput::Event => Form::Event(Envelope::new(settings)),
+            HecInput::Raw => Form::Raw(Raw::new(settings)),
+        };
         Ok(Self {
             name: name.to_owned(),
-            target: client.target(&["services", "collector", "event"], &[]),
-            client,
+            endpoints,
             login,
-            headers,
-            envelope: Envelope::new(settings),
-            acknowledgement_reported: AtomicBool::new(false),
+            form,
+            partitions: Partitions::new(settings),
+            partial_batches: settings.partial_batches,
+            acknowledgement,
         })
     }
 
-    fn report_acknowledgement(&self) {
-        if !self.acknowledgement_reported.swap(true, Ordering::Relaxed) {
+    fn posting(&self, batch: &[Rendered]) -> Posting {
+        let (body, query) = match &self.form {
+            Form::Event(envelope) => (envelope.encode(batch), None),
+            Form::Raw(raw) => {
+                let query = batch.first().map(|event| raw.query(event));
+                (raw.encode(batch), query)
+            }
+        };
+        let mut parts = batch.iter().map(|event| self.partitions.of(event));
+        let first = parts.next().flatten();
+        let alike = parts.all(|part| part == first);
+        Posting {
+            events: batch.len(),
+            body: Bytes::from(body),
+            query,
+            partition: first.filter(|_| alike),
+        }
+    }
+
+    /// How many events at the batch's beginning can go in one request: of the raw input, those
+    /// with the same metadata.
+    fn fitting(&self, batch: &[Rendered]) -> usize {
+        match (&self.form, batch.first()) {
+            (Form::Raw(_), Some(first)) => {
+                let part = self.partitions.of(first);
+                let alike = |event: &&Rendered| self.partitions.of(event) == part;
+                batch.iter().take_while(alike).count()
+            }
+            _ => batch.len(),
+        }
+    }
+
+    async fn attempt(&self, endpoint: &HecEndpoint, posting: &Posting) -> Attempt {
+        let lease = endpoint.channels.take();
+        let query = posting.query.as_deref();
+        let body = posting.body.clone();
+        let exchange = endpoint.post(&self.login, query, &lease.headers, body);
+        let exchange = exchange.await;
+        let (mut outcome, mut elsewhere) = match exchange.result {
+            Ok(answer) => {
+                lease.update(&answer.cookies);
+                let judged = judge::judge(&answer, &self.posted(endpoint, &lease, posting));
+                if answer.status == 503 {
+                    self.endpoints.pass_over(endpoint, answer.retry_after);
+                } else {
+                    endpoint.use_again();
+                }
+                if answer.is_success() && judged.is_hec {
+                    endpoint.note_acknowledges(judged.ack_id.is_some());
+                }
+                (self.believed(&lease, judged), answer.status == 503)
+            }
+            Err(fault) => {
+                let unsent = matches!(fault.kind, FaultKind::Connect | FaultKind::Tls);
+                if fault.kind != FaultKind::Credential {
+                    self.endpoints.pass_over(endpoint, None);
+                }
+                let outcome = Outcome::all(posting.events, fault.verdict(), None, 0);
+                (outcome, unsent)
+            }
+        };
+        // The server may have restarted, or given an id that nobody has seen.
+        if elsewhere
+            || outcome
+                .verdicts
+                .iter()
+                .any(|one| is_retry(one, Sent::Unknown))
+        {
+            lease.retire();
+        }
+        elsewhere &= outcome.verdicts.iter().all(|one| is_retry(one, Sent::No));
+        outcome.wire_bytes = exchange.wire_bytes;
+        Attempt { outcome, elsewhere }
+    }
+
+    fn posted<'a>(
+        &self,
+        endpoint: &HecEndpoint,
+        lease: &'a Lease<'_>,
+        posting: &'a Posting,
+    ) -> Posted<'a> {
+        Posted {
+            events: posting.events,
+            body_bytes: posting.body.len(),
+            partition: posting.partition.as_ref(),
+            numbers: match (&self.form, self.partial_batches) {
+                (Form::Raw(_), _) => Numbers::Meaningless,
+                (Form::Event(_), PartialBatches::PrefixAccepted) => Numbers::PrefixAccepted,
+                (Form::Event(_), PartialBatches::AllRejected) => Numbers::AllRejected,
+            },
+            channel: lease.name(),
+            acknowledges: endpoint.acknowledges(),
+        }
+    }
+
+    /// The outcome, unless its acknowledgement id stands for another batch already.
+    fn believed(&self, lease: &Lease<'_>, judged: Judged) -> Outcome {
+        let mut outcome = judged.outcome;
+        let Some(Err(repeated)) = judged.ack_id.map(|id| lease.give(id)) else {
+            return outcome;
+        };
+        if repeated.divided {
             tracing::warn!(
                 destination = self.name,
-                "the token uses indexer acknowledgement, which this version does not wait for: \
-                 events count as delivered when Splunk answers 200; turn it off for this token"
+                "acknowledgement ids of one channel come from several indexers: each request now \
+                 gets a channel of its own; let the load balancer keep a client at one indexer by \
+                 a cookie, or list the indexers under urls"
             );
         }
+        for verdict in &mut outcome.verdicts {
+            if matches!(verdict, Verdict::Pending { .. }) {
+                *verdict = Verdict::Retry {
+                    after: None,
+                    sent: Sent::Unknown,
+                    cause: RetryCause::BadAnswer,
+                    detail: Arc::from(
+                        "the acknowledgement id was given before on this channel: another indexer \
+                         answers, or it has restarted",
+                    ),
+                };
+            }
+        }
+        outcome
     }
 }
 
 impl Sink for Splunk {
     fn shape(&self) -> Shape {
-        Shape::HecEvent
+        match self.form {
+            Form::Event(_) => Shape::HecEvent,
+            Form::Raw(_) => Shape::Payload,
+        }
     }
 
     fn encoded_bytes(&self, event: &Rendered) -> usize {
-        self.envelope.bytes(event)
+        match &self.form {
+            Form::Event(envelope) => envelope.bytes(event),
+            Form::Raw(raw) => raw.bytes(event),
+        }
     }
 
     async fn send(&self, batch: &[Rendered]) -> Outcome {
-        let body = self.envelope.encode(batch);
-        let posted = Posted {
-            events: batch.len(),
-            body_bytes: body.len(),
-            index: self.envelope.index(),
-        };
-        let exchange = self
-            .client
-            .post(Request {
-                target: &self.target,
-                login: &self.login,
-                headers: self.headers.clone(),
-                body: Bytes::from(body),
-                answer_bytes_max: ANSWER_BYTES,
-            })
-            .await;
-        let mut outcome = match exchange.result {
-            Ok(answer) => {
-                let judged = judge::judge(&answer, &posted);
-                if judged.acknowledgement {
-                    self.report_acknowledgement();
-                }
-                judged.outcome
+        let (fitting, rest) = batch.split_at(self.fitting(batch));
+        let posting = self.posting(fitting);
+        let mut tried = Vec::new();
+        let mut last: Option<Outcome> = None;
+        let mut wire_bytes = 0;
+        while tried.len() < TRIES_MAX
+            && let Some(endpoint) = self.endpoints.choose(&tried)
+        {
+            tried.push(endpoint.number);
+            let attempt = self.attempt(endpoint, &posting).await;
+            wire_bytes += attempt.outcome.wire_bytes;
+            last = Some(attempt.outcome);
+            if !attempt.elsewhere {
+                break;
             }
-            Err(fault) => Outcome::all(batch.len(), fault.verdict(), None, 0),
-        };
-        outcome.wire_bytes = exchange.wire_bytes;
+        }
+        let mut outcome =
+            last.unwrap_or_else(|| Outcome::all(posting.events, judge::unsent(), None, 0));
+        outcome.wire_bytes = wire_bytes;
         outcome
+            .verdicts
+            .extend(rest.iter().map(|_| judge::unsent()));
+        outcome
+    }
+
+    fn partition(&self, event: &Rendered) -> Option<Arc<str>> {
+        self.partitions.of(event)
+    }
+
+    /// Always: whether a token uses acknowledgement shows in each answer, and may change.
+    fn confirming(&self) -> Option<Confirming> {
+        Some(Confirming {
+            interval: self.acknowledgement.interval,
+            timeout: self.acknowledgement.timeout,
+            max_batches: self.acknowledgement.max_batches,
+        })
+    }
+
+    async fn confirm(&self, tickets: &[Ticket]) -> Confirmation {
+        self.endpoints.confirm(tickets).await
     }
 
     fn refresh(&self) {
         self.login.reread();
-        self.client.refresh();
+        self.endpoints.refresh();
     }
+}
+
+fn is_retry(verdict: &Verdict, how: Sent) -> bool {
+    matches!(verdict, Verdict::Retry { sent, .. } if *sent == how)
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::client::Answer;
 use super::{HoldCause, Note, Pace, RejectCause, RetryCause, Scope, Sent, Verdict};
 
-/// What every event behind this one gets when the destination stopped reading at it.
-const BEHIND: &str = "not taken, because an earlier event of the request was refused";
+/// What the events around a refused one get, where the destination took none of them.
+const BEHIND: &str = "not taken, because another event of the request was refused";
 
 /// A verdict on a whole request by its status alone.
 pub(super) fn judge(answer: &Answer) -> Verdict {
@@ -82,7 +82,7 @@ pub(super) fn split_or_reject(detail: Arc<str>, events: usize) -> Verdict {
     }
 }
 
-/// An event behind a refused one: nothing is wrong with it, it goes at once.
+/// An event beside a refused one: nothing is wrong with it, it goes at once.
 pub(super) fn behind() -> Verdict {
     Verdict::Retry {
         after: Some(Duration::ZERO),
@@ -167,6 +167,7 @@ pub(super) mod tests {
     #[derive(Clone, Debug, PartialEq)]
     pub(in crate::sink) enum Expected {
         Delivered,
+        Pending(u64),
         Duplicate,
         Diverted,
         Retry(Sent, RetryCause),
@@ -209,7 +210,7 @@ pub(super) mod tests {
             },
             Verdict::Split { .. } => Expected::Split,
             Verdict::Reject { .. } => Expected::Reject,
-            Verdict::Pending { .. } => panic!("no sink leaves events pending"),
+            Verdict::Pending { ticket } => Expected::Pending(ticket.id),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use rustls::version::{TLS12, TLS13};
-use siem_relay::settings::{ClientCertificate, Endpoint, EndpointTls, SplunkHec};
+use siem_relay::settings::{ClientCertificate, Endpoint, EndpointTls};
 use siem_relay::sink::splunk::Splunk;
 use siem_relay::sink::{HoldCause, RetryCause, Sent, Sink, Verdict};
 
@@ -60,14 +60,7 @@ impl Client {
 
     /// Why no sink can be made of the files as they are.
     fn refusal(&self) -> String {
-        let settings = SplunkHec {
-            endpoint: self.endpoint("https://127.0.0.1:1"),
-            token: self.token.secret.clone(),
-            index: None,
-            source: None,
-            sourcetype: None,
-            fields: Vec::new(),
-        };
+        let settings = hec_settings(self.endpoint("https://127.0.0.1:1"), &self.token);
         Splunk::new(&settings, "splunk").err().unwrap().to_string()
     }
 }

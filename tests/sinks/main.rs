@@ -11,9 +11,14 @@
 #[path = "../support/authority.rs"]
 mod authority;
 mod client_certificates;
+#[path = "../support/fake_hec.rs"]
+mod fake_hec;
 #[path = "../support/fake_http.rs"]
 mod fake_http;
 mod faults;
+mod hec;
+mod hec_acknowledgement;
+mod hec_endpoints;
 mod proxies;
 mod requests;
 mod setup;

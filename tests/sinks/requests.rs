@@ -1,7 +1,7 @@
 //! What each destination is sent, and that credentials stay in their header.
 
 use bytes::Bytes;
-use siem_relay::settings::{self, ElasticsearchAuth, Framing, HttpAuth, SplunkHec};
+use siem_relay::settings::{self, ElasticsearchAuth, Framing, HttpAuth};
 use siem_relay::sink::client::{Login, post_once};
 use siem_relay::sink::http::Http;
 use siem_relay::sink::splunk::Splunk;
@@ -278,14 +278,7 @@ async fn a_url_must_be_whole_and_is_never_repeated() {
         "/secret-path",
         "http://",
     ] {
-        let settings = SplunkHec {
-            endpoint: endpoint(url),
-            token: token.secret.clone(),
-            index: None,
-            source: None,
-            sourcetype: None,
-            fields: Vec::new(),
-        };
+        let settings = hec_settings(endpoint(url), &token);
         let error = Splunk::new(&settings, "splunk").err().unwrap().to_string();
         assert!(!error.contains("secret-path"), "{error}");
         assert!(error.contains("https://host:port/path"), "{error}");

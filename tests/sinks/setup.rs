@@ -8,7 +8,8 @@ use bytes::Bytes;
 use siem_relay::event::{Event, EventId, Provenance};
 use siem_relay::secret::{Secret, SecretPlace};
 use siem_relay::settings::{
-    self, Elasticsearch, ElasticsearchAuth, Endpoint, EndpointTls, Framing, HttpAuth, SplunkHec,
+    self, Acknowledgement, Elasticsearch, ElasticsearchAuth, Endpoint, EndpointTls, Framing,
+    HecInput, HttpAuth, PartialBatches, SplunkHec,
 };
 use siem_relay::sink::elastic::Elastic;
 use siem_relay::sink::http::Http;
@@ -50,14 +51,30 @@ pub(crate) fn endpoint(url: &str) -> Endpoint {
     }
 }
 
-pub(crate) fn hec(endpoint: Endpoint, token: &Token) -> Splunk {
-    let settings = SplunkHec {
-        endpoint,
+/// A HEC destination with nothing but what it needs.
+pub(crate) fn hec_settings(endpoint: Endpoint, token: &Token) -> SplunkHec {
+    SplunkHec {
+        endpoints: vec![endpoint],
         token: token.secret.clone(),
-        index: Some("sec".to_owned()),
+        input: HecInput::Event,
+        index: None,
+        indexes: Vec::new(),
         source: None,
         sourcetype: None,
         fields: Vec::new(),
+        partial_batches: PartialBatches::PrefixAccepted,
+        acknowledgement: Acknowledgement {
+            interval: Duration::from_secs(10),
+            timeout: Duration::from_secs(300),
+            max_batches: 1000,
+        },
+    }
+}
+
+pub(crate) fn hec(endpoint: Endpoint, token: &Token) -> Splunk {
+    let settings = SplunkHec {
+        index: Some("sec".to_owned()),
+        ..hec_settings(endpoint, token)
     };
     Splunk::new(&settings, "splunk").unwrap()
 }

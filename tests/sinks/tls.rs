@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use siem_relay::settings::{Endpoint, EndpointTls, SplunkHec, TlsVersion};
+use siem_relay::settings::{Endpoint, EndpointTls, TlsVersion};
 use siem_relay::sink::splunk::Splunk;
 use siem_relay::sink::{Outcome, RetryCause, Sent, Sink};
 
@@ -73,14 +73,8 @@ async fn a_ca_file_without_a_certificate_is_refused_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let ca_file = directory.path().join("ca.pem");
     let token = Token::new();
-    let settings = |ca_file: &Path| SplunkHec {
-        endpoint: endpoint_with_ca("https://127.0.0.1:1", ca_file),
-        token: token.secret.clone(),
-        index: None,
-        source: None,
-        sourcetype: None,
-        fields: Vec::new(),
-    };
+    let settings =
+        |ca_file: &Path| hec_settings(endpoint_with_ca("https://127.0.0.1:1", ca_file), &token);
     let missing = Splunk::new(&settings(&ca_file), "splunk").err().unwrap();
     assert!(
         missing.to_string().contains("cannot read ca_file"),

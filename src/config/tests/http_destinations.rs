@@ -1,12 +1,8 @@
-//! Proves the rules of Splunk, Elasticsearch and HTTP destinations: URLs, logins, names.
+//! Proves the rules of Elasticsearch and HTTP destinations: URLs, logins, names.
 
-use crate::settings::{Elasticsearch, ElasticsearchAuth, Framing, Http, HttpAuth, Kind, SplunkHec};
+use crate::settings::{Elasticsearch, ElasticsearchAuth, Framing, Http, HttpAuth, Kind};
 
 use super::*;
-
-fn splunk(lines: &str) -> String {
-    destination(&format!("kind = \"splunk_hec\"\n{lines}"))
-}
 
 fn elastic(lines: &str) -> String {
     let url = "url = \"https://es.example.com:9200\"";
@@ -21,13 +17,6 @@ fn http_to(url: &str) -> String {
     http(&format!("url = \"{url}\""))
 }
 
-fn loaded_splunk(text: &str) -> SplunkHec {
-    match accepted(text).destinations.remove(0).kind {
-        Kind::SplunkHec(splunk) => splunk,
-        other => panic!("{other:?}"),
-    }
-}
-
 fn loaded_elastic(text: &str) -> Elasticsearch {
     match accepted(text).destinations.remove(0).kind {
         Kind::Elasticsearch(elastic) => elastic,
@@ -40,50 +29,6 @@ fn loaded_http(text: &str) -> Http {
         Kind::Http(http) => http,
         other => panic!("{other:?}"),
     }
-}
-
-#[test]
-fn every_key_of_splunk_arrives() {
-    let text = splunk(
-        "url = \"https://splunk.example.com:8088/\"\ntoken_file = \"token\"\nindex = \"i\"\n\
-         source = \"s\"\nsourcetype = \"t\"\nfields = { env = \"prod\" }\ngzip = false\n\
-         ca_file = \"ca.pem\"\nconnect_timeout = \"1s\"\nrequest_timeout = \"2s\"",
-    );
-    let batch = accepted(&text).destinations[0].batch;
-    assert_eq!((batch.max_events, batch.max_bytes), (1000, 1_000_000));
-    let splunk = loaded_splunk(&text);
-    assert_eq!(splunk.endpoint.url, "https://splunk.example.com:8088");
-    assert!(!splunk.endpoint.gzip && splunk.endpoint.ca_file.unwrap().is_absolute());
-    assert_eq!(splunk.index.as_deref(), Some("i"));
-    assert_eq!(splunk.fields, [("env".to_owned(), "prod".to_owned())]);
-}
-
-#[test]
-fn a_splunk_token_is_needed_without_its_scheme() {
-    let with = |lines: &str| splunk(&format!("url = \"https://s:8088\"\n{lines}"));
-    refused(&with(""), "destinations.d.token_file: missing");
-    let expected = "destinations.d.token_file: the secret begins with \"Splunk \"";
-    refused(&with("token_file = \"splunk\""), expected);
-    refused(
-        &with(&format!(
-            "token_file = \"token\"\ntoken_env = \"{SET_VARIABLE}\""
-        )),
-        "destinations.d.token_env: stands beside token_file; keep one of them",
-    );
-    refused(
-        &with("token_file = \"token\"\nfields = { siem_relay_id = \"x\" }"),
-        "destinations.d.fields: siem_relay_id is the relay's own field",
-    );
-    refused(
-        &with("token_file = \"token\"\nfields = { \"a b\" = \"c\" }"),
-        "destinations.d.fields: has a name that is not 1 to 64 letters",
-    );
-    refused(
-        &with("token_file = \"token\"\nfields = { a = 1 }"),
-        "destinations.d.fields.a: must be a string, is a number",
-    );
-    // Outbound secrets may be short: the other side chose them.
-    loaded_splunk(&with("token_file = \"short\""));
 }
 
 #[test]
@@ -115,20 +60,6 @@ fn a_url_is_whole_and_without_credentials() {
     refused(&http(""), "destinations.d.url: missing");
     let url = "https://h.example.com:8443/path/?dataset=a";
     assert_eq!(loaded_http(&http_to(url)).endpoint.url, url);
-}
-
-#[test]
-fn a_base_url_has_nothing_that_the_relay_adds() {
-    let with = |url: &str| splunk(&format!("url = \"{url}\"\ntoken_file = \"token\""));
-    refused(
-        &with("https://s:8088/services/collector/event"),
-        "destinations.d.url: has a path that the relay adds itself; remove /services/collector",
-    );
-    refused(
-        &with("https://s:8088/?channel=1"),
-        "destinations.d.url: has a query",
-    );
-    loaded_splunk(&with("https://proxy.example.com/splunk"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 use jiff::Timestamp;
 use reqwest::{Response, StatusCode, Url};
 
@@ -19,6 +20,10 @@ use crate::sink::retry_after;
 const QUOTE_BYTES_MAX: usize = 512;
 /// How much of a body is looked at for a quote.
 const QUOTE_FROM_BYTES_MAX: usize = 64 * 1024;
+/// `Set-Cookie` headers kept of one answer.
+const COOKIES_MAX: usize = 16;
+/// Shorter values of cookies are words such as `on`: blanking them would spoil quotes.
+const COOKIE_SECRET_BYTES_MIN: usize = 8;
 /// Shorter parts of a URL are words such as `events`, not capabilities.
 const URL_SECRET_BYTES_MIN: usize = 16;
 
@@ -35,6 +40,8 @@ pub struct Answer {
     pub cut: bool,
     /// The proxy (`host:port`) that may have answered in the destination's place.
     pub via: Option<Arc<str>>,
+    /// The first 16 `Set-Cookie` headers, as they came.
+    pub cookies: Vec<HeaderValue>,
     /// What must not be quoted.
     pub(super) secrets: Vec<Hidden>,
 }
@@ -57,6 +64,8 @@ impl Answer {
             return Err(Fault::proxy_login(proxy));
         }
         let retry_after = retry_after::parse(response.headers(), Timestamp::now());
+        let cookies = response.headers().get_all(SET_COOKIE).iter();
+        let cookies = cookies.take(COOKIES_MAX).cloned().collect();
         let mut body = BytesMut::new();
         let mut cut = false;
         loop {
@@ -83,6 +92,7 @@ impl Answer {
             body: body.freeze(),
             cut,
             via,
+            cookies,
             secrets,
         })
     }
@@ -128,7 +138,8 @@ impl Answer {
     }
 }
 
-/// Without the body, which may repeat a credential or an event.
+/// Without the cookies, which may be a session, and the body, which may repeat a credential or an
+/// event.
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Answer")
@@ -139,6 +150,17 @@ impl fmt::Debug for Answer {
             .field("via", &self.via)
             .finish()
     }
+}
+
+/// Values of the request's cookies, which may stand for a session.
+pub(super) fn cookie_secrets(headers: &HeaderMap) -> impl Iterator<Item = Hidden> {
+    let texts = headers.get_all(COOKIE).iter();
+    let pairs = texts.filter_map(|value| value.to_str().ok());
+    let pairs = pairs.flat_map(|text| text.split("; "));
+    let values = pairs.filter_map(|pair| Some(pair.split_once('=')?.1));
+    values
+        .filter(|value| value.len() >= COOKIE_SECRET_BYTES_MIN)
+        .map(Hidden::new)
 }
 
 /// Parts of a URL that may be a capability: long path segments, and values of a query, with or

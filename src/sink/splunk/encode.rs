@@ -8,28 +8,24 @@ use crate::settings::SplunkHec;
 use crate::sink::Rendered;
 use crate::sink::payload::write_string;
 
+use super::indexes::{Indexes, source};
+
 /// What is the same in every envelope of a destination.
 pub(super) struct Envelope {
     source: Option<String>,
-    index: Option<String>,
-    /// `,"sourcetype":...,"index":...` as configured, then `,"event":`.
-    middle: Vec<u8>,
+    indexes: Indexes,
+    /// `,"sourcetype":...` as configured.
+    sourcetype: Vec<u8>,
     /// The configured fields, each with a comma before it, and the closing braces.
     end: Vec<u8>,
 }
 
 impl Envelope {
     pub(super) fn new(settings: &SplunkHec) -> Self {
-        let mut middle = Vec::new();
-        for (key, value) in [
-            ("sourcetype", &settings.sourcetype),
-            ("index", &settings.index),
-        ] {
-            if let Some(value) = value {
-                write_member(&mut middle, key, value);
-            }
+        let mut sourcetype = Vec::new();
+        if let Some(value) = &settings.sourcetype {
+            write_member(&mut sourcetype, "sourcetype", value);
         }
-        middle.extend_from_slice(b",\"event\":");
         let mut end = Vec::new();
         for (key, value) in &settings.fields {
             write_member(&mut end, key, value);
@@ -37,15 +33,10 @@ impl Envelope {
         end.extend_from_slice(b"}}\n");
         Self {
             source: settings.source.clone(),
-            index: settings.index.clone(),
-            middle,
+            indexes: Indexes::new(settings),
+            sourcetype,
             end,
         }
-    }
-
-    /// The index that events go to; none leaves it to the token.
-    pub(super) fn index(&self) -> Option<&str> {
-        self.index.as_deref()
     }
 
     /// All envelopes, one after another.
@@ -80,14 +71,12 @@ impl Envelope {
         if let Some(host) = &event.host {
             write_member(out, "host", host);
         }
-        match &self.source {
-            Some(source) => write_member(out, "source", source),
-            None => {
-                let source = format!("siem-relay:{}", event.event.provenance.source);
-                write_member(out, "source", &source);
-            }
+        write_member(out, "source", &source(self.source.as_deref(), event));
+        out.extend_from_slice(&self.sourcetype);
+        if let Some(index) = self.indexes.of(event) {
+            write_member(out, "index", index);
         }
-        out.extend_from_slice(&self.middle);
+        out.extend_from_slice(b",\"event\":");
     }
 
     fn write_tail(&self, out: &mut Vec<u8>, event: &Rendered) {
@@ -117,19 +106,20 @@ fn write_member(out: &mut Vec<u8>, key: &str, value: &str) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
-    use crate::event::EventId;
-    use crate::settings::Endpoint;
+    use crate::event::{EventId, Provenance};
+    use crate::settings::{Acknowledgement, Endpoint, HecInput, PartialBatches};
     use crate::sink::client::test_secret;
     use crate::sink::payload::tests::rendered;
 
-    fn settings() -> SplunkHec {
+    /// A destination with nothing but its address and token.
+    pub(in crate::sink::splunk) fn settings() -> SplunkHec {
         SplunkHec {
-            endpoint: Endpoint {
+            endpoints: vec![Endpoint {
                 url: "http://127.0.0.1:8088".to_owned(),
                 connect_timeout: Duration::from_secs(1),
                 request_timeout: Duration::from_secs(1),
@@ -137,12 +127,20 @@ mod tests {
                 tls: Default::default(),
                 proxy: None,
                 gzip: false,
-            },
+            }],
             token: test_secret("t"),
+            input: HecInput::Event,
             index: None,
+            indexes: Vec::new(),
             source: None,
             sourcetype: None,
             fields: Vec::new(),
+            partial_batches: PartialBatches::PrefixAccepted,
+            acknowledgement: Acknowledgement {
+                interval: Duration::from_secs(10),
+                timeout: Duration::from_secs(300),
+                max_batches: 1000,
+            },
         }
     }
 
@@ -183,6 +181,28 @@ mod tests {
              \"siem_relay_duplicate_of\":\"01010101-0101-0101-0101-010101010101\",\
              \"env\":\"prod\"}}\n"
         );
+    }
+
+    #[test]
+    fn each_event_names_the_index_of_its_source() {
+        let mut settings = settings();
+        settings.index = Some("sec".to_owned());
+        settings.indexes = vec![("acme".to_owned(), "own".to_owned())];
+        let mut other = rendered(2, "{}");
+        let provenance = Provenance {
+            source: "other".to_owned(),
+            ..Provenance::unknown()
+        };
+        Arc::get_mut(&mut other.event).unwrap().provenance = Arc::new(provenance);
+        let text = text(&settings, &[rendered(1, "{}"), other]);
+        let indexes: Vec<_> = text
+            .lines()
+            .filter_map(|line| {
+                let envelope: serde_json::Value = serde_json::from_str(line).unwrap();
+                envelope["index"].as_str().map(str::to_owned)
+            })
+            .collect();
+        assert_eq!(indexes, ["own", "sec"]);
     }
 
     #[test]

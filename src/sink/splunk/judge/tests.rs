@@ -1,22 +1,27 @@
 //! Proves each row of the HEC response-code table and each rule about the invalid event's number.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::*;
 use crate::sink::status::tests::{Expected, answer, check};
 
-use Expected::{Behind, Delivered, Hold, HoldIndex, Reject, Retry, Split};
+use Expected::{Behind, Delivered, Hold, HoldIndex, Pending, Reject, Retry, Split};
 
-const THREE: Posted<'static> = Posted {
-    events: 3,
-    body_bytes: 3_000,
-    index: Some("sec"),
-};
-const ONE: Posted<'static> = Posted {
-    events: 1,
-    body_bytes: 1_000,
-    index: Some("sec"),
-};
+static CHANNEL: LazyLock<Arc<str>> = LazyLock::new(|| "a-channel".into());
+static SEC: LazyLock<Arc<str>> = LazyLock::new(|| "sec".into());
+
+/// Events for one index, to Splunk itself.
+fn posted(events: usize) -> Posted<'static> {
+    Posted {
+        events,
+        body_bytes: 1_000 * events,
+        partition: Some(&SEC),
+        numbers: Numbers::PrefixAccepted,
+        channel: &CHANNEL,
+        acknowledges: false,
+    }
+}
 
 fn hec(code: i64, text: &str) -> String {
     format!(r#"{{"text":"{text}","code":{code}}}"#)
@@ -120,7 +125,7 @@ fn every_row_of_the_code_table() {
             Hold(HoldCause::Request),
         ),
     ] {
-        all(text, status, &hec(code, text), &THREE, &expected);
+        all(text, status, &hec(code, text), &posted(3), &expected);
     }
 }
 
@@ -156,7 +161,7 @@ fn every_answer_without_a_code() {
         ("400 of a proxy", 400, html, Hold(HoldCause::Unexpected)),
         ("other 4xx", 418, "", Hold(HoldCause::Unexpected)),
     ] {
-        all(row, status, body, &THREE, &expected);
+        all(row, status, body, &posted(3), &expected);
     }
 }
 
@@ -172,11 +177,15 @@ fn a_200_that_is_no_hec_answer_is_no_delivery() {
         "{\"text\":\"Success\",\"code\":0",
         "{\"text\":\"HEC is healthy\",\"code\":17}",
     ] {
-        all(body, 200, body, &THREE, &expected);
+        all(body, 200, body, &posted(3), &expected);
     }
     let mut cut = answer(200, &hec(0, "Success"));
     cut.cut = true;
-    check("cut", &judge(&cut, &ONE).outcome.verdicts[0], &expected);
+    check(
+        "cut",
+        &judge(&cut, &posted(1)).outcome.verdicts[0],
+        &expected,
+    );
 }
 
 #[test]
@@ -185,10 +194,13 @@ fn codes_24_and_25_and_429_ask_for_less() {
     for (status, code) in [(200, 24), (200, 25), (429, 26)] {
         let mut answer = answer(status, &hec(code, ""));
         answer.retry_after = after;
-        assert_eq!(judge(&answer, &ONE).outcome.pace, Pace::Slower { after });
+        assert_eq!(
+            judge(&answer, &posted(1)).outcome.pace,
+            Pace::Slower { after }
+        );
     }
     assert_eq!(
-        judge(&answer(200, &hec(0, "")), &ONE).outcome.pace,
+        judge(&answer(200, &hec(0, "")), &posted(1)).outcome.pace,
         Pace::Steady
     );
 }
@@ -199,22 +211,22 @@ fn what_stands_before_the_invalid_event_is_delivered_and_what_follows_goes_at_on
         each(
             "number 0",
             &invalid(code, 0),
-            &THREE,
+            &posted(3),
             &[Reject, Behind, Behind],
         );
         each(
             "number 1",
             &invalid(code, 1),
-            &THREE,
+            &posted(3),
             &[Delivered, Reject, Behind],
         );
         each(
             "number 2",
             &invalid(code, 2),
-            &THREE,
+            &posted(3),
             &[Delivered, Delivered, Reject],
         );
-        each("alone", &invalid(code, 0), &ONE, &[Reject]);
+        each("alone", &invalid(code, 0), &posted(1), &[Reject]);
     }
 }
 
@@ -222,8 +234,14 @@ fn what_stands_before_the_invalid_event_is_delivered_and_what_follows_goes_at_on
 fn a_number_that_names_no_event_divides_the_request_until_one_is_alone() {
     for code in [5, 6, 12, 13, 15] {
         for body in [hec(code, ""), invalid(code, 3), invalid(code, -1)] {
-            all("out of range or absent", 400, &body, &THREE, &Split);
-            all("out of range or absent, alone", 400, &body, &ONE, &Reject);
+            all("out of range or absent", 400, &body, &posted(3), &Split);
+            all(
+                "out of range or absent, alone",
+                400,
+                &body,
+                &posted(1),
+                &Reject,
+            );
         }
     }
 }
@@ -231,9 +249,8 @@ fn a_number_that_names_no_event_divides_the_request_until_one_is_alone() {
 #[test]
 fn an_invalid_first_event_of_a_body_over_5_mb_means_too_much_at_once() {
     let sent = |events| Posted {
-        events,
         body_bytes: 5_000_001,
-        index: None,
+        ..posted(events)
     };
     all("several", 400, &invalid(6, 0), &sent(3), &Split);
     all("alone", 400, &invalid(6, 0), &sent(1), &Split);
@@ -247,8 +264,11 @@ fn an_invalid_first_event_of_a_body_over_5_mb_means_too_much_at_once() {
 
 #[test]
 fn the_number_of_code_7_is_not_believed_and_without_an_index_all_of_it_waits() {
-    all("number", 400, &invalid(7, 1), &THREE, &HoldIndex("sec"));
-    let sent = Posted { index: None, ..ONE };
+    all("number", 400, &invalid(7, 1), &posted(3), &HoldIndex("sec"));
+    let sent = Posted {
+        partition: None,
+        ..posted(1)
+    };
     all(
         "token's index",
         400,
@@ -259,16 +279,89 @@ fn the_number_of_code_7_is_not_believed_and_without_an_index_all_of_it_waits() {
 }
 
 #[test]
-fn an_ack_id_of_an_accepted_request_is_noticed() {
-    let acknowledged = r#"{"text":"Success","code":0,"ackId":0}"#;
-    assert!(judge(&answer(200, acknowledged), &ONE).acknowledgement);
-    assert!(!judge(&answer(200, &hec(0, "Success")), &ONE).acknowledgement);
-    all("ackId", 200, acknowledged, &ONE, &Delivered);
+fn an_ack_id_leaves_every_event_of_an_accepted_request_pending() {
+    for code in [0, 24, 25] {
+        let body = format!(r#"{{"text":"Success","code":{code},"ackId":7}}"#);
+        all("ackId", 200, &body, &posted(3), &Pending(7));
+        let judged = judge(&answer(200, &body), &posted(1));
+        assert_eq!(judged.ack_id, Some(7));
+        let ticket = Ticket {
+            channel: Arc::from("a-channel"),
+            id: 7,
+        };
+        assert_eq!(judged.outcome.verdicts, [Verdict::Pending { ticket }]);
+        assert_eq!(judged.outcome.pace == Pace::Steady, code == 0);
+    }
+    let none = r#"{"text":"Success","code":0,"ackId":null}"#;
+    all("null is none", 200, none, &posted(3), &Delivered);
+}
+
+#[test]
+fn an_ack_id_that_cannot_be_asked_about_is_no_delivery() {
+    let expected = Retry(Sent::Unknown, RetryCause::BadAnswer);
+    for id in ["-1", "1.5", "\"7\"", "true", "[7]", "18446744073709551616"] {
+        let body = format!(r#"{{"text":"Success","code":0,"ackId":{id}}}"#);
+        all(id, 200, &body, &posted(3), &expected);
+        let body = format!(r#"{{"text":"x","code":6,"invalid-event-number":1,"ackId":{id}}}"#);
+        each(id, &body, &posted(3), &[expected.clone(), Reject, Behind]);
+    }
+}
+
+#[test]
+fn what_stands_before_the_invalid_event_is_pending_where_it_has_an_ack_id() {
+    for code in [6, 12, 13, 15] {
+        let body = |number| {
+            format!(r#"{{"text":"x","code":{code},"invalid-event-number":{number},"ackId":3}}"#)
+        };
+        let expected = [Pending(3), Pending(3), Reject];
+        each("number 2", &body(2), &posted(3), &expected);
+        let expected = [Reject, Behind, Behind];
+        each("number 0", &body(0), &posted(3), &expected);
+        let judged = judge(&answer(400, &body(2)), &posted(3));
+        assert_eq!(judged.ack_id, Some(3), "the id is used up either way");
+    }
+}
+
+#[test]
+fn a_prefix_without_the_ack_id_that_the_endpoint_gives_as_a_rule_is_sent_again() {
+    let sent = Posted {
+        acknowledges: true,
+        ..posted(3)
+    };
+    let untold = Retry(Sent::Unknown, RetryCause::BadAnswer);
+    each("6", &invalid(6, 1), &sent, &[untold, Reject, Behind]);
+}
+
+#[test]
+fn where_nothing_was_taken_the_prefix_is_sent_again() {
+    let sent = |events| Posted {
+        numbers: Numbers::AllRejected,
+        ..posted(events)
+    };
+    for code in [6, 12, 13, 15] {
+        let expected = [Behind, Behind, Reject];
+        each("number 2", &invalid(code, 2), &sent(3), &expected);
+        let expected = [Reject, Behind, Behind];
+        each("number 0", &invalid(code, 0), &sent(3), &expected);
+        all("no number", 400, &hec(code, ""), &sent(3), &Split);
+        all("out of range", 400, &invalid(code, 3), &sent(3), &Split);
+        all("alone", 400, &hec(code, ""), &sent(1), &Reject);
+    }
+}
+
+#[test]
+fn where_numbers_mean_nothing_the_request_is_divided() {
+    let sent = |events| Posted {
+        numbers: Numbers::Meaningless,
+        ..posted(events)
+    };
+    all("several", 400, &invalid(6, 1), &sent(3), &Split);
+    all("alone", 400, &invalid(6, 0), &sent(1), &Reject);
 }
 
 #[test]
 fn a_detail_says_what_splunk_said_and_what_to_do() {
-    let judged = judge(&answer(400, &hec(7, "Incorrect index")), &ONE);
+    let judged = judge(&answer(400, &hec(7, "Incorrect index")), &posted(1));
     let Verdict::Hold { detail, .. } = &judged.outcome.verdicts[0] else {
         panic!("not held")
     };

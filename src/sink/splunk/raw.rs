@@ -1,0 +1,57 @@
+//! Events to the raw input, one payload a line, and the query that says what they are.
+//!
+//! Metadata is the request's, so a request holds events of one index and source. There are no
+//! fields, so nothing marks an event with the relay's id, and no time: Splunk reads it from the
+//! payload as the sourcetype says.
+
+use crate::settings::SplunkHec;
+use crate::sink::Rendered;
+use crate::sink::payload::{line_bytes, write_line};
+
+use super::indexes::{Indexes, source};
+
+/// What requests of a destination have in common.
+pub(super) struct Raw {
+    indexes: Indexes,
+    source: Option<String>,
+    sourcetype: Option<String>,
+}
+
+impl Raw {
+    pub(super) fn new(settings: &SplunkHec) -> Self {
+        Self {
+            indexes: Indexes::new(settings),
+            source: settings.source.clone(),
+            sourcetype: settings.sourcetype.clone(),
+        }
+    }
+
+    /// One line per event.
+    pub(super) fn encode(&self, batch: &[Rendered]) -> Vec<u8> {
+        let mut body = Vec::with_capacity(batch.iter().map(|event| self.bytes(event)).sum());
+        for event in batch {
+            write_line(&mut body, event, false);
+        }
+        body
+    }
+
+    /// Bytes of one line at most.
+    pub(super) fn bytes(&self, event: &Rendered) -> usize {
+        line_bytes(event, false)
+    }
+
+    /// The query of a request whose events are like this one.
+    pub(super) fn query(&self, event: &Rendered) -> Vec<(&'static str, String)> {
+        let index = self.indexes.of(event).map(ToString::to_string);
+        let source = source(self.source.as_deref(), event);
+        let parts = [
+            ("index", index),
+            ("source", Some(source.into_owned())),
+            ("sourcetype", self.sourcetype.clone()),
+        ];
+        let stated = parts.into_iter();
+        stated
+            .filter_map(|(key, value)| Some((key, value?)))
+            .collect()
+    }
+}
