@@ -48,6 +48,7 @@ use tokio::sync::watch;
 
 use crate::telemetry::metrics::StorageMetrics;
 
+mod buffer;
 mod committer;
 mod cursor_file;
 mod cursors;
@@ -60,6 +61,7 @@ mod group;
 mod housekeeping;
 mod lock;
 mod reader;
+mod recent;
 mod record;
 mod recovery;
 mod resend;
@@ -188,7 +190,9 @@ struct Shared {
     /// Readers that need a position below this one are held: its segment is gone.
     lost_below: u64,
     spare: SpareSlot,
-    /// Whose oldest events may be given up; locked after all others.
+    /// The last groups, in memory; locked after all others, as is the next.
+    recent: recent::Recent,
+    /// Whose oldest events may be given up.
     shedding: shedding::Shedding,
     metrics: StorageMetrics,
 }
@@ -230,6 +234,7 @@ impl Journal {
             position_max: (recovered.next_position - 1).into(),
             lost_below: recovered.lost_below,
             spare: SpareSlot::new(),
+            recent: recent::Recent::default(),
             shedding: shedding::Shedding::default(),
             metrics,
         });
