@@ -156,7 +156,11 @@ mod tests {
         let kept = groups.kept.len();
         assert_eq!(
             groups.bytes,
-            groups.kept.iter().map(|k| k.group.capacity()).sum::<usize>()
+            groups
+                .kept
+                .iter()
+                .map(|k| k.group.capacity())
+                .sum::<usize>()
         );
         drop(groups);
         let latest = file.len() - 10_000 * (kept - 1);
