@@ -6,6 +6,8 @@
 //! One thread writes ([`committer`]). It takes all records that wait, writes them with one write
 //! behind the last durable record, syncs once, and then answers all callers. Nobody is answered,
 //! and no reader sees a record, before its sync returned; so at most one group is ever un-synced.
+//! The write goes past the page cache, in whole pages ([`buffer`]): what is durable of the first
+//! one is written again as it is. Readers at the tail get the last groups from memory ([`recent`]).
 //! Segments are files of written zeros made ahead of need ([`spare`]), since a sync into blocks
 //! that were never written costs a commit of file system metadata. A complete one gets a seal
 //! ([`seal`]), which says what is in it; then the spare becomes the next one
