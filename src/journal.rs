@@ -6,6 +6,8 @@
 //! One thread writes ([`committer`]). It takes all records that wait, writes them with one write
 //! behind the last durable record, syncs once, and then answers all callers. Nobody is answered,
 //! and no reader sees a record, before its sync returned; so at most one group is ever un-synced.
+//! The write goes past the page cache, in whole pages ([`buffer`]): what is durable of the first
+//! one is written again as it is. Readers at the tail get the last groups from memory ([`recent`]).
 //! Segments are files of written zeros made ahead of need ([`spare`]), since a sync into blocks
 //! that were never written costs a commit of file system metadata. A complete one gets a seal
 //! ([`seal`]), which says what is in it; then the spare becomes the next one
@@ -48,6 +50,7 @@ use tokio::sync::watch;
 
 use crate::telemetry::metrics::StorageMetrics;
 
+mod buffer;
 mod committer;
 mod cursor_file;
 mod cursors;
@@ -60,6 +63,7 @@ mod group;
 mod housekeeping;
 mod lock;
 mod reader;
+mod recent;
 mod record;
 mod recovery;
 mod resend;
@@ -188,7 +192,9 @@ struct Shared {
     /// Readers that need a position below this one are held: its segment is gone.
     lost_below: u64,
     spare: SpareSlot,
-    /// Whose oldest events may be given up; locked after all others.
+    /// The last groups, in memory; locked after all others, as is the next.
+    recent: recent::Recent,
+    /// Whose oldest events may be given up.
     shedding: shedding::Shedding,
     metrics: StorageMetrics,
 }
@@ -230,6 +236,7 @@ impl Journal {
             position_max: (recovered.next_position - 1).into(),
             lost_below: recovered.lost_below,
             spare: SpareSlot::new(),
+            recent: recent::Recent::default(),
             shedding: shedding::Shedding::default(),
             metrics,
         });

@@ -4,30 +4,27 @@
 //! exactly when load does. Resend keys are looked up here, in commit order; a repeat of a record
 //! in the same group waits for that group and shares its outcome.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use super::buffer::GroupBuffer;
 use super::error::{AppendError, OpenError};
-use super::files::{JournalFile, is_full, write_full};
+use super::files::{JournalFile, write_full};
 use super::group::{Group, Request};
 use super::record::{NewRecord, Placement, RECORD_BYTES_MAX};
 use super::recovery::Tail;
 use super::resend::ResendWindow;
 use super::seal::{self, Contents, Noted};
-use super::segment::{HEADER_BYTES, Segment};
+use super::segment::HEADER_BYTES;
 use super::{Health, Shared, Stored};
 
 mod rotation;
+mod writing;
 
 /// Bytes after which a group is closed; a larger set of records goes alone.
 const GROUP_BYTES_MAX: usize = 1024 * 1024;
-/// Buffer kept between groups; a larger one is given back.
-const BUFFER_KEPT_BYTES: usize = 2 * GROUP_BYTES_MAX;
-/// What the page cache holds or does not hold.
-const PAGE_BYTES: u64 = 4096;
 /// How often a full journal looks for space while nobody appends.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -35,6 +32,10 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct Committer {
     shared: Arc<Shared>,
     file: Arc<dyn JournalFile>,
+    /// The same file for groups, which are whole pages.
+    groups: Arc<dyn JournalFile>,
+    /// The first position of the segment.
+    base: u64,
     salt: u32,
     segment_bytes: u64,
     /// Where the next group goes.
@@ -50,7 +51,7 @@ pub(super) struct Committer {
     contents: Contents,
     window: ResendWindow,
     group: Group,
-    buffer: Vec<u8>,
+    buffer: GroupBuffer,
 }
 
 impl Committer {
@@ -65,9 +66,27 @@ impl Committer {
             let segments = shared.segments();
             ResendWindow::rebuild(&segments, &tail.contents, shared.options.resend_window)
         };
+        let (base, groups, buffer) = if tail.closed {
+            (0, Arc::clone(&tail.file), GroupBuffer::default())
+        } else {
+            let (base, path) = {
+                let segments = shared.segments();
+                let last = segments.last();
+                last.map(|last| (last.base, last.path.clone()))
+                    .unwrap_or_default()
+            };
+            let groups = shared
+                .files
+                .open_direct(&path)
+                .map_err(OpenError::io("open", &path))?;
+            let buffer = writing::begun(&tail).map_err(OpenError::io("read", &path))?;
+            (base, groups, buffer)
+        };
         let mut committer = Self {
             shared: Arc::clone(shared),
             file: tail.file,
+            groups,
+            base,
             salt: tail.salt,
             segment_bytes: tail.segment_bytes,
             offset: tail.offset,
@@ -78,7 +97,7 @@ impl Committer {
             window,
             contents: tail.contents,
             group: Group::default(),
-            buffer: Vec::new(),
+            buffer,
         };
         if tail.closed {
             let fresh = shared.segments().is_empty();
@@ -186,7 +205,7 @@ impl Committer {
                 salt: self.salt,
             };
             let offset = self.offset + self.buffer.len() as u64;
-            record.encode(&place, &mut self.buffer);
+            record.encode(&place, self.buffer.room_for(record.stored_bytes()));
             let key = key.filter(|_| first.is_none()).map(|key| (key, record.id));
             if let Some((key, id)) = key {
                 // A repeat behind it in this group must find it; it goes again if the group fails.
@@ -257,13 +276,11 @@ impl Committer {
             request.succeed();
         }
         self.group.clear();
-        if self.buffer.capacity() > BUFFER_KEPT_BYTES {
-            self.buffer = Vec::new();
-        }
     }
 
     /// Lets readers see what was just synced.
     fn publish(&mut self, last: u64, events: u64) {
+        let at = self.offset - self.buffer.durable() as u64;
         self.offset += self.buffer.len() as u64;
         // What a refused group left has lower positions, and is no record behind these.
         self.stale = false;
@@ -274,6 +291,7 @@ impl Committer {
         }
         // Locked until both are said: who looks at both must not take events for lost that are
         // behind the one and not in the other.
+        self.next_buffer(at);
         let mut segments = self.shared.segments();
         if let Some(active) = segments.last_mut() {
             active.end = self.offset;
@@ -284,58 +302,6 @@ impl Committer {
             position: last,
             events: self.events,
         });
-    }
-
-    fn write_and_sync(&mut self) -> Result<(), AppendError> {
-        // Zeros up to the end of the page: a page that is not in memory, as those of a segment
-        // filled ahead are not, would have to be read before a part of it could be written.
-        let end = self.offset + self.buffer.len() as u64;
-        let page_end = end.next_multiple_of(PAGE_BYTES).min(self.segment_bytes);
-        let length = self.buffer.len();
-        let padded = usize::try_from(page_end - self.offset).unwrap_or(length);
-        self.buffer.resize(padded, 0);
-        let written = self.write_buffer();
-        self.buffer.truncate(length);
-        written
-    }
-
-    fn write_buffer(&mut self) -> Result<(), AppendError> {
-        if let Err(error) = write_full(&*self.file, &self.buffer, self.offset) {
-            self.shared.metrics.error("write");
-            self.stale = true;
-            return Err(self.refuse(&error, "write"));
-        }
-        // The promise behind every 2xx: nothing is answered before this returns.
-        if let Err(error) = self.file.sync_data() {
-            self.shared.metrics.error("sync");
-            return Err(self.poison(&error, "sync"));
-        }
-        Ok(())
-    }
-
-    /// Lack of space before the sync leaves the end where it was: the next group overwrites what
-    /// was written, at higher positions. Anything else leaves the disk's content unknown.
-    fn refuse(&self, error: &io::Error, action: &str) -> AppendError {
-        if !is_full(error) {
-            return self.poison(error, action);
-        }
-        let reason = format!("cannot {action} {}: {error}", self.name());
-        self.shared.set_health(Health::Full(reason.clone()));
-        AppendError::Full(reason)
-    }
-
-    fn poison(&self, error: &io::Error, action: &str) -> AppendError {
-        let reason = format!("cannot {action} {}: {error}", self.name());
-        self.shared.set_health(Health::Poisoned(reason.clone()));
-        AppendError::Poisoned(reason)
-    }
-
-    fn name(&self) -> String {
-        self.shared
-            .segments()
-            .last()
-            .map(Segment::name)
-            .unwrap_or_default()
     }
 
     /// Looks whether a full journal has space again, so that it is ready before anybody asks.

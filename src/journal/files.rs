@@ -30,6 +30,9 @@ pub trait Files: Send + Sync + 'static {
     /// system can do that, so that zeros neither take memory nor push out what is read. Memory,
     /// offsets and lengths of writes are multiples of [`DIRECT_ALIGNMENT`].
     fn create_direct(&self, path: &Path) -> io::Result<Arc<dyn JournalFile>>;
+    /// Opens an existing file once more, to write whole pages past the page cache where the file
+    /// system can do that; alignment as above. Other handles see what it wrote.
+    fn open_direct(&self, path: &Path) -> io::Result<Arc<dyn JournalFile>>;
     /// Renames within one directory.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Unlinks a file.
@@ -70,11 +73,20 @@ impl Files for DiskFiles {
     }
 
     fn create_direct(&self, path: &Path) -> io::Result<Arc<dyn JournalFile>> {
-        let direct = i32::try_from(OFlags::DIRECT.bits()).unwrap_or(0);
-        match creation().custom_flags(direct).open(path) {
+        match direct(creation()).open(path) {
             Ok(file) => Ok(Arc::new(DirectFile(file))),
             // The file system has no such thing.
             Err(error) if is_refused(&error) => self.create(path),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn open_direct(&self, path: &Path) -> io::Result<Arc<dyn JournalFile>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        match direct(options).open(path) {
+            Ok(file) => Ok(Arc::new(DirectFile(file))),
+            Err(error) if is_refused(&error) => self.open(path),
             Err(error) => Err(error),
         }
     }
@@ -159,6 +171,11 @@ fn is_refused(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
     )
+}
+
+fn direct(mut options: OpenOptions) -> OpenOptions {
+    options.custom_flags(i32::try_from(OFlags::DIRECT.bits()).unwrap_or(0));
+    options
 }
 
 fn creation() -> OpenOptions {

@@ -70,8 +70,15 @@ enum Step {
     SegmentEnd,
 }
 
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.shared.recent.remove_reader();
+    }
+}
+
 impl Reader {
     pub(super) fn new(shared: Arc<Shared>, after: u64) -> Self {
+        shared.recent.add_reader();
         Self {
             shared,
             after,
@@ -207,7 +214,7 @@ impl Reader {
         place.refresh_end(&self.shared);
         let records_max = records_max.max(1);
         let wanted = bytes_max.saturating_add(SLACK_BYTES).min(FETCH_BYTES_MAX);
-        let bytes = place.fetch(wanted)?;
+        let bytes = place.fetch(&self.shared, wanted)?;
         let mut records = Vec::new();
         let mut passed = 0;
         let mut payload_bytes = 0;
@@ -250,7 +257,7 @@ impl Reader {
         let Some(place) = self.place.as_mut() else {
             return Ok(Step::SegmentEnd);
         };
-        let bytes = place.fetch(length)?;
+        let bytes = place.fetch(&self.shared, length)?;
         match decode(&bytes, place.salt) {
             Ok((record, stored)) if record.position > place.last => {
                 place.offset += stored as u64;

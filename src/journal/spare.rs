@@ -25,6 +25,13 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// How long lack of space is believed before it is looked for again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// A file of zeros that can become a segment.
+pub(super) struct Spare {
+    pub(super) file: Arc<dyn JournalFile>,
+    /// The same file for groups: see [`open_direct`](super::Files::open_direct).
+    pub(super) groups: Arc<dyn JournalFile>,
+}
+
 /// Hands the spare from its thread to the committer.
 pub(super) struct SpareSlot {
     state: Mutex<State>,
@@ -32,7 +39,7 @@ pub(super) struct SpareSlot {
 }
 
 struct State {
-    ready: Option<Arc<dyn JournalFile>>,
+    ready: Option<Spare>,
     /// The committer has it, and it still has the spare's name.
     taken: bool,
     /// Why there is none, when space is short or the device fails.
@@ -58,15 +65,15 @@ impl SpareSlot {
     }
 
     /// The spare, waited for; or why there is none. The next one is made after [`Self::renamed`].
-    pub(super) fn take(&self) -> Result<Arc<dyn JournalFile>, String> {
+    pub(super) fn take(&self) -> Result<Spare, String> {
         let mut state = self.state();
         // What was missing a moment ago is looked for once more before the caller is refused.
         state.missing = None;
         loop {
-            if let Some(file) = state.ready.take() {
+            if let Some(spare) = state.ready.take() {
                 state.urgent = false;
                 state.taken = true;
-                return Ok(file);
+                return Ok(spare);
             }
             if let Some(reason) = &state.missing {
                 let reason = reason.clone();
@@ -131,11 +138,11 @@ impl SpareSlot {
         }
     }
 
-    fn publish(&self, made: Result<Arc<dyn JournalFile>, String>) {
+    fn publish(&self, made: Result<Spare, String>) {
         let mut state = self.state();
         match made {
-            Ok(file) => {
-                state.ready = Some(file);
+            Ok(spare) => {
+                state.ready = Some(spare);
                 state.missing = None;
             }
             Err(reason) => {
@@ -158,7 +165,7 @@ pub(super) fn run(shared: &Arc<Shared>) {
     }
 }
 
-fn make(shared: &Arc<Shared>) -> Result<Arc<dyn JournalFile>, String> {
+fn make(shared: &Arc<Shared>) -> Result<Spare, String> {
     let limit = shared.options.max_size_bytes;
     let needed = shared.options.segment_bytes;
     while shared.used_bytes() + needed > limit {
@@ -172,7 +179,7 @@ fn make(shared: &Arc<Shared>) -> Result<Arc<dyn JournalFile>, String> {
         }
     }
     match fill(shared) {
-        Ok(file) => Ok(file),
+        Ok(spare) => Ok(spare),
         Err(error) => {
             shared.metrics.error("create");
             // A partly filled file would keep the space that others wait for.
@@ -190,7 +197,7 @@ fn make(shared: &Arc<Shared>) -> Result<Arc<dyn JournalFile>, String> {
     }
 }
 
-fn fill(shared: &Shared) -> io::Result<Arc<dyn JournalFile>> {
+fn fill(shared: &Shared) -> io::Result<Spare> {
     let path = shared.directory.join(FILE_NAME);
     let length = shared.options.segment_bytes;
     if let Ok(file) = shared.files.open(&path)
@@ -199,7 +206,8 @@ fn fill(shared: &Shared) -> io::Result<Arc<dyn JournalFile>> {
         // Left from an earlier run. Whatever it holds is not a record: the salt will be new. That
         // run may have ended before its sync.
         file.sync_data()?;
-        return Ok(file);
+        let groups = shared.files.open_direct(&path)?;
+        return Ok(Spare { file, groups });
     }
     let reserve = shared.options.reserve_bytes;
     let free = shared.files.free_bytes(&shared.directory)?;
@@ -227,5 +235,8 @@ fn fill(shared: &Shared) -> io::Result<Arc<dyn JournalFile>> {
     }
     // The blocks are on disk before the committer counts on them.
     file.sync_data()?;
-    shared.files.open(&path)
+    Ok(Spare {
+        file: shared.files.open(&path)?,
+        groups: shared.files.open_direct(&path)?,
+    })
 }

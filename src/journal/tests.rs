@@ -14,6 +14,7 @@ use crate::telemetry::metrics::Metrics;
 
 mod cursor_tests;
 mod damage_tests;
+mod direct_tests;
 mod fault_tests;
 mod format_tests;
 mod garbage_tests;
@@ -166,6 +167,10 @@ impl Files for FaultyFiles {
 
     fn create_direct(&self, path: &Path) -> io::Result<Arc<dyn JournalFile>> {
         Ok(self.wrap(path, DiskFiles.create_direct(path)?))
+    }
+
+    fn open_direct(&self, path: &Path) -> io::Result<Arc<dyn JournalFile>> {
+        Ok(self.wrap(path, DiskFiles.open_direct(path)?))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -10,6 +10,8 @@ pub(crate) type Id = [u8; 16];
 pub(crate) const RECORD_MAGIC: &[u8] = b"SRr1";
 /// Bytes of a segment, and of the cursor file, before what is looked at here.
 pub(crate) const HEADER_BYTES: u64 = 4096;
+const PAGE_BYTES: usize = 4096;
+const RECORD_ALIGNMENT: usize = 8;
 
 /// How far the destinations are, as one slot of the cursor file says.
 #[derive(Debug, Default)]
@@ -39,8 +41,14 @@ fn ids(text: &str) -> Vec<Id> {
     ids.map(Uuid::into_bytes).collect()
 }
 
-/// Positions and ids of the records in one write to a segment.
-pub(crate) fn records(mut bytes: &[u8]) -> Vec<(u64, Id)> {
+/// Positions and ids of the records in one write to a segment. A write begins with its page, and so
+/// perhaps with the end of a record that an earlier one wrote.
+pub(crate) fn records(bytes: &[u8]) -> Vec<(u64, Id)> {
+    let places = (0..bytes.len().min(PAGE_BYTES)).step_by(RECORD_ALIGNMENT);
+    let mut bytes = places
+        .map(|at| &bytes[at..])
+        .find(|rest| rest.starts_with(RECORD_MAGIC))
+        .unwrap_or_default();
     let mut records = Vec::new();
     while bytes.starts_with(RECORD_MAGIC) {
         let length = u32::from_le_bytes(bytes[8..12].try_into().unwrap());

@@ -56,7 +56,7 @@ impl Committer {
 
     /// Turns the spare into the segment to write to. The old one is complete and synced.
     pub(super) fn rotate(&mut self) -> Result<(), AppendError> {
-        let file = self.shared.spare.take().map_err(|reason| {
+        let spare = self.shared.spare.take().map_err(|reason| {
             self.shared.set_health(Health::Full(reason.clone()));
             AppendError::Full(reason)
         })?;
@@ -74,7 +74,7 @@ impl Committer {
         };
         let path = segment::path(&self.shared.directory, header.base);
         let length = self.shared.options.segment_bytes;
-        if let Err(error) = self.begin(&*file, &header, &path) {
+        if let Err(error) = self.begin(&*spare.file, &header, &path) {
             self.shared.spare.renamed();
             self.shared.metrics.error("create");
             return Err(error);
@@ -82,7 +82,7 @@ impl Committer {
         self.shared.segments().push(Segment {
             base: header.base,
             header: Some(header),
-            file: Arc::clone(&file),
+            file: Arc::clone(&spare.file),
             path,
             end: HEADER_BYTES,
             file_bytes: length,
@@ -90,10 +90,14 @@ impl Committer {
         });
         // Only now: the next spare is measured against a limit that counts this segment.
         self.shared.spare.renamed();
-        self.file = file;
+        self.file = spare.file;
+        self.groups = spare.groups;
         self.salt = header.salt;
         self.segment_bytes = length;
+        self.base = header.base;
         self.offset = HEADER_BYTES;
+        // That is where a page begins.
+        self.buffer.begin(&[]);
         self.contents = Contents::default();
         self.ended = false;
         Ok(())

@@ -84,9 +84,12 @@ impl Place {
     }
 
     /// Up to `wanted` durable bytes from the place on.
-    pub(super) fn fetch(&self, wanted: usize) -> Result<Bytes, ReadError> {
+    pub(super) fn fetch(&self, shared: &Shared, wanted: usize) -> Result<Bytes, ReadError> {
         let remaining = usize::try_from(self.remaining()).unwrap_or(usize::MAX);
         let wanted = wanted.max(FIXED_BYTES).min(remaining);
+        if let Some(bytes) = shared.recent.read(self.segment.base, self.offset, wanted) {
+            return Ok(bytes);
+        }
         let mut buffer = BytesMut::zeroed(wanted);
         let count =
             read_salvaged(&*self.segment.file, &mut buffer, self.offset).map_err(|error| {
