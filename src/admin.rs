@@ -27,7 +27,7 @@ mod routes;
 mod tests;
 mod write;
 
-pub use commands::{CommandError, Commands, PassedPlace, Places};
+pub use commands::{CommandError, Commands, PassedPlace, Places, Wish};
 pub use letters::{Letters, LettersOf};
 pub use report::Report;
 
@@ -88,6 +88,7 @@ enum Command {
     JournalForget,
     LettersReplay,
     LettersPurge,
+    Destination(Wish),
 }
 
 /// The limit of log lines about refused commands.
@@ -131,6 +132,9 @@ impl Command {
             Self::JournalForget => "journal_forget",
             Self::LettersReplay => "dead_letters_replay",
             Self::LettersPurge => "dead_letters_purge",
+            Self::Destination(Wish::Pause) => "destination_pause",
+            Self::Destination(Wish::Resume) => "destination_resume",
+            Self::Destination(Wish::Try) => "destination_try",
         }
     }
 }

@@ -121,7 +121,7 @@ impl Relay {
         let server = &settings.server;
         let ingest = Ingest::new(server, &settings.sources, Arc::new(log.clone()), &metrics);
         restore::last_events(&log, &ingest).await;
-        for source in unrouted(&settings) {
+        for source in view::unrouted(&settings) {
             ingest.set_unrouted(&source.name);
             warnings.push(format!(
                 "source {}: no destination wants its events",
@@ -141,6 +141,9 @@ impl Relay {
         let letters = destinations.iter();
         let letters = letters.map(|view| (view.settings.name.clone(), view.letters.clone()));
         let letters = letters.collect();
+        let controls = destinations.iter();
+        let controls = controls.map(|view| (view.settings.name.clone(), view.controls.clone()));
+        let controls = controls.collect();
         let view = Arc::new(RelayView {
             log: log.clone(),
             ingest: Arc::clone(&ingest),
@@ -155,7 +158,12 @@ impl Relay {
         let admin = Arc::new(Admin {
             metrics,
             view: Arc::clone(&view) as Arc<dyn admin::View>,
-            commands: Arc::new(RelayCommands::new(log.clone(), configured, letters)),
+            commands: Arc::new(RelayCommands::new(
+                log.clone(),
+                configured,
+                letters,
+                controls,
+            )),
             read_token: settings.admin.read_token.clone(),
             write_token: settings.admin.write_token.clone(),
             loopback_only: admin_address.ip().is_loopback(),
@@ -298,22 +306,6 @@ pub fn journal_options(settings: &settings::Journal) -> journal::Options {
         scrub_interval: settings.scrub_interval,
         allow_ephemeral: settings.allow_ephemeral,
     }
-}
-
-/// Sources whose events are stored and go nowhere.
-fn unrouted(settings: &Settings) -> impl Iterator<Item = &settings::Source> {
-    let wanted = |source: &settings::Source| {
-        settings.destinations.iter().any(|destination| {
-            destination
-                .sources
-                .as_ref()
-                .is_none_or(|names| names.contains(&source.name))
-        })
-    };
-    settings
-        .sources
-        .iter()
-        .filter(move |source| !wanted(source))
 }
 
 /// A destination's worker, the replay of its dead letters, and what people see of both. Registers

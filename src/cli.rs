@@ -15,6 +15,7 @@ use crate::config::{self, Loaded};
 use crate::sink::AnySink;
 
 mod dead_letters;
+mod destination;
 mod journal;
 mod open_files;
 mod run;
@@ -51,6 +52,9 @@ enum Command {
     /// Look at events that destinations refused for ever, send them again, or give them up
     #[command(subcommand)]
     DeadLetters(dead_letters::LettersCommand),
+    /// Pause, resume or try a destination of the running relay
+    #[command(subcommand)]
+    Destination(destination::DestinationCommand),
 }
 
 #[derive(Args)]
@@ -84,6 +88,7 @@ pub fn main() -> ExitCode {
         Command::Sample(arguments) => send_sample::send(&arguments),
         Command::Journal(command) => journal::run(&command),
         Command::DeadLetters(command) => dead_letters::run(&command),
+        Command::Destination(command) => destination::run(&command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -18,6 +18,9 @@ pub trait Commands: Send + Sync {
     /// events were waiting for it.
     fn forget(&self, destination: &str) -> Result<u64, CommandError>;
 
+    /// Tells a destination's worker what is wanted of it.
+    fn wish(&self, destination: &str, wish: Wish) -> Result<(), CommandError>;
+
     /// Has dead letters sent again, durably asked for; returns how many that is per destination,
     /// besides those that are to be already. A dry run only tells.
     fn replay_letters(
@@ -32,6 +35,17 @@ pub trait Commands: Send + Sync {
         letters: &Letters,
         dry_run: bool,
     ) -> Result<Vec<LettersOf>, CommandError>;
+}
+
+/// What is wanted of a destination's worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// To send nothing more until it is resumed, or the relay restarts.
+    Pause,
+    /// To go on.
+    Resume,
+    /// To end its waits and try at once.
+    Try,
 }
 
 /// Which damaged places are meant.

@@ -136,6 +136,27 @@ pub struct Destination {
     pub last_error: Option<Incident>,
     /// When the next attempt is due, where one is waited for.
     pub next_attempt: Option<Time>,
+    /// Batches that may be on their way at once, as the destination bears it.
+    pub concurrency_limit: usize,
+    /// Batches on their way.
+    pub in_flight_batches: usize,
+    /// Batches accepted and not yet confirmed.
+    pub unconfirmed_batches: usize,
+    /// Indexes that wait for a person while others flow.
+    pub held_partitions: Vec<HeldPartition>,
+}
+
+/// An index of a destination that waits for a person.
+#[derive(Clone, Debug, Serialize)]
+pub struct HeldPartition {
+    /// Its name.
+    pub name: String,
+    /// Why, and what to do.
+    pub reason: String,
+    /// Since when.
+    pub since: Option<Time>,
+    /// Events that wait for it.
+    pub events: usize,
 }
 
 /// The dead letters of a destination.

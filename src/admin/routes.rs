@@ -10,6 +10,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Body;
 
+use super::commands::Wish;
 use super::guard::{self, Denied};
 use super::reply::{self, TEXT};
 use super::{Admin, Command, Readiness};
@@ -75,7 +76,9 @@ impl Admin {
         let Some(route) = route else {
             let detail = "no such path; there are /metrics, /healthz, /readyz, /api/v1/status, \
                           /api/v1/journal/skip, /api/v1/journal/forget, \
-                          /api/v1/dead-letters/replay and /api/v1/dead-letters/purge";
+                          /api/v1/dead-letters/replay, /api/v1/dead-letters/purge, \
+                          /api/v1/destinations/pause, /api/v1/destinations/resume and \
+                          /api/v1/destinations/try";
             return reply::error(StatusCode::NOT_FOUND, "not_found", detail);
         };
         let reads = method == Method::GET || method == Method::HEAD;
@@ -129,6 +132,9 @@ impl Route {
             "/api/v1/journal/forget" => Self::Command(Command::JournalForget),
             "/api/v1/dead-letters/replay" => Self::Command(Command::LettersReplay),
             "/api/v1/dead-letters/purge" => Self::Command(Command::LettersPurge),
+            "/api/v1/destinations/pause" => Self::Command(Command::Destination(Wish::Pause)),
+            "/api/v1/destinations/resume" => Self::Command(Command::Destination(Wish::Resume)),
+            "/api/v1/destinations/try" => Self::Command(Command::Destination(Wish::Try)),
             _ => return None,
         })
     }

@@ -20,6 +20,7 @@ use crate::secret::SecretPlace;
 
 mod access;
 mod letters;
+mod wishes;
 mod write;
 
 const TOKEN: &str = "correct-horse-battery-staple";
@@ -119,6 +120,10 @@ fn report() -> Report {
             last_attempt: None,
             last_error: incident("403: invalid token"),
             next_attempt: None,
+            concurrency_limit: 4,
+            in_flight_batches: 0,
+            unconfirmed_batches: 0,
+            held_partitions: Vec::new(),
         }],
     }
 }

@@ -1,5 +1,5 @@
-//! Commands over HTTP: `POST` below `/api/v1/journal/` and `/api/v1/dead-letters/`, who may send
-//! them, and what they take.
+//! Commands over HTTP: `POST` below `/api/v1/journal/`, `/api/v1/dead-letters/` and
+//! `/api/v1/destinations/`, who may send them, and what they take.
 //!
 //! Every command needs the write token, also on loopback, and must not come from a web page: a
 //! browser on the operator's machine is no operator. A command that is read whole runs to its end
@@ -18,7 +18,7 @@ use hyper::body::Body;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use super::commands::{CommandError, Commands, PassedPlace, Places};
+use super::commands::{CommandError, Commands, PassedPlace, Places, Wish};
 use super::entry::Entry;
 use super::guard::{self, Denied};
 use super::letters::{KEYS, Letters, LettersAnswer, LettersBody, LettersOf};
@@ -41,6 +41,7 @@ enum Order {
     Forget { destination: String },
     Replay { letters: Letters, dry_run: bool },
     Purge { letters: Letters, dry_run: bool },
+    Wish { destination: String, wish: Wish },
 }
 
 /// Why a command is not obeyed.
@@ -63,7 +64,7 @@ struct SkipBody {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ForgetBody {
+struct DestinationBody {
     destination: String,
 }
 
@@ -71,6 +72,11 @@ struct ForgetBody {
 struct Skipped {
     dry_run: bool,
     places: Vec<PassedPlace>,
+}
+
+#[derive(Serialize)]
+struct Wished<'a> {
+    destination: &'a str,
 }
 
 #[derive(Serialize)]
@@ -156,6 +162,11 @@ fn obey(commands: &dyn Commands, order: &Order, entry: Entry) -> Response<Full<B
             };
             ("done", what, reply::json(StatusCode::OK, &forgotten))
         }),
+        Order::Wish { destination, wish } => commands.wish(destination, *wish).map(|()| {
+            let what = format!("destination {destination}");
+            let answer = reply::json(StatusCode::OK, &Wished { destination });
+            ("done", what, answer)
+        }),
         Order::Replay { letters, dry_run } => {
             let told = commands.replay_letters(letters, *dry_run);
             told.map(|told| tell_letters(*dry_run, told))
@@ -207,6 +218,10 @@ where
     match command {
         Command::JournalSkip => serde_json::from_slice(&bytes).ok().and_then(skip),
         Command::JournalForget => serde_json::from_slice(&bytes).ok().map(forget),
+        Command::Destination(wish) => {
+            let body = serde_json::from_slice::<DestinationBody>(&bytes).ok();
+            body.map(|DestinationBody { destination }| Order::Wish { destination, wish })
+        }
         Command::LettersReplay => {
             letters(&bytes).map(|(letters, dry_run)| Order::Replay { letters, dry_run })
         }
@@ -221,7 +236,9 @@ where
                 "send {\"after\": POSITION} or {\"all\": true}, with \"dry_run\": true to change \
                  nothing, and no other key"
             }
-            Command::JournalForget => "send {\"destination\": \"NAME\"} and no other key",
+            Command::JournalForget | Command::Destination(_) => {
+                "send {\"destination\": \"NAME\"} and no other key"
+            }
             Command::LettersReplay | Command::LettersPurge => KEYS,
         };
         Refused::new(StatusCode::BAD_REQUEST, "malformed", detail)
@@ -241,7 +258,7 @@ fn skip(body: SkipBody) -> Option<Order> {
     })
 }
 
-fn forget(body: ForgetBody) -> Order {
+fn forget(body: DestinationBody) -> Order {
     Order::Forget {
         destination: body.destination,
     }

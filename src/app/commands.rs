@@ -5,8 +5,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::admin::{CommandError, Commands, Letters, LettersOf, PassedPlace, Places};
+use crate::admin::{CommandError, Commands, Letters, LettersOf, PassedPlace, Places, Wish};
 use crate::dead_letters::{DeadLetterError, DeadLetterLog, Filter};
+use crate::deliver::Controls;
 use crate::event::EventId;
 use crate::journal::{CursorError, Passed, SkipError};
 use crate::spool::LocalLog;
@@ -18,6 +19,8 @@ pub(super) struct RelayCommands {
     configured: Vec<String>,
     /// Their dead letters, by name.
     letters: Vec<(String, DeadLetterLog)>,
+    /// What reaches their workers, by name.
+    controls: Vec<(String, Controls)>,
     /// Held while a command runs: two that pass one place at once would note it twice.
     one: Mutex<()>,
 }
@@ -27,11 +30,13 @@ impl RelayCommands {
         log: LocalLog,
         configured: Vec<String>,
         letters: Vec<(String, DeadLetterLog)>,
+        controls: Vec<(String, Controls)>,
     ) -> Self {
         Self {
             log,
             configured,
             letters,
+            controls,
             one: Mutex::default(),
         }
     }
@@ -98,6 +103,20 @@ impl Commands for RelayCommands {
             }
         }
         Ok(told)
+    }
+
+    fn wish(&self, destination: &str, wish: Wish) -> Result<(), CommandError> {
+        let known = self.controls.iter().find(|(name, _)| name == destination);
+        let Some((_, controls)) = known else {
+            let text = format!("destination {destination} is not configured");
+            return Err(CommandError::NotFound(text));
+        };
+        match wish {
+            Wish::Pause => controls.pause(),
+            Wish::Resume => controls.resume(),
+            Wish::Try => controls.try_now(),
+        }
+        Ok(())
     }
 
     fn forget(&self, destination: &str) -> Result<u64, CommandError> {

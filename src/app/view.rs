@@ -9,9 +9,9 @@ use tokio::time::Instant;
 use crate::admin::report::{self, Incident, Report, Time, url_host};
 use crate::admin::{Readiness, View};
 use crate::dead_letters::DeadLetterLog;
-use crate::deliver::{Controls, DestinationStatus, ReplayStatus};
+use crate::deliver::{Controls, DestinationStatus, HeldPartition, ReplayStatus};
 use crate::ingest::{Ingest, SourceStatus};
-use crate::settings::{Destination, Format};
+use crate::settings::{Destination, Format, Settings, Source};
 use crate::spool::{Head, Health, LocalLog, Log, Shed};
 use crate::telemetry::metrics::Metrics;
 
@@ -177,8 +177,28 @@ impl RelayView {
                 text: error.text.to_string(),
             }),
             next_attempt: snapshot.next_attempt.and_then(time),
+            concurrency_limit: snapshot.batches.0,
+            in_flight_batches: snapshot.batches.1,
+            unconfirmed_batches: snapshot.batches.2,
+            held_partitions: snapshot.partitions.iter().map(partition).collect(),
         }
     }
+}
+
+/// Sources whose events are stored and go nowhere.
+pub(super) fn unrouted(settings: &Settings) -> impl Iterator<Item = &Source> {
+    let wanted = |source: &Source| {
+        settings.destinations.iter().any(|destination| {
+            destination
+                .sources
+                .as_ref()
+                .is_none_or(|names| names.contains(&source.name))
+        })
+    };
+    settings
+        .sources
+        .iter()
+        .filter(move |source| !wanted(source))
 }
 
 /// A warning for each destination that the log keeps events for although it is not configured.
@@ -206,6 +226,15 @@ fn letters(view: &DestinationView) -> report::DeadLetters {
         replaying: summary.waiting,
         replay_state: replay.state,
         replay_reason: replay.reason.as_deref().map(str::to_owned),
+    }
+}
+
+fn partition(held: &HeldPartition) -> report::HeldPartition {
+    report::HeldPartition {
+        name: held.name.to_string(),
+        reason: held.reason.to_string(),
+        since: Time::from_unix_ms(held.since_ms),
+        events: held.events,
     }
 }
 

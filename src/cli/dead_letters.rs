@@ -38,7 +38,8 @@ struct Selection {
     /// Only letters of this destination
     #[arg(long, value_name = "NAME")]
     destination: Option<String>,
-    /// Only letters refused for this reason: rejected, too_large or render_failed
+    /// Only letters refused for this reason: rejected, too_large, render_failed,
+    /// poison or expired
     #[arg(long, value_name = "REASON")]
     reason: Option<String>,
     /// Only letters of this source

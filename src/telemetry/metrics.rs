@@ -16,6 +16,7 @@ mod ingest;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod worker;
 
 use declare::Declare;
 use delivery::DeliveryFamilies;

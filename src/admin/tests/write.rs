@@ -46,6 +46,15 @@ impl Commands for Fake {
         }
     }
 
+    fn wish(&self, destination: &str, wish: Wish) -> Result<(), CommandError> {
+        let what = format!("{wish:?} {destination}");
+        self.obeyed.lock().unwrap().push(what);
+        match destination {
+            "splunk" => Ok(()),
+            _ => Err(CommandError::NotFound("it is not configured".to_owned())),
+        }
+    }
+
     fn replay_letters(
         &self,
         letters: &Letters,

@@ -7,11 +7,14 @@ use prometheus::IntCounter;
 use super::declare::{self, Closed, Declare};
 
 /// Commands that the admin listener takes.
-pub const ADMIN_COMMANDS: [&str; 4] = [
+pub const ADMIN_COMMANDS: [&str; 7] = [
     "journal_skip",
     "journal_forget",
     "dead_letters_replay",
     "dead_letters_purge",
+    "destination_pause",
+    "destination_resume",
+    "destination_try",
 ];
 
 /// What becomes of one; but for `done`, `previewed` and `aborted` also the answer's error word.

@@ -8,6 +8,7 @@ use prometheus::{
 };
 
 use super::declare::{self, Closed, Declare};
+use super::worker::WorkerFamilies;
 use super::{BATCH_EVENTS, SECONDS_REQUEST};
 
 const SECONDS_LAG: &[f64] = &[
@@ -87,22 +88,6 @@ struct AccountFamilies {
     replay_events: IntGaugeVec,
     discarded: IntCounterVec,
     mismatch: IntGaugeVec,
-}
-
-/// How a destination's worker is.
-struct WorkerFamilies {
-    state: IntGaugeVec,
-    last_success: GaugeVec,
-    last_attempt: GaugeVec,
-    retained_bytes: IntGaugeVec,
-    max_backlog: IntGaugeVec,
-    heartbeat: GaugeVec,
-    insecure: IntGaugeVec,
-    concurrency_limit: IntGaugeVec,
-    in_flight: IntGaugeVec,
-    acks_pending: IntGaugeVec,
-    held_partitions: IntGaugeVec,
-    unverified: IntGaugeVec,
 }
 
 /// Handles of one destination.
@@ -322,73 +307,6 @@ impl AccountFamilies {
             mismatch: d.int_gauges(
                 "accounting_mismatch_events",
                 "Accepted events that are in no other count; 0 when all is well.",
-                DESTINATION,
-            )?,
-        })
-    }
-}
-
-impl WorkerFamilies {
-    fn declare(d: &Declare<'_>) -> Result<Self, prometheus::Error> {
-        Ok(Self {
-            state: d.int_gauges(
-                "destination_state",
-                "1 for the worker's state.",
-                &["destination", "state"],
-            )?,
-            last_success: d.gauges(
-                "destination_last_success_timestamp_seconds",
-                "When an event was last delivered; 0 for never.",
-                DESTINATION,
-            )?,
-            last_attempt: d.gauges(
-                "destination_last_attempt_timestamp_seconds",
-                "When a delivery was last tried; 0 for not since the start.",
-                DESTINATION,
-            )?,
-            retained_bytes: d.int_gauges(
-                "journal_retained_bytes",
-                "Bytes of segments that the destination still needs.",
-                DESTINATION,
-            )?,
-            max_backlog: d.int_gauges(
-                "destination_max_backlog_bytes",
-                "Bytes beyond which an optional destination sheds; 0 for a required one.",
-                DESTINATION,
-            )?,
-            heartbeat: d.gauges(
-                "worker_heartbeat_timestamp_seconds",
-                "When the worker last turned its loop.",
-                DESTINATION,
-            )?,
-            concurrency_limit: d.int_gauges(
-                "destination_concurrency_limit",
-                "Batches that may be on their way at once, as the destination bears it.",
-                DESTINATION,
-            )?,
-            in_flight: d.int_gauges(
-                "destination_inflight_requests",
-                "Batches on their way.",
-                DESTINATION,
-            )?,
-            acks_pending: d.int_gauges(
-                "acks_pending",
-                "Batches accepted and not yet confirmed.",
-                DESTINATION,
-            )?,
-            held_partitions: d.int_gauges(
-                "destination_held_partitions",
-                "Indexes that wait for a person while others flow.",
-                DESTINATION,
-            )?,
-            insecure: d.int_gauges(
-                "destination_plaintext",
-                "1 where events leave without TLS.",
-                DESTINATION,
-            )?,
-            unverified: d.int_gauges(
-                "destination_tls_unverified",
-                "1 where the certificate of the destination is not checked.",
                 DESTINATION,
             )?,
         })
