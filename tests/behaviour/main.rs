@@ -9,6 +9,8 @@
 
 #[path = "../support/authority.rs"]
 mod authority;
+#[path = "../support/fake_hec.rs"]
+mod fake_hec;
 #[path = "../support/fake_http.rs"]
 mod fake_http;
 #[path = "../support/relay.rs"]
@@ -22,6 +24,7 @@ mod dead_letters;
 mod destination_tls;
 mod file_destination;
 mod front_door;
+mod hec;
 mod journal_commands;
 mod journal_repairs;
 mod memory;

@@ -113,6 +113,11 @@ impl FakeHec {
         self.state().posts.extend(turns);
     }
 
+    /// From now on requests are served as Splunk serves them.
+    pub(crate) fn serve(&self) {
+        self.state().posts.clear();
+    }
+
     /// What is done with the next questions about acknowledgement.
     pub(crate) fn next_questions(&self, turns: impl IntoIterator<Item = Turn>) {
         self.state().questions.extend(turns);
