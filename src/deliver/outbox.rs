@@ -106,6 +106,13 @@ impl Outbox {
         taken
     }
 
+    /// Takes the last event.
+    pub(super) fn take_last(&mut self) -> Vec<Item> {
+        let last = self.items.pop_last().map(|(_, item)| item);
+        self.bytes -= last.as_ref().map_or(0, |item| item.encoded_bytes);
+        last.into_iter().collect()
+    }
+
     /// Takes the events of a partition out.
     pub(super) fn take_partition(&mut self, partition: &str) -> Vec<Item> {
         let of_it = |item: &mut Item| item.partition.as_deref() == Some(partition);

@@ -54,6 +54,12 @@ impl Parked {
         lane.is_some() && self.lanes.contains_key(lane)
     }
 
+    /// Whether a partition takes no events.
+    pub(super) fn is_closed(&self, lane: &Lane) -> bool {
+        let waiting = self.lanes.get(lane);
+        waiting.is_some_and(|waiting| waiting.held.is_some())
+    }
+
     /// Lets an event wait.
     pub(super) fn park(&mut self, lane: Lane, position: u64, mark: Mark) {
         let waiting = self.lanes.entry(lane).or_default();
@@ -110,7 +116,7 @@ impl Parked {
         let Some(waiting) = self.lanes.get_mut(lane) else {
             return Vec::new();
         };
-        let above = waiting.marks.split_off(&(position + 1));
+        let above = waiting.marks.split_off(&position.saturating_add(1));
         let taken = std::mem::replace(&mut waiting.marks, above);
         taken.into_keys().collect()
     }

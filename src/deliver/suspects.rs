@@ -40,13 +40,27 @@ pub(super) struct Suspects {
 }
 
 impl Suspects {
-    /// The destination took events; returns those it had refused in a row before that.
-    pub(super) fn delivered(&mut self, positions: impl Iterator<Item = u64>) -> Vec<EventId> {
+    /// The destination took events.
+    pub(super) fn delivered(&mut self, positions: impl Iterator<Item = u64>) {
         for position in positions {
             self.delivered += 1;
             self.known.remove(&position);
         }
+    }
+
+    /// The events refused in a row; none is from here on.
+    pub(super) fn take_refused(&mut self) -> Vec<EventId> {
         std::mem::take(&mut self.refused)
+    }
+
+    /// An event left another way.
+    pub(super) fn forget(&mut self, position: u64) {
+        self.known.remove(&position);
+    }
+
+    /// Whether so many are suspect that no other can become so.
+    pub(super) fn is_full(&self) -> bool {
+        self.known.len() >= SUSPECTS_MAX
     }
 
     /// A lonely attempt with the event ended in a server error.
@@ -62,7 +76,7 @@ impl Suspects {
             }
             return Suspicion::Aside;
         }
-        if self.known.len() >= SUSPECTS_MAX {
+        if self.is_full() {
             return Suspicion::None;
         }
         self.known.insert(position, (1, delivered));

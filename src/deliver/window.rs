@@ -316,9 +316,11 @@ impl Window {
 
     /// Whether so much is settled behind an event that waits that nothing more may be read.
     pub(super) fn is_full(&self) -> bool {
+        // Where nothing waits, ranges of an earlier run go as they are read past.
         let waits_from = self.pending.keys().next();
-        waits_from.is_some_and(|first| self.read_to - first >= SPAN_MAX)
-            || self.done.len() + self.restored.len() >= RANGES_MAX
+        waits_from.is_some_and(|first| {
+            self.read_to - first >= SPAN_MAX || self.done.len() + self.restored.len() >= RANGES_MAX
+        })
     }
 
     /// Events to account for.

@@ -100,6 +100,8 @@ pub struct Worker<L: Log, S: Sink> {
     parked_first: bool,
     /// Reading broke off although there is more.
     unread: bool,
+    /// The same of what is parked.
+    unread_parked: bool,
     head: watch::Receiver<Head>,
     /// Changes when the log moved the stored cursor: what was read may be gone.
     sheds: watch::Receiver<Option<Shed>>,
@@ -168,6 +170,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             again: None,
             parked_first: true,
             unread: false,
+            unread_parked: false,
             outbox: Outbox::new(options.destination.batch),
             schedule: Schedule::new(&options.destination.retry),
             concurrency: Concurrency::new(pace.max_in_flight),
@@ -234,6 +237,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
     /// to do. An error where the lease is lost.
     async fn wait(&mut self, more: bool) -> Result<(), LeaseLost> {
         let now = Instant::now();
+        let more = more || self.has_shed() && self.flights.is_empty();
         let until = if more { now } else { self.next_moment(now) };
         let idle = self.is_idle();
         let stopping = matches!(self.state, State::Stopping);
@@ -264,6 +268,9 @@ impl<L: Log, S: Sink> Worker<L, S> {
             () = self.lease.lost() => return Err(LeaseLost),
             () = self.stop.cancelled(), if !stopping => self.enter(State::Stopping),
             () = self.force.cancelled() => {
+                while let Some(landed) = self.flights.try_join_next_with_id() {
+                    self.landed(landed);
+                }
                 self.flights.shutdown().await;
                 self.flying.clear();
                 self.asking.shutdown().await;

@@ -9,7 +9,7 @@
 use super::files::DIRECT_ALIGNMENT;
 
 /// Memory taken at first; more as groups need it.
-const CAPACITY_MIN: usize = 32 * 1024;
+pub(super) const CAPACITY_MIN: usize = 32 * 1024;
 
 /// Bytes of a file from the beginning of a page on.
 #[derive(Debug, Default)]

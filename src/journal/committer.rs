@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::buffer::GroupBuffer;
 use super::error::{AppendError, OpenError};
-use super::files::{JournalFile, write_full};
+use super::files::JournalFile;
 use super::group::{Group, Request};
 use super::record::{NewRecord, Placement, RECORD_BYTES_MAX};
 use super::recovery::Tail;
@@ -309,13 +309,11 @@ impl Committer {
         if !matches!(&*self.shared.health.borrow(), Health::Full(_)) {
             return;
         }
-        // A zero word behind the end is no record, and there is always room for one or a spare.
-        let writable = if self.room(0) >= 8 {
-            write_full(&*self.file, &[0; 8], self.offset).is_ok()
-        } else {
-            self.shared.spare.is_ready()
-        };
-        if writable && self.shared.spare.is_ready() {
+        if !self.shared.spare.is_ready() {
+            return;
+        }
+        // Zeros behind the end are no record, and there is room for some or a spare.
+        if self.room(0) < 8 || self.write_nothing().is_ok() {
             self.shared.set_health(Health::Accepting);
         }
     }

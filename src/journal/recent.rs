@@ -10,10 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 
-use super::buffer::GroupBuffer;
+use super::buffer::{CAPACITY_MIN, GroupBuffer};
 
 /// Bytes of memory kept: some 40 ms at 200 MB/s, in which a reader that keeps up comes by.
 const KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Memory for a group that is so many times its bytes is too much to keep.
+const SPACIOUS: usize = 4;
 
 /// The last groups, oldest first.
 #[derive(Default)]
@@ -57,22 +60,40 @@ impl Recent {
             _ => KEPT_BYTES_MAX,
         };
         let mut groups = self.groups();
-        let mut next = None;
-        let wanted = buffer.capacity();
+        let mut next: Option<GroupBuffer> = None;
+        // After a burst of large groups the memory is too large for what is in it now: a copy of
+        // its own size is kept, or a few small groups would push all others out.
+        let fits = SPACIOUS * buffer.bytes().len().max(CAPACITY_MIN);
+        let copied = limit > 0 && buffer.capacity() > fits;
+        let mut copy = GroupBuffer::default();
+        if copied {
+            let bytes = buffer.bytes();
+            copy.room_for(bytes.len()).extend_from_slice(bytes);
+        }
+        let wanted = match copied {
+            true => copy.capacity(),
+            false => buffer.capacity(),
+        };
         while groups.bytes + wanted > limit
             && let Some(oldest) = groups.kept.pop_front()
         {
             groups.bytes -= oldest.group.capacity();
             // One that is being read goes when its reader is done with it.
-            next = Arc::into_inner(oldest.group).or(next);
+            let memory = Arc::into_inner(oldest.group);
+            next = memory.filter(|memory| memory.capacity() <= fits).or(next);
         }
         if wanted > limit {
             buffer.go_on();
             return;
         }
-        let mut next = next.unwrap_or_default();
-        next.begin(buffer.last_page());
-        let group = Arc::new(std::mem::replace(buffer, next));
+        let group = if copied {
+            buffer.go_on();
+            Arc::new(copy)
+        } else {
+            let mut next = next.unwrap_or_default();
+            next.begin(buffer.last_page());
+            Arc::new(std::mem::replace(buffer, next))
+        };
         groups.bytes += wanted;
         groups.kept.push_back(Kept { base, at, group });
     }
@@ -166,6 +187,25 @@ mod tests {
         let latest = file.len() - 10_000 * (kept - 1);
         assert!(recent.read(1, latest as u64, 1 << 30).unwrap() == file[latest..]);
         assert_eq!(recent.read(1, 0, 1), None);
+    }
+
+    #[test]
+    fn small_groups_after_a_burst_of_large_ones_are_kept_as_before() {
+        let sizes = |large: usize| [vec![1_000_000; large], vec![6_000; 2000]].concat();
+        let kept = |sizes: &[usize]| {
+            let recent = Recent::default();
+            recent.add_reader();
+            let (_, file) = filled(&recent, sizes);
+            let count = recent.groups().kept.len();
+            let latest = file.len() - 6_000 * (count - 1);
+            assert!(recent.read(1, latest as u64, 1 << 30).unwrap() == file[latest..]);
+            count
+        };
+        let (after, without) = (kept(&sizes(12)), kept(&sizes(0)));
+        assert!(
+            after * 10 > without * 9,
+            "{after} groups, {without} without the burst"
+        );
     }
 
     #[test]

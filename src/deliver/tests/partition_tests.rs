@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::memory::MemoryLog;
 use super::scripted::{Rig, Script, destination};
 use crate::event::EventId;
-use crate::sink::{HoldCause, Scope, Verdict};
+use crate::sink::{HoldCause, RetryCause, Scope, Sent, Verdict};
 
 fn parted() -> Script {
     Script {
@@ -87,6 +87,36 @@ async fn a_held_partition_waits_for_a_day_while_others_flow_and_then_goes_in_ord
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_bad_event_in_a_partition_that_was_held_does_not_block_it_for_ever() {
+    let log = MemoryLog::new(&["splunk"]);
+    let script = parted();
+    script.rule(|batch| {
+        let bad = batch[0].event.provenance.source == "bad";
+        bad.then(|| held("bad"))
+    });
+    for number in 0..30 {
+        log.push("bad", &number.to_string());
+    }
+    let mut settings = destination();
+    settings.pace.max_in_flight = 2;
+    settings.retry.max = Duration::from_secs(2);
+    let rig = Rig::start(log, script.clone(), settings, 1 << 20).await;
+    rig.until("held", |s| !s.partitions.is_empty()).await;
+    // Its index is there now, but the server fails over one of the events.
+    script.rule(|batch| {
+        let bad = batch.iter().any(|event| event.body == "7");
+        bad.then(|| Verdict::Retry {
+            after: None,
+            sent: Sent::No,
+            cause: RetryCause::ServerError,
+            detail: "500".into(),
+        })
+    });
+    rig.until("the others are taken", |s| s.totals.delivered == 29)
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_held_partition_survives_a_restart_and_repeats_nothing_that_others_took() {
     let log = MemoryLog::new(&["splunk"]);
     let script = parted();
@@ -123,10 +153,13 @@ async fn a_partition_that_fills_the_window_holds_the_destination_and_is_named() 
     assert!(reason.contains("wait for bad"), "{reason}");
     let ranges = rig.log.cursor("splunk").done.len();
     assert!((4096..4500).contains(&ranges), "{ranges}");
+    let sent_before = sent(&rig).len();
+    // Also after a restart, which finds these ranges and nothing that waits.
+    let rig = Rig::start(rig.end().await, parted(), destination(), 1 << 20).await;
     let snapshot = rig.drained().await;
     assert_eq!(snapshot.totals.delivered, 12_000);
     assert_eq!(
-        sent(&rig).len(),
+        sent_before + sent(&rig).len(),
         12_000 + 50,
         "only what was held went twice"
     );

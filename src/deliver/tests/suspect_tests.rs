@@ -26,6 +26,7 @@ fn refused() -> Verdict {
 
 fn quick() -> Destination {
     let mut settings = destination();
+    settings.pace.max_in_flight = 2;
     settings.retry.max = Duration::from_secs(2);
     settings
 }
@@ -91,7 +92,7 @@ async fn an_outage_is_nobodys_fault_and_portions_are_whole_again_after_it() {
 #[tokio::test(start_paused = true)]
 async fn twenty_refusals_in_a_row_hold_the_destination_instead_of_emptying_the_log() {
     let script = Script::default();
-    script.times(3, &refused());
+    script.times(10, &refused());
     let rig = rig(&script, destination(), 90).await;
     let snapshot = rig.until("held", |s| s.state == "held").await;
     assert_eq!((snapshot.totals.dead_lettered, snapshot.backlog), (19, 71));
@@ -100,8 +101,13 @@ async fn twenty_refusals_in_a_row_hold_the_destination_instead_of_emptying_the_l
         reason.contains("rejections") && reason.contains("mapping"),
         "{reason}"
     );
-    // Two probes are refused as well, each with another event; then somebody repairs it.
+    // More probes are refused as well, each with another event; then somebody repairs it.
     let snapshot = rig.drained().await;
+    for pair in rig.attempts()[1..10].windows(2) {
+        assert_eq!((pair[0].ids.len(), pair[1].ids.len()), (1, 1));
+        assert_ne!(pair[0].ids, pair[1].ids, "the next event in turn");
+        assert_eq!((pair[1].at - pair[0].at).as_secs(), 60, "slowly");
+    }
     let attempts = rig.attempts();
     assert_eq!(attempts[1].ids.len(), 1);
     rig.until("to be sent again", |_| {
@@ -110,7 +116,6 @@ async fn twenty_refusals_in_a_row_hold_the_destination_instead_of_emptying_the_l
         replay.is_some_and(|line| line["ids"].as_array().unwrap().len() == 19)
     })
     .await;
-    assert_ne!(attempts[1].ids, attempts[2].ids, "the next event in turn");
     assert_eq!(
         (snapshot.totals.dead_lettered, snapshot.totals.delivered),
         (19, 71)
@@ -157,4 +162,25 @@ async fn an_event_beyond_its_age_becomes_a_dead_letter_after_an_attempt_and_not_
     rig.log.push("s", "old, but taken at once");
     let snapshot = rig.drained().await;
     assert_eq!(snapshot.totals.delivered, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_bad_events_in_a_row_than_may_be_suspect_do_not_block_the_others() {
+    let script = Script::default();
+    script.rule(|batch| {
+        let bad = batch.iter().any(|event| event.body.starts_with(b"\"bad"));
+        bad.then(failed)
+    });
+    let log = MemoryLog::new(&["splunk"]);
+    for number in 0..14 {
+        log.push("s", &format!("\"bad {number}\""));
+    }
+    for number in 0..200 {
+        log.push("s", &number.to_string());
+    }
+    let rig = Rig::start(log, script.clone(), quick(), 1 << 20).await;
+    let snapshot = rig
+        .until("all others are taken", |s| s.totals.delivered == 200)
+        .await;
+    assert_eq!(snapshot.backlog + snapshot.totals.dead_lettered, 14);
 }

@@ -40,7 +40,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 // What was read is pending from here on, and an attempt can take minutes.
                 self.show();
             } else if !self.bring_back() {
-                return self.unread;
+                return (self.unread || self.unread_parked) && !self.outbox.is_full();
             }
         }
         false
@@ -103,6 +103,10 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 return Vec::new();
             }
         };
+        if self.suspects.is_full() && self.server_errors % 2 == 1 {
+            // All that may be suspect is: another one shows whether the destination takes any.
+            return self.outbox.take_last();
+        }
         let (suspects, parked) = (&self.suspects, &self.parked);
         let alone = |position| suspects.is_suspect(position) || parked.is_probe(position);
         self.outbox.take(most, alone)

@@ -25,6 +25,9 @@ impl<L: Log, S: Sink> Worker<L, S> {
         let lease = tokio::select! {
             lease = self.log.lease(&self.name) => lease,
             () = self.stop.cancelled() => {
+                // Nothing that this one knows may be stored any more.
+                let cursor = self.log.load_cursor(&self.name).await;
+                self.window = Window::new(cursor.map_err(|source| self.failed(source))?);
                 self.forget();
                 self.asked_last = true;
                 self.enter(State::Stopping);

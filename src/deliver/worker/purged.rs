@@ -31,6 +31,10 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 self.window.purged(events);
                 self.metrics.discard("purged", events);
                 self.store_window().await?;
+                if self.window.moved().is_some() {
+                    // The log moved the cursor meanwhile; the count is ended when it is followed.
+                    return Ok(());
+                }
             }
             Err(error) => {
                 tracing::warn!(destination, error, "purged dead letters not counted yet");

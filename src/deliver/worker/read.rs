@@ -18,6 +18,8 @@ use crate::spool::{Log, LogReader, Lost, Read, ReadError, ReadEvent};
 
 /// Events for which storing the cursor is put off while they only pass by.
 const PASSED_PER_STORE: usize = 10_000;
+/// Positions up to which reading on is quicker than to begin elsewhere.
+const NEAR_POSITIONS: u64 = 10_000;
 /// Stretches of the log read at once in search of parked events.
 const STRETCHES_MAX: usize = 8;
 
@@ -176,13 +178,19 @@ impl<L: Log, S: Sink> Worker<L, S> {
 
     /// Reads parked events that are due.
     async fn read_parked(&mut self) -> bool {
+        self.unread_parked = false;
         for _ in 0..STRETCHES_MAX {
             let due = self.parked.due(Instant::now());
             let Some((lane, first, most)) = due.filter(|_| !self.outbox.is_full()) else {
                 return true;
             };
             let mut reader = match self.again.take() {
-                Some((reader, of, after)) if of == lane && after < first => reader,
+                // Far ahead a new reader is quicker than reading on.
+                Some((reader, of, after))
+                    if of == lane && after < first && first - after < NEAR_POSITIONS =>
+                {
+                    reader
+                }
                 _ => self.log.reader(first - 1),
             };
             let limits = self.destination.batch;
@@ -191,6 +199,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 return true;
             }
             match read {
+                // What can go without it goes first.
+                Err(_) if !self.outbox.is_empty() || self.parked_first => return true,
                 Err(error) => return self.blocked(&error),
                 Ok(Read::Lost(lost)) => self.give_up(&lane, lost.through),
                 // The log holds less than it once did: a reader of it cannot get there.
@@ -203,6 +213,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             }
             self.parked.drop_empty();
         }
+        self.unread_parked = true;
         true
     }
 

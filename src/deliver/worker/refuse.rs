@@ -22,6 +22,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
         attempts: u32,
         rendered: Option<Bytes>,
     ) {
+        self.suspects.forget(event.position);
         let destination = &self.name;
         let reason = cause.as_str();
         tracing::warn!(destination, id = %event.id, reason, %detail, "event refused");

@@ -25,6 +25,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
     pub(super) fn apply(&mut self, flight: Flight, reviewed: Review) {
         let Flight { items, epoch, .. } = flight;
         let sent = items.len();
+        let partition = items.first().and_then(|item| item.partition.clone());
+        let lonely_error = sent == 1 && reviewed.is_server_error();
         if epoch == self.epoch {
             self.note_whole_failures(&reviewed);
         }
@@ -36,6 +38,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
         let pending: Vec<_> = pending.filter_map(|(i, t)| Some((take(i)?, t))).collect();
         let took_some = !delivered.is_empty() || !pending.is_empty();
         if took_some {
+            self.takes_events();
             self.passed(flight.took, flight.busy);
         }
         self.taken(delivered);
@@ -55,8 +58,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 kept.push(item);
             }
         }
-        self.keep(kept, sent);
-        self.go_on(reviewed.next, sent, epoch);
+        self.keep(kept, lonely_error);
+        self.go_on(reviewed.next, sent, epoch, partition.as_ref());
     }
 
     /// Something got through.
@@ -99,10 +102,13 @@ impl<L: Log, S: Sink> Worker<L, S> {
         }
         self.metrics.delivered_events.inc_by(events.len() as u64);
         let positions = events.iter().map(|(position, _)| *position);
-        let refused = self.suspects.delivered(positions);
-        for item in self.aside.drain(..) {
-            self.outbox.push(item);
-        }
+        self.suspects.delivered(positions);
+        self.bring_forward();
+    }
+
+    /// Something was taken: refusals before it were the events' fault, or their reason is gone.
+    fn takes_events(&mut self) {
+        let refused = self.suspects.take_refused();
         if std::mem::take(&mut self.refusing) {
             let destination = &self.name;
             tracing::info!(
@@ -111,6 +117,14 @@ impl<L: Log, S: Sink> Worker<L, S> {
             );
             // It was not these events: those that became dead letters are sent again.
             self.replays = refused;
+            self.bring_forward();
+        }
+    }
+
+    /// Lets those try again that let others go first.
+    fn bring_forward(&mut self) {
+        for item in self.aside.drain(..) {
+            self.outbox.push(item);
         }
     }
 
@@ -119,7 +133,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
         let Some(confirming) = self.sink.confirming().filter(|_| !items.is_empty()) else {
             // A sink that leaves events open and cannot be asked: they are sent again.
             let kept = items.into_iter().map(|(item, _)| item).collect();
-            return self.keep(kept, 0);
+            return self.keep(kept, false);
         };
         let now = Instant::now();
         if self.awaited.is_empty() {
@@ -156,18 +170,15 @@ impl<L: Log, S: Sink> Worker<L, S> {
         let id = item.rendered.event.id;
         self.opened(&item);
         let too_many = !took_some && self.suspects.refused(id, cause);
-        if self.refusing && cause == RejectCause::Rejected {
-            // The next probe is made with another event.
-            self.aside.push(item);
-            return;
-        }
-        if too_many {
+        let refusing = self.refusing && !took_some;
+        if cause == RejectCause::Rejected && (refusing || too_many) {
             self.refusing = true;
             let what = format!(
                 "{REFUSED_IN_A_ROW_MAX} different events in a row were refused and none was taken, \
                  so it is not the events: {detail}"
             );
             let until = Instant::now() + self.destination.probe_interval;
+            // The next probe is made with another event.
             self.aside.push(item);
             if !matches!(self.state, State::Paused | State::Stopping) {
                 self.hold(HoldCause::Rejections, what.into(), until);
@@ -181,8 +192,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
         self.refuse(rendered.event, cause, detail, attempts, body);
     }
 
-    /// Puts events back that are to be sent again, out of a portion of `sent`.
-    fn keep(&mut self, items: Vec<Item>, sent: usize) {
+    /// Puts events back that are to be sent again; one that met a server error alone may be why.
+    fn keep(&mut self, items: Vec<Item>, lonely_error: bool) {
         let (now, now_ms) = (Instant::now(), now_ms());
         for item in items {
             let position = item.position();
@@ -193,13 +204,13 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 let body = Some(item.rendered.body);
                 let event = item.rendered.event;
                 self.refuse(event, RejectCause::Expired, detail, item.attempts, body);
-            } else if self.parked.is_gated(&item.partition) {
+            } else if self.parked.is_closed(&item.partition) {
                 let mark = Mark {
                     attempts: item.attempts,
                     sent: item.sent,
                 };
                 self.parked.park(item.partition, position, mark);
-            } else if sent == 1 && self.server_errors >= FAILED_WHOLE_MAX {
+            } else if lonely_error && self.server_errors >= FAILED_WHOLE_MAX {
                 self.suspect(item);
             } else {
                 self.outbox.push(item);
@@ -209,6 +220,10 @@ impl<L: Log, S: Sink> Worker<L, S> {
 
     /// An event that was alone when the destination failed.
     fn suspect(&mut self, item: Item) {
+        if self.destination.pace.max_in_flight == 1 {
+            // The order is strict: none goes before it, so nothing can be told of it.
+            return self.outbox.push(item);
+        }
         match self.suspects.failed(item.position()) {
             Suspicion::None => self.outbox.push(item),
             Suspicion::Aside => self.aside.push(item),
@@ -231,7 +246,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
     }
 
     /// Goes on as the worst verdict asks.
-    fn go_on(&mut self, next: Next, sent: usize, epoch: u64) {
+    fn go_on(&mut self, next: Next, sent: usize, epoch: u64, of: Option<&Arc<str>>) {
         // What an attempt says that began before the last failure is known already.
         let news = epoch == self.epoch;
         match next {
@@ -270,7 +285,10 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 cause,
                 detail,
                 scope: Scope::Partition(partition),
-            } if self.hold_partition(&partition, cause, &detail) => self.answers_again(),
+            } if of == Some(&partition) => {
+                self.hold_partition(&partition, cause, &detail);
+                self.answers_again();
+            }
             Next::Hold { cause, detail, .. } => {
                 self.concurrency.failed();
                 if !matches!(self.state, State::Paused | State::Stopping) {
@@ -302,13 +320,11 @@ impl<L: Log, S: Sink> Worker<L, S> {
         }
     }
 
-    /// Closes a partition and parks what waits for it; false where no event says that it goes to
-    /// one, so that the whole destination has to wait.
-    fn hold_partition(&mut self, name: &Arc<str>, cause: HoldCause, detail: &Arc<str>) -> bool {
-        let waiting = self.outbox.take_partition(name);
-        if waiting.is_empty() && !self.parked.is_gated(&Some(Arc::clone(name))) {
-            return false;
-        }
+    /// Closes a partition and parks what waits for it.
+    fn hold_partition(&mut self, name: &Arc<str>, cause: HoldCause, detail: &Arc<str>) {
+        let mut waiting = self.outbox.take_partition(name);
+        let of_it = |item: &mut Item| item.partition.as_ref() == Some(name);
+        waiting.extend(self.aside.extract_if(.., of_it));
         let destination = &self.name;
         let known = self.parked.held().any(|(held, ..)| held == name);
         if !known {
@@ -331,6 +347,5 @@ impl<L: Log, S: Sink> Worker<L, S> {
             };
             self.parked.park(item.partition, position, mark);
         }
-        true
     }
 }

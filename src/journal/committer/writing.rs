@@ -51,6 +51,19 @@ impl Committer {
         Ok(())
     }
 
+    /// Writes the page in which the next group begins as it is, on the way that groups take.
+    pub(super) fn write_nothing(&self) -> io::Result<()> {
+        let durable = self.buffer.bytes().get(..self.buffer.durable());
+        let durable = durable.unwrap_or_default();
+        let at = self.offset - durable.len() as u64;
+        let left = self.segment_bytes.saturating_sub(at);
+        let mut page = GroupBuffer::default();
+        page.begin(durable);
+        page.room_for(8).extend_from_slice(&[0; 8]);
+        page.pad(usize::try_from(left).unwrap_or(usize::MAX));
+        write_full(&*self.groups, page.bytes(), at)
+    }
+
     /// Lack of space before the sync leaves the end where it was: the next group overwrites what
     /// was written, at higher positions. Anything else leaves the disk's content unknown.
     pub(super) fn refuse(&self, error: &io::Error, action: &str) -> AppendError {
