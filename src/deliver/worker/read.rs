@@ -30,11 +30,13 @@ impl<L: Log, S: Sink> Worker<L, S> {
         // In turns, so that neither a long queue of parked events nor new ones keep the others
         // waiting.
         self.parked_first = !self.parked_first;
-        if self.parked_first {
-            self.read_parked().await && self.read_new().await
-        } else {
-            self.read_new().await && self.read_parked().await
+        if self.parked_first && !self.read_parked().await {
+            return false;
         }
+        if !self.read_new().await {
+            return false;
+        }
+        self.parked_first || self.read_parked().await
     }
 
     async fn read_new(&mut self) -> bool {
