@@ -2,26 +2,31 @@
 //!
 //! # What a worker promises
 //! - An event leaves the worker's window only as *delivered*, *dead-lettered*, *filtered* or
-//!   *discarded*, each counted. Nothing is given up by count, age or error.
-//! - The cursor moves after the fact: a delivery is stored after the destination took it, a dead
-//!   letter after it is durable. So a kill repeats what was delivered since the cursor was last
-//!   synced, and loses nothing.
-//! - Workers share nothing but the log: a destination that is down delays nobody.
-//! - Memory is bounded by one batch, whatever the backlog.
+//!   *discarded*, each counted. Nothing is given up by count or error; by age only where configured.
+//! - The cursor moves after the fact: a delivery is stored after the destination took it (and
+//!   confirmed it, where it does), a dead letter after it is durable. So a kill repeats what was
+//!   delivered since the cursor was last synced, and loses nothing.
+//! - Workers share nothing but the log: a destination that is down delays nobody, and a part of it
+//!   (an index) that waits for a person delays no other part.
+//! - Memory is bounded by two portions and those in flight, whatever the backlog; of all else that
+//!   waits only positions are kept.
 //!
 //! # The loop
 //! Read what there is (a batch grows while the last one is on its way, and no timer delays one),
-//! render, send a portion, apply one verdict per event, and wait as the worst verdict asks:
+//! render, send a portion, apply one verdict per event, and go on as the worst verdict asks:
 //! *retry* backs off (exponential, with jitter, `Retry-After` obeyed and bounded), *hold* stops
-//! until a person repairs something and probes slowly with the next event, *split* halves the
-//! portion. Events that stay are sent again before newer ones are read, so that order is kept
-//! where nothing is retried.
+//! the destination or a partition until a person repairs something and probes slowly, *split*
+//! halves the portion, *pending* waits for confirmation. More than one batch is on its way only
+//! where a whole portion waits and the destination bears it ([`concurrency`]).
 //!
-//! Dead letters that a person wants sent again go through a second lane beside the worker, see
-//! [`replay`]: it shares the sink and nothing else, so it delays no event.
+//! Where an event is between reading and settling: [`outbox`] (to be sent), a flight
+//! ([`worker`]), [`awaited`] (accepted, not confirmed), [`parked`] (of a held partition, or to be
+//! sent again), [`suspects`] (lets others go first). What is settled is known by [`window`]; how
+//! long to wait by [`retry`], [`rate_limit`] and [`age`]; what people and metrics see is in
+//! [`status`], and what they want in [`control`].
 //!
-//! What is read, sent and settled lives in [`window`]; how long to wait in [`retry`]; what people
-//! and metrics see in [`status`].
+//! # Dead letters
+//! [`replay`] sends them again in a lane of its own, beside the worker.
 
 mod age;
 mod awaited;

@@ -10,12 +10,12 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use crate::settings::Settings;
 
 /// Runtime, signals, logs, listeners, lock, cursors, spare, and files that are open for a moment.
-const PROCESS_FILES: u64 = 48;
+const PROCESS_FILES: u64 = 51;
 /// The connections of the admin listener.
 const ADMIN_FILES: u64 = 64;
 /// Connections over the limit that are being told so; 64 of each listener.
 const TURNED_AWAY_FILES: u64 = 128;
-/// Per destination: its connections, or its file and lock; its dead letters; what is being read.
+/// Per destination: a connection that ends, or its file and lock; its dead letters; what is being read.
 const DESTINATION_FILES: u64 = 8;
 /// Segments beyond `journal.max_size`: the one that is written and the one that is prepared.
 const SEGMENTS_BEYOND: u64 = 2;
@@ -42,10 +42,17 @@ pub(super) fn fit(settings: &mut Settings, warnings: &mut Vec<String>) {
 /// Files that may be open beside the connections of vendors. The journal keeps its segments open.
 fn others(settings: &Settings) -> u64 {
     let segments = settings.journal.max_size_bytes / settings.journal.segment_bytes.max(1);
+    // Beside the batches on their way there may be as many connections that are idle.
+    let batches = settings
+        .destinations
+        .iter()
+        .map(|d| 2 * d.pace.max_in_flight);
+    let batches = u64::try_from(batches.sum::<usize>()).unwrap_or(u64::MAX);
     let destinations = u64::try_from(settings.destinations.len()).unwrap_or(u64::MAX);
     (PROCESS_FILES + ADMIN_FILES + TURNED_AWAY_FILES + SEGMENTS_BEYOND)
         .saturating_add(segments)
         .saturating_add(destinations.saturating_mul(DESTINATION_FILES))
+        .saturating_add(batches)
 }
 
 /// Connections that a limit leaves room for; never none, since the relay is there to take events.

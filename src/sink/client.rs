@@ -35,8 +35,9 @@ pub const ANSWER_BYTES: usize = 64 * 1024;
 /// Shorter than receivers and load balancers usually keep an idle connection: a request on one
 /// that is just being closed fails with its outcome unknown, which can make a duplicate.
 const POOL_IDLE: Duration = Duration::from_secs(10);
-/// A worker has one request in flight; a second connection is a reconnect's leftover.
-const POOL_IDLE_CONNECTIONS_MAX: usize = 2;
+/// As many as `max_in_flight` allows at most: one that is closed between two requests costs a new
+/// handshake with the next.
+const POOL_IDLE_CONNECTIONS_MAX: usize = 64;
 /// Timeouts of [`post_once`].
 const ONCE_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ONCE_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);

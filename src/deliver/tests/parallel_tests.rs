@@ -161,3 +161,42 @@ async fn whoever_loses_the_lease_stores_nothing_more_and_goes_on_when_it_gets_it
     assert_eq!(snapshot.backlog, 0);
     assert_eq!(first.attempts().last().unwrap().ids, [id]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_hour_down_costs_few_attempts_and_no_herd_when_it_is_back() {
+    let script = Script::default();
+    script.rule(|_| {
+        Some(Verdict::Retry {
+            after: None,
+            sent: Sent::No,
+            cause: RetryCause::Connect,
+            detail: "refused".into(),
+        })
+    });
+    let rig = rig(&script, wide(8), 10).await;
+    for number in 0..60 {
+        for event in 0..100 {
+            rig.log.push("s", &format!("{number}.{event}"));
+        }
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+    let down = rig.attempts();
+    assert!(
+        (12..30).contains(&down.len()),
+        "{} attempts in an hour",
+        down.len()
+    );
+    assert!(
+        down.iter().all(|one| one.ids.len() <= 10),
+        "no more than a portion each"
+    );
+    *script.takes.lock().unwrap() = TAKES;
+    script.no_rule();
+    let back = Instant::now();
+    let snapshot = rig.drained().await;
+    assert_eq!(snapshot.totals.delivered, 6010);
+    let attempts = rig.attempts();
+    let after: Vec<_> = attempts.iter().filter(|one| one.at > back).collect();
+    assert!(after[1].at >= after[0].at + TAKES, "one goes alone first");
+    assert!(most_at_once(&rig, TAKES) <= 8);
+}
