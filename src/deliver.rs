@@ -2,7 +2,8 @@
 //!
 //! # What a worker promises
 //! - An event leaves the worker's window only as *delivered*, *dead-lettered*, *filtered* or
-//!   *discarded*, each counted. Nothing is given up by count or error; by age only where configured.
+//!   *discarded*, each counted. Nothing is given up by count or error, and by age only where that
+//!   is configured.
 //! - The cursor moves after the fact: a delivery is stored after the destination took it (and
 //!   confirmed it, where it does), a dead letter after it is durable. So a kill repeats what was
 //!   delivered since the cursor was last synced, and loses nothing.

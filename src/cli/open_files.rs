@@ -15,7 +15,8 @@ const PROCESS_FILES: u64 = 51;
 const ADMIN_FILES: u64 = 64;
 /// Connections over the limit that are being told so; 64 of each listener.
 const TURNED_AWAY_FILES: u64 = 128;
-/// Per destination: a connection that ends, or its file and lock; its dead letters; what is being read.
+/// Per destination: a connection that ends, or its file and lock; its dead letters; what is being
+/// read.
 const DESTINATION_FILES: u64 = 8;
 /// Segments beyond `journal.max_size`: the one that is written and the one that is prepared.
 const SEGMENTS_BEYOND: u64 = 2;
