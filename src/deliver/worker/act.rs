@@ -1,5 +1,7 @@
 //! What a worker does each time it wakes: what is due, and whatever may be sent.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use super::Worker;
@@ -24,10 +26,6 @@ impl<L: Log, S: Sink> Worker<L, S> {
         }
         self.replay_refused().await;
         while self.may_send() {
-            // Refused events are kept before newer ones are read: memory stays bounded.
-            if !self.save_dead_letters().await {
-                break;
-            }
             if !self.outbox.is_full() && !self.fill().await {
                 break;
             }
@@ -118,9 +116,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
         if !idle || self.aside.is_empty() {
             return false;
         }
-        for item in self.aside.drain(..) {
-            self.outbox.push(item);
-        }
+        self.bring_forward();
         true
     }
 
@@ -140,11 +136,20 @@ impl<L: Log, S: Sink> Worker<L, S> {
         );
         let (cause, until) = (held.cause, held.probe_at);
         if until > Instant::now() {
-            self.hold(cause, detail.into(), until);
+            self.hold_until(until, cause, detail.into());
         }
     }
 
-    pub(super) fn hold(&mut self, cause: HoldCause, detail: std::sync::Arc<str>, until: Instant) {
+    /// Waits for a person, and for the next probe.
+    pub(super) fn hold(&mut self, cause: HoldCause, detail: Arc<str>) {
+        let until = Instant::now() + self.destination.probe_interval;
+        self.hold_until(until, cause, detail);
+    }
+
+    fn hold_until(&mut self, until: Instant, cause: HoldCause, detail: Arc<str>) {
+        if matches!(self.state, State::Paused | State::Stopping) {
+            return;
+        }
         self.epoch += 1;
         self.enter(State::Held {
             until,

@@ -92,8 +92,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
 
     fn blocked(&mut self, error: &ReadError) -> bool {
         self.blocked_ms.get_or_insert_with(now_ms);
-        let until = Instant::now() + self.destination.probe_interval;
-        self.hold(HoldCause::Damage, error.to_string().into(), until);
+        self.hold(HoldCause::Damage, error.to_string().into());
         false
     }
 

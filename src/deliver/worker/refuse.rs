@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::time::Instant;
 
 use super::Worker;
-use super::state::State;
 use crate::dead_letters::{DeadLetter, Filter};
+use crate::deliver::outbox::Item;
 use crate::deliver::window::Settled;
 use crate::event::Event;
 use crate::sink::{HoldCause, RejectCause, Sink};
@@ -34,6 +33,14 @@ impl<L: Log, S: Sink> Worker<L, S> {
             rendered,
         };
         self.unsaved.push((letter, cause));
+    }
+
+    /// Refuses an event that was sent.
+    pub(super) fn refuse_sent(&mut self, item: Item, cause: RejectCause, detail: Arc<str>) {
+        let Item {
+            rendered, attempts, ..
+        } = item;
+        self.refuse(rendered.event, cause, detail, attempts, Some(rendered.body));
     }
 
     /// Has dead letters sent again that were refused for a reason that is gone. Where that cannot
@@ -73,10 +80,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             Err(error) => Some(error.to_string()),
         };
         if let Some(problem) = problem {
-            if !matches!(self.state, State::Paused | State::Stopping) {
-                let until = Instant::now() + self.destination.probe_interval;
-                self.hold(HoldCause::DeadLetters, problem.into(), until);
-            }
+            self.hold(HoldCause::DeadLetters, problem.into());
             return false;
         }
         for (letter, cause) in self.unsaved.drain(..) {

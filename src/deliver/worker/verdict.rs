@@ -122,7 +122,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
     }
 
     /// Lets those try again that let others go first.
-    fn bring_forward(&mut self) {
+    pub(super) fn bring_forward(&mut self) {
         for item in self.aside.drain(..) {
             self.outbox.push(item);
         }
@@ -177,19 +177,11 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 "{REFUSED_IN_A_ROW_MAX} different events in a row were refused and none was taken, \
                  so it is not the events: {detail}"
             );
-            let until = Instant::now() + self.destination.probe_interval;
             // The next probe is made with another event.
             self.aside.push(item);
-            if !matches!(self.state, State::Paused | State::Stopping) {
-                self.hold(HoldCause::Rejections, what.into(), until);
-            }
-            return;
+            return self.hold(HoldCause::Rejections, what.into());
         }
-        let Item {
-            rendered, attempts, ..
-        } = item;
-        let body = Some(rendered.body);
-        self.refuse(rendered.event, cause, detail, attempts, body);
+        self.refuse_sent(item, cause, detail);
     }
 
     /// Puts events back that are to be sent again; one that met a server error alone may be why.
@@ -201,15 +193,9 @@ impl<L: Log, S: Sink> Worker<L, S> {
             if self.age.is_over(received_ms, now_ms, now) {
                 self.parked.settled(position);
                 let detail = "older than max_event_age, and no attempt succeeded".into();
-                let body = Some(item.rendered.body);
-                let event = item.rendered.event;
-                self.refuse(event, RejectCause::Expired, detail, item.attempts, body);
+                self.refuse_sent(item, RejectCause::Expired, detail);
             } else if self.parked.is_closed(&item.partition) {
-                let mark = Mark {
-                    attempts: item.attempts,
-                    sent: item.sent,
-                };
-                self.parked.park(item.partition, position, mark);
+                self.park(item);
             } else if lonely_error && self.server_errors >= FAILED_WHOLE_MAX {
                 self.suspect(item);
             } else {
@@ -229,12 +215,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             Suspicion::Aside => self.aside.push(item),
             Suspicion::Poison => {
                 let detail = "a server error each time it was tried, while others were taken";
-                let Item {
-                    rendered, attempts, ..
-                } = item;
-                let body = Some(rendered.body);
-                let cause = RejectCause::Poison;
-                self.refuse(rendered.event, cause, detail.into(), attempts, body);
+                self.refuse_sent(item, RejectCause::Poison, detail.into());
             }
         }
     }
@@ -291,10 +272,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             }
             Next::Hold { cause, detail, .. } => {
                 self.concurrency.failed();
-                if !matches!(self.state, State::Paused | State::Stopping) {
-                    let until = Instant::now() + self.destination.probe_interval;
-                    self.hold(cause, detail, until);
-                }
+                self.hold(cause, detail);
             }
         }
     }
@@ -340,12 +318,17 @@ impl<L: Log, S: Sink> Worker<L, S> {
         };
         self.parked.hold(name, held);
         for item in waiting {
-            let position = item.position();
-            let mark = Mark {
-                attempts: item.attempts,
-                sent: item.sent,
-            };
-            self.parked.park(item.partition, position, mark);
+            self.park(item);
         }
+    }
+
+    /// Lets an event wait for its partition.
+    fn park(&mut self, item: Item) {
+        let position = item.position();
+        let mark = Mark {
+            attempts: item.attempts,
+            sent: item.sent,
+        };
+        self.parked.park(item.partition, position, mark);
     }
 }
