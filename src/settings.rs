@@ -13,14 +13,16 @@ use ipnet::IpNet;
 use crate::secret::Secret;
 
 mod destination;
+mod elastic;
 #[cfg(test)]
 mod tests;
 
 pub use destination::{
-    Acknowledgement, BatchLimits, ClientCertificate, Compress, Destination, Elasticsearch,
-    ElasticsearchAuth, Endpoint, EndpointTls, File, Format, Framing, HecInput, Http, HttpAuth,
-    Kind, PartialBatches, Proxy, Retry, SendingPace, SplunkHec, Start, TlsVersion,
+    Acknowledgement, BatchLimits, ClientCertificate, Compress, Destination, ElasticsearchAuth,
+    Endpoint, EndpointTls, File, Format, Framing, HecInput, Http, HttpAuth, Kind, PartialBatches,
+    Proxy, Retry, SendingPace, SplunkHec, Start, TlsVersion,
 };
+pub use elastic::{BulkTarget, ElasticFlavour, Elasticsearch, NamePart};
 
 /// The whole configuration.
 #[derive(Clone, Debug)]

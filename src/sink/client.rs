@@ -21,11 +21,13 @@ mod answer;
 mod fault;
 mod gzip;
 mod login;
+mod rota;
 mod transport;
 
 pub use answer::Answer;
 pub use fault::{Fault, FaultKind};
 pub use login::{Login, LoginError};
+pub use rota::Rota;
 
 use transport::{Material, Transport};
 

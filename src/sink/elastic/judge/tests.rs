@@ -3,9 +3,21 @@
 use super::*;
 use crate::sink::status::tests::{Expected, answer, check};
 
-use Expected::{Delivered, Diverted, Duplicate, Hold, HoldIndex, Reject, Retry, Split};
+use Expected::{Delivered, Diverted, Duplicate, FieldLimit, Hold, HoldIndex, Reject, Retry, Split};
 
 const TARGET: &str = "logs-acme";
+
+/// A request to one of several indices.
+fn judged(answer: &Answer, events: usize) -> Outcome {
+    let partitions = vec![Some(Arc::from(TARGET)); events];
+    judge(answer, &Posted { partitions })
+}
+
+/// A request to the only index.
+fn judged_only(answer: &Answer, events: usize) -> Outcome {
+    let partitions = vec![None; events];
+    judge(answer, &Posted { partitions })
+}
 
 fn bulk(items: &[&str]) -> String {
     let items: Vec<String> = items
@@ -24,7 +36,7 @@ fn failed(status: u16, kind: &str, reason: &str) -> String {
 }
 
 fn detail(item: &str) -> String {
-    let outcome = judge(&answer(200, &bulk(&[item])), 1, TARGET);
+    let outcome = judged(&answer(200, &bulk(&[item])), 1);
     match &outcome.verdicts[0] {
         Verdict::Retry { detail, .. }
         | Verdict::Hold { detail, .. }
@@ -37,7 +49,6 @@ fn detail(item: &str) -> String {
 fn every_row_of_the_item_table() {
     let blocked = Retry(Sent::No, RetryCause::Blocked);
     let limited = Retry(Sent::No, RetryCause::RateLimited);
-    let unavailable = Retry(Sent::No, RetryCause::ServerError);
     let flood = "index [x] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage \
         watermark, index has read-only-allow-delete block];";
     let rows = [
@@ -107,7 +118,7 @@ fn every_row_of_the_item_table() {
                 "illegal_argument_exception",
                 "Limit of total fields [1000] has been",
             ),
-            Reject,
+            FieldLimit,
         ),
         (
             "400 op_type",
@@ -130,7 +141,7 @@ fn every_row_of_the_item_table() {
         (
             "400 closed",
             failed(400, "index_closed_exception", "closed"),
-            HoldIndex(TARGET),
+            Hold(HoldCause::Index),
         ),
         (
             "403 closed",
@@ -139,12 +150,12 @@ fn every_row_of_the_item_table() {
                 "cluster_block_exception",
                 "index [x] blocked by: [FORBIDDEN/4/index closed];",
             ),
-            HoldIndex(TARGET),
+            Hold(HoldCause::Index),
         ),
         (
             "400 bad name",
             failed(400, "invalid_index_name_exception", "x"),
-            HoldIndex(TARGET),
+            Hold(HoldCause::Index),
         ),
         (
             "403 privilege",
@@ -182,7 +193,7 @@ fn every_row_of_the_item_table() {
         (
             "404 no index",
             failed(404, "index_not_found_exception", "no such"),
-            HoldIndex(TARGET),
+            Hold(HoldCause::Index),
         ),
         (
             "429 queue",
@@ -192,22 +203,36 @@ fn every_row_of_the_item_table() {
         (
             "429 queue (OpenSearch)",
             failed(429, "rejected_execution_exception", ""),
-            limited.clone(),
+            limited,
         ),
         (
             "429 heap",
             failed(429, "circuit_breaking_exception", ""),
-            limited,
+            Split,
         ),
         (
             "503 shards",
             failed(503, "unavailable_shards_exception", ""),
-            unavailable.clone(),
+            blocked.clone(),
         ),
         (
             "503 no shard",
             failed(503, "no_shard_available_action_exception", ""),
-            unavailable,
+            blocked.clone(),
+        ),
+        (
+            "503 no answer of the master",
+            failed(503, "process_cluster_event_timeout_exception", ""),
+            blocked.clone(),
+        ),
+        (
+            "400 ids are not taken",
+            failed(
+                400,
+                "illegal_argument_exception",
+                "Document ID is not supported in create",
+            ),
+            Hold(HoldCause::Index),
         ),
         (
             "503 no master",
@@ -231,7 +256,7 @@ fn every_row_of_the_item_table() {
         ("418", failed(418, "x", ""), Hold(HoldCause::Unexpected)),
     ];
     let items: Vec<&str> = rows.iter().map(|(_, item, _)| item.as_str()).collect();
-    let outcome = judge(&answer(200, &bulk(&items)), items.len(), TARGET);
+    let outcome = judged_only(&answer(200, &bulk(&items)), items.len());
     assert_eq!(outcome.verdicts.len(), rows.len());
     for ((row, _, expected), verdict) in rows.iter().zip(&outcome.verdicts) {
         check(row, verdict, expected);
@@ -264,7 +289,7 @@ fn every_row_of_the_whole_request_table() {
             "404 no index",
             404,
             r#"{"error":{"type":"index_not_found_exception"},"status":404}"#,
-            HoldIndex(TARGET),
+            Hold(HoldCause::Index),
         ),
         ("405", 405, "", Hold(HoldCause::Url)),
         ("406", 406, "", Hold(HoldCause::Request)),
@@ -272,6 +297,31 @@ fn every_row_of_the_whole_request_table() {
         ("408", 408, "", Retry(Sent::Unknown, RetryCause::Timeout)),
         ("413", 413, "<html>", Split),
         ("429", 429, "", Retry(Sent::No, RetryCause::RateLimited)),
+        (
+            "429 heap",
+            429,
+            r#"{"error":{"type":"circuit_breaking_exception"},"status":429}"#,
+            Split,
+        ),
+        (
+            "400 parameter",
+            400,
+            r#"{"error":{"type":"illegal_argument_exception",
+                "reason":"request [/_bulk] contains unrecognized parameter: [require_alias]"}}"#,
+            Hold(HoldCause::Request),
+        ),
+        (
+            "400 too long an id",
+            400,
+            r#"{"error":{"type":"action_request_validation_exception"},"status":400}"#,
+            Split,
+        ),
+        (
+            "406 as a string",
+            406,
+            r#"{"error":"Content-Type header [] is not supported","status":406}"#,
+            Hold(HoldCause::Request),
+        ),
         ("500", 500, "", server_error.clone()),
         ("502", 502, "<html>", server_error.clone()),
         ("503", 503, "", server_error.clone()),
@@ -285,14 +335,81 @@ fn every_row_of_the_whole_request_table() {
         ("3xx", 301, "", Hold(HoldCause::Url)),
         ("other 4xx", 418, "", Hold(HoldCause::Unexpected)),
     ] {
-        let outcome = judge(&answer(status, body), 2, TARGET);
+        let outcome = judged_only(&answer(status, body), 2);
         assert_eq!(outcome.verdicts.len(), 2, "{row}");
         for verdict in &outcome.verdicts {
             check(row, verdict, &expected);
         }
     }
-    let alone = judge(&answer(400, "{}"), 1, TARGET);
+    let alone = judged_only(&answer(400, "{}"), 1);
     check("400 malformed, alone", &alone.verdicts[0], &Reject);
+}
+
+#[test]
+fn heap_pressure_over_one_event_is_waited_out() {
+    let limited = Retry(Sent::No, RetryCause::RateLimited);
+    let item = failed(429, "circuit_breaking_exception", "");
+    let outcome = judged_only(&answer(200, &bulk(&[&item])), 1);
+    check("an item", &outcome.verdicts[0], &limited);
+    let whole = r#"{"error":{"type":"circuit_breaking_exception"},"status":429}"#;
+    let outcome = judged_only(&answer(429, whole), 1);
+    check("a request", &outcome.verdicts[0], &limited);
+}
+
+#[test]
+fn of_several_indices_only_the_one_that_is_spoken_of_is_held() {
+    let held = |cause| Verdict::Hold {
+        cause,
+        detail: Arc::from(""),
+        scope: Scope::Partition(TARGET.into()),
+    };
+    for (status, kind, reason, cause) in [
+        (404, "index_not_found_exception", "", HoldCause::Index),
+        (400, "index_closed_exception", "", HoldCause::Index),
+        (403, "security_exception", "", HoldCause::Auth),
+        (
+            403,
+            "cluster_block_exception",
+            "FORBIDDEN/8/index write (api)",
+            HoldCause::Index,
+        ),
+        (
+            429,
+            "cluster_block_exception",
+            "TOO_MANY_REQUESTS/12/disk",
+            HoldCause::Index,
+        ),
+        (
+            403,
+            "cluster_block_exception",
+            "FORBIDDEN/4/index closed",
+            HoldCause::Index,
+        ),
+    ] {
+        let body = bulk(&[&failed(status, kind, reason)]);
+        let mut verdict = judged(&answer(200, &body), 1).verdicts.remove(0);
+        if let Verdict::Hold { detail, .. } = &mut verdict {
+            *detail = Arc::from("");
+        }
+        assert_eq!(verdict, held(cause), "{kind} {reason}");
+    }
+    // What concerns the whole cluster, or no single index, holds none.
+    let master = failed(
+        503,
+        "cluster_block_exception",
+        "SERVICE_UNAVAILABLE/2/no master",
+    );
+    let outcome = judged(&answer(200, &bulk(&[&master])), 1);
+    check(
+        "master",
+        &outcome.verdicts[0],
+        &Retry(Sent::No, RetryCause::Blocked),
+    );
+    let missing = answer(404, r#"{"error":{"type":"index_not_found_exception"}}"#);
+    check("one", &judged(&missing, 2).verdicts[0], &HoldIndex(TARGET));
+    let partitions = vec![Some(Arc::from("a")), Some(Arc::from("b"))];
+    let mixed = judge(&missing, &Posted { partitions });
+    check("two", &mixed.verdicts[0], &Hold(HoldCause::Index));
 }
 
 #[test]
@@ -310,7 +427,7 @@ fn an_answer_that_does_not_speak_of_each_event_says_nothing_about_any() {
         bulk(&[stored, r#"{"_index":"x"}"#]),
         bulk(&[stored, stored])[..40].to_owned(),
     ] {
-        let outcome = judge(&answer(200, &body), 2, TARGET);
+        let outcome = judged(&answer(200, &body), 2);
         assert_eq!(outcome.verdicts.len(), 2);
         for verdict in &outcome.verdicts {
             check(&body, verdict, &expected);
@@ -318,7 +435,7 @@ fn an_answer_that_does_not_speak_of_each_event_says_nothing_about_any() {
     }
     let mut cut = answer(200, &bulk(&[stored]));
     cut.cut = true;
-    check("cut", &judge(&cut, 1, TARGET).verdicts[0], &expected);
+    check("cut", &judged(&cut, 1).verdicts[0], &expected);
 }
 
 #[test]
@@ -326,7 +443,7 @@ fn items_are_read_even_where_errors_is_false() {
     let body = r#"{"errors":false,"items":[{"create":{"status":201,"failure_store":"used"}}]}"#;
     check(
         "diverted",
-        &judge(&answer(200, body), 1, TARGET).verdicts[0],
+        &judged(&answer(200, body), 1).verdicts[0],
         &Diverted,
     );
 }
@@ -337,9 +454,9 @@ fn pressure_on_one_item_slows_the_destination() {
         r#"{"status":201}"#,
         &failed(429, "circuit_breaking_exception", ""),
     ]);
-    let outcome = judge(&answer(200, &pressed), 2, TARGET);
+    let outcome = judged(&answer(200, &pressed), 2);
     assert_eq!(outcome.pace, Pace::Slower { after: None });
-    let calm = judge(&answer(200, &bulk(&[r#"{"status":201}"#])), 1, TARGET);
+    let calm = judged(&answer(200, &bulk(&[r#"{"status":201}"#])), 1);
     assert_eq!(calm.pace, Pace::Steady);
 }
 
