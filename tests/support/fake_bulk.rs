@@ -38,6 +38,8 @@ struct Node {
     turns: VecDeque<Turn>,
     /// What every request meets, before it is looked at.
     whole: Option<Turn>,
+    /// What a request with this text in it meets.
+    poison: Option<(String, Reply)>,
     rule: Option<Box<Rule>>,
     /// Documents stored, by index and id.
     stored: BTreeMap<(String, String), String>,
@@ -95,6 +97,11 @@ impl FakeBulk {
         self.state().whole = Some(turn);
     }
 
+    /// What every bulk request with this text in it meets from now on.
+    pub(crate) fn poison(&self, text: &str, reply: Reply) {
+        self.state().poison = Some((text.to_owned(), reply));
+    }
+
     /// What events get from now on instead of being stored, where the rule says so.
     pub(crate) fn rule(
         &self,
@@ -108,6 +115,7 @@ impl FakeBulk {
         let mut state = self.state();
         state.turns.clear();
         state.whole = None;
+        state.poison = None;
         state.rule = None;
     }
 
@@ -172,6 +180,11 @@ impl Node {
             let reason = format!("request [/_bulk] contains unrecognized parameter: [{parameter}]");
             let error = json!({"type": "illegal_argument_exception", "reason": reason});
             return Reply::status(400, json!({"error": error, "status": 400}).to_string());
+        }
+        if let Some((text, reply)) = &self.poison
+            && request.text().contains(text)
+        {
+            return reply.clone();
         }
         match self.turns.pop_front().or_else(|| self.whole.clone()) {
             Some(Turn::Refuse(reply)) => reply,
