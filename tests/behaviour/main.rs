@@ -22,6 +22,7 @@ mod siem;
 
 mod arrival;
 mod bulk;
+mod bulk_table;
 mod commands;
 mod dead_letters;
 mod destination_tls;

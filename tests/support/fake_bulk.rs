@@ -1,8 +1,9 @@
 //! A bulk server for tests: takes `create` actions as Elasticsearch and OpenSearch do, answers
 //! item by item, and can be told what to answer instead, to one event or to a whole request.
 //!
-//! It counts what it has *stored* by index and `_id`, which is what a relay must not lose. Faults of
-//! the connection are [`Turn`]s with a [`Reply`] of `fake_http`: silence, resets, drops, garbage.
+//! It counts what it has *stored* by index and `_id`, which is what a relay must not lose.
+//! Faults of the connection are [`Turn`]s with a [`Reply`] of `fake_http`: silence, resets,
+//! drops, garbage.
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
