@@ -4,6 +4,7 @@
 //! exactly when load does. Resend keys are looked up here, in commit order; a repeat of a record
 //! in the same group waits for that group and shares its outcome.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -52,6 +53,8 @@ pub(super) struct Committer {
     window: ResendWindow,
     group: Group,
     buffer: GroupBuffer,
+    /// What waited when the present group began; empty in between.
+    taken: VecDeque<Request>,
 }
 
 impl Committer {
@@ -98,6 +101,7 @@ impl Committer {
             contents: tail.contents,
             group: Group::default(),
             buffer,
+            taken: VecDeque::new(),
         };
         if tail.closed {
             let fresh = shared.segments().is_empty();
@@ -122,29 +126,41 @@ impl Committer {
     }
 
     /// Commits `first` and what waits behind it, in as few groups as limits allow.
+    ///
+    /// What waits is taken before any of it is encoded: who comes meanwhile belongs to the next
+    /// group, and arrives while this one is synced. Otherwise those that a group answers would all
+    /// meet in the next one, and the disk would wait for them.
     fn serve(&mut self, first: Request, requests: &Receiver<Request>) {
-        let mut next = Some(first);
-        while let Some(request) = next.take() {
-            self.buffer.clear();
-            let mut candidate = Some(request);
-            while let Some(request) = candidate.take() {
-                match self.place(request) {
-                    Placed::Taken if self.buffer.len() < GROUP_BYTES_MAX => {
-                        candidate = requests.try_recv().ok();
-                    }
-                    Placed::Taken => {}
-                    // No room behind this group: commit it, then go on in the next segment.
-                    Placed::NoRoom(request) => next = Some(request),
-                }
+        let mut waiting = std::mem::take(&mut self.taken);
+        waiting.push_back(first);
+        waiting.extend(requests.try_iter());
+        for record in waiting.iter().flat_map(|request| &request.records) {
+            if let Some(resend) = record.resend {
+                self.window.touch(&resend.key);
             }
-            if self.group.waiting.is_empty() {
-                if let Some(request) = next.take() {
-                    next = self.rotate_for(request);
-                }
-                continue;
-            }
-            self.commit();
         }
+        while !waiting.is_empty() {
+            self.buffer.clear();
+            let mut no_room = None;
+            while no_room.is_none()
+                && self.buffer.len() < GROUP_BYTES_MAX
+                && let Some(request) = waiting.pop_front()
+            {
+                if let Placed::NoRoom(request) = self.place(request) {
+                    no_room = Some(request);
+                }
+            }
+            if !self.group.waiting.is_empty() {
+                self.commit();
+            } else if let Some(request) = no_room.take() {
+                no_room = self.rotate_for(request);
+            }
+            // It goes on behind this group, or in the next segment.
+            if let Some(request) = no_room {
+                waiting.push_front(request);
+            }
+        }
+        self.taken = waiting;
     }
 
     /// Puts a request's records into the buffer, or answers it at once where it cannot be stored.

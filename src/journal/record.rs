@@ -120,23 +120,28 @@ impl NewRecord {
         let start = out.len();
         let length = FIXED_BYTES + self.header.len() + self.payload.len();
         let key = self.resend.map_or([0; 16], |resend| resend.key);
-        out.extend_from_slice(&MAGIC);
-        out.extend_from_slice(&[0; 4]);
+        // Made aside and appended at once: the writer does little else than this.
+        let mut fixed = [0; FIXED_BYTES];
+        let mut fields = fixed.as_mut_slice();
+        put(&mut fields, MAGIC);
+        put(&mut fields, [0; 4]);
         // Callers have checked both lengths against their limits; a wrong one fails its check.
-        out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
-        out.push(KIND_EVENT);
-        out.push(self.flags(place));
+        put(
+            &mut fields,
+            u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes(),
+        );
+        put(&mut fields, [KIND_EVENT, self.flags(place)]);
         let header_length = u16::try_from(self.header.len()).unwrap_or(u16::MAX);
-        out.extend_from_slice(&header_length.to_le_bytes());
-        out.extend_from_slice(&place.position.to_le_bytes());
-        out.extend_from_slice(&place.synced_through.to_le_bytes());
-        out.extend_from_slice(&self.received_ms.to_le_bytes());
-        out.extend_from_slice(&self.id);
-        out.extend_from_slice(&key);
-        out.extend_from_slice(&place.duplicate_of.unwrap_or([0; 16]));
-        out.extend_from_slice(&place.set.0.to_le_bytes());
-        out.extend_from_slice(&place.set.1.to_le_bytes());
-        out.extend_from_slice(&[0; 4]);
+        put(&mut fields, header_length.to_le_bytes());
+        put(&mut fields, place.position.to_le_bytes());
+        put(&mut fields, place.synced_through.to_le_bytes());
+        put(&mut fields, self.received_ms.to_le_bytes());
+        put(&mut fields, self.id);
+        put(&mut fields, key);
+        put(&mut fields, place.duplicate_of.unwrap_or([0; 16]));
+        put(&mut fields, place.set.0.to_le_bytes());
+        put(&mut fields, place.set.1.to_le_bytes());
+        out.extend_from_slice(&fixed);
         out.extend_from_slice(&self.header);
         out.extend_from_slice(&self.payload);
         let checksum = checksum(place.salt, out.get(start + 8..).unwrap_or_default());
@@ -158,6 +163,14 @@ impl NewRecord {
             flags |= FLAG_DUPLICATE;
         }
         flags
+    }
+}
+
+/// Puts a field in front of the rest.
+fn put<const BYTES: usize>(rest: &mut &mut [u8], field: [u8; BYTES]) {
+    if let Some((place, behind)) = std::mem::take(rest).split_first_chunk_mut() {
+        *place = field;
+        *rest = behind;
     }
 }
 

@@ -8,7 +8,7 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::segment::{Segment, now_ms};
-use super::{Shared, shedding};
+use super::{Shared, shedding, spare};
 
 /// Whether space is short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,41 @@ pub(super) fn run(shared: &Arc<Shared>, pressure: Pressure) -> bool {
         return false;
     }
     unlink(shared, count) > 0
+}
+
+/// Gives the oldest segment the spare's name, if it may go, which saves filling one with zeros;
+/// whether it did. There is no spare at the moment, and nobody else makes one. The new name is not
+/// durable yet.
+///
+/// What it holds is no record of the segment that it becomes: that one has another salt. Who reads
+/// it just now would still take what is written next for what was there, so then it stays.
+pub(super) fn recycle(shared: &Shared, pressure: Pressure) -> bool {
+    let _one = pause(shared);
+    // As before an unlink, cursors are durable first.
+    if removable(shared, pressure) == 0 || shared.sync_cursors().is_err() {
+        return false;
+    }
+    let oldest = {
+        let mut segments = shared.segments();
+        let suits = segments.first().is_some_and(|oldest| {
+            oldest.file_bytes == shared.options.segment_bytes
+                && Arc::strong_count(&oldest.file) == 1
+        });
+        if !suits {
+            return false;
+        }
+        segments.remove(0)
+    };
+    let file = oldest.name();
+    let spare = shared.directory.join(spare::FILE_NAME);
+    if let Err(error) = shared.files.rename(&oldest.path, &spare) {
+        shared.metrics.error("remove");
+        tracing::warn!(%error, file, "segment not made the next one");
+        shared.segments().insert(0, oldest);
+        return false;
+    }
+    tracing::debug!(file, "segment becomes the spare");
+    true
 }
 
 /// Unlinks the oldest segments, which every stored cursor passed; how many went.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::Shared;
 use super::files::{DIRECT_ALIGNMENT, JournalFile, is_full, write_full};
-use super::retention;
+use super::retention::{self, Pressure};
 
 /// Name of the file while it is being filled and until it becomes a segment.
 pub(super) const FILE_NAME: &str = "spare";
@@ -168,10 +168,18 @@ pub(super) fn run(shared: &Arc<Shared>) {
 fn make(shared: &Arc<Shared>) -> Result<Spare, String> {
     let limit = shared.options.max_size_bytes;
     let needed = shared.options.segment_bytes;
-    while shared.used_bytes() + needed > limit {
-        // Delivered segments that are only kept for replay give way, then those that only
-        // optional destinations hold, one by one.
-        if !retention::run(shared, retention::Pressure::SpaceShort) {
+    // A segment that nobody needs any more saves filling one, and under the limit is the only way
+    // to have one: what is only kept for replay, then what only optional destinations hold.
+    let mut pressure = Pressure::None;
+    loop {
+        let used = shared.used_bytes();
+        if used + needed > limit {
+            pressure = Pressure::SpaceShort;
+        }
+        if used <= limit && (retention::recycle(shared, pressure) || pressure == Pressure::None) {
+            break;
+        }
+        if !retention::run(shared, Pressure::SpaceShort) {
             return Err(format!(
                 "journal.max_size of {limit} bytes is reached; {}",
                 retention::blocker(shared)
@@ -188,7 +196,7 @@ fn make(shared: &Arc<Shared>) -> Result<Spare, String> {
                 tracing::debug!(%error, "partly filled spare segment not removed");
             }
             if is_full(&error) {
-                retention::run(shared, retention::Pressure::SpaceShort);
+                retention::run(shared, Pressure::SpaceShort);
             }
             Err(format!(
                 "cannot prepare a segment of {needed} bytes: {error}"
@@ -203,9 +211,11 @@ fn fill(shared: &Shared) -> io::Result<Spare> {
     if let Ok(file) = shared.files.open(&path)
         && file.length()? == length
     {
-        // Left from an earlier run. Whatever it holds is not a record: the salt will be new. That
-        // run may have ended before its sync.
+        // A segment until now, or left from an earlier run that may have ended before its sync.
+        // Whatever it holds is not a record: the salt will be new. Its name is durable before
+        // anything is written to it, or a power cut could bring back the one that it had.
         file.sync_data()?;
+        shared.files.sync_directory(&shared.directory)?;
         let groups = shared.files.open_direct(&path)?;
         return Ok(Spare { file, groups });
     }

@@ -42,17 +42,17 @@ const SINGLES: [Shape; 4] = [
         set: 1,
     },
 ];
-/// Callers that take turns, each with a group of its own: what a group costs without the answers
-/// to hundreds of callers.
+/// Callers of sets: what a group costs without the answers to hundreds of callers. There are
+/// enough that some wait while a group of others is synced.
 const SETS: [Shape; 3] = [
-    Shape { callers: 2, set: 8 },
+    Shape { callers: 4, set: 4 },
     Shape {
-        callers: 2,
-        set: 64,
+        callers: 4,
+        set: 32,
     },
     Shape {
-        callers: 2,
-        set: 256,
+        callers: 4,
+        set: 128,
     },
 ];
 /// Of the comparison with and without a reader.
@@ -67,6 +67,9 @@ pub(crate) const RECORD_BYTES: usize = 1600;
 pub(crate) const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 const MAX_SIZE_BYTES: u64 = 10 * 1024 * 1024 * 1024;
 const RESEND_WINDOW: usize = 100_000;
+/// Written before anything is measured, in sets of so many records: more than the resend window.
+const FILLED_BYTES: u64 = 6 * SEGMENT_BYTES;
+const FILL_SET: usize = 256;
 /// Between two looks for the next segment.
 const SPARE_PAUSE: Duration = Duration::from_millis(20);
 /// What a destination reads at once.
@@ -196,7 +199,10 @@ pub(crate) fn options(directory: &Path) -> Options {
 
 fn run_journal(plan: &Plan, shape: Shape, reader: bool) -> Result<Run, Box<dyn Error>> {
     let scratch = plan.scratch("journal")?;
-    let options = options(&scratch.directory);
+    let options = Options {
+        retain_delivered: Duration::ZERO,
+        ..options(&scratch.directory)
+    };
     let metrics = Metrics::new()?;
     let commits = metrics.storage.commit_events.clone();
     let journal = Arc::new(Journal::open(
@@ -204,14 +210,17 @@ fn run_journal(plan: &Plan, shape: Shape, reader: bool) -> Result<Run, Box<dyn E
         Arc::new(DiskFiles),
         metrics.storage.clone(),
     )?);
+    // One thread for all callers: with the writer's it is one for each core.
+    let runtime = Builder::new_multi_thread().worker_threads(1).build()?;
+    runtime.block_on(fill(&journal))?;
     wait_for_spare(&scratch.directory)?;
+    let (groups, records) = (commits.get_sample_count(), commits.get_sample_sum());
+    let after = journal.head().borrow().position;
     let (done, stop) = oneshot::channel();
     let follower = reader.then(|| {
         let journal = Arc::clone(&journal);
-        std::thread::spawn(move || follow(&journal, stop))
+        std::thread::spawn(move || follow(&journal, after, stop))
     });
-    // One thread for all callers: with the writer's it is one for each core.
-    let runtime = Builder::new_multi_thread().worker_threads(1).build()?;
     let started = Instant::now();
     let until = started + plan.duration;
     let stored = runtime.block_on(append(&journal, shape, until));
@@ -227,8 +236,20 @@ fn run_journal(plan: &Plan, shape: Shape, reader: bool) -> Result<Run, Box<dyn E
     }
     Ok(Run {
         records_per_s: stored as f64 / elapsed.as_secs_f64(),
-        group_records: commits.get_sample_sum() / commits.get_sample_count() as f64,
+        group_records: (commits.get_sample_sum() - records)
+            / (commits.get_sample_count() - groups) as f64,
     })
+}
+
+/// Appends until the journal is as one that has run for long: events older than the resend window
+/// go, and their segments are written to again.
+async fn fill(journal: &Journal) -> io::Result<()> {
+    for number in 0..FILLED_BYTES / (FILL_SET * RECORD_BYTES) as u64 {
+        let set = (0..FILL_SET as u64).map(|index| record(u64::MAX, number << 32 | index));
+        let answer = journal.append(set.collect()).map_err(io::Error::other)?;
+        answer.await.map_err(io::Error::other)?;
+    }
+    Ok(())
 }
 
 /// Appends from callers of which each waits for its answer; the records stored.
@@ -288,10 +309,10 @@ fn header() -> Vec<u8> {
     encoded.clone()
 }
 
-/// Reads what is stored, as a destination does, until `stop` and the end; the records read.
-fn follow(journal: &Journal, mut stop: oneshot::Receiver<()>) -> io::Result<u64> {
+/// Reads what is stored behind a position, as a destination does, until `stop` and the end; the records read.
+fn follow(journal: &Journal, after: u64, mut stop: oneshot::Receiver<()>) -> io::Result<u64> {
     let runtime = Builder::new_current_thread().build()?;
-    let mut reader = journal.reader(0);
+    let mut reader = journal.reader(after);
     let mut head = journal.head();
     let (mut seen, mut stopping) = (0, false);
     loop {
