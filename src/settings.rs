@@ -13,14 +13,16 @@ use ipnet::IpNet;
 use crate::secret::Secret;
 
 mod destination;
+mod login;
 #[cfg(test)]
 mod tests;
 
 pub use destination::{
     Acknowledgement, BatchLimits, ClientCertificate, Compress, Destination, Elasticsearch,
-    ElasticsearchAuth, Endpoint, EndpointTls, File, Format, Framing, HecInput, Http, HttpAuth,
-    Kind, PartialBatches, Proxy, Retry, SendingPace, SplunkHec, Start, TlsVersion,
+    Endpoint, EndpointTls, File, Format, Framing, HecInput, Http, Kind, PartialBatches, Proxy,
+    Retry, SendingPace, SplunkHec, Start, TlsVersion,
 };
+pub use login::{Auth, GoogleServiceAccount, OAuth2, TokenStyle};
 
 /// The whole configuration.
 #[derive(Clone, Debug)]

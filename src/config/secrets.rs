@@ -187,6 +187,10 @@ fn unloaded(error: &SecretError) -> (String, &'static str) {
             "the secret is empty".to_owned(),
             "put the secret into the place that the key names",
         ),
+        SecretError::NotDocument(_) => (
+            "the secret is not UTF-8 text of at most 65536 bytes".to_owned(),
+            "put nothing but the secret into the place that the key names",
+        ),
         SecretError::NotText(_) => (
             "the secret is not one line of UTF-8 text of at most 65536 bytes".to_owned(),
             "put nothing but the secret into the place that the key names",

@@ -19,6 +19,7 @@ mod faults;
 mod hec;
 mod hec_acknowledgement;
 mod hec_endpoints;
+mod logins;
 mod proxies;
 mod requests;
 mod setup;
