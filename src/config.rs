@@ -10,6 +10,7 @@ use std::path::Path;
 use crate::settings::{Settings, Source};
 
 mod destination;
+mod elastic;
 mod endpoint;
 mod kinds;
 mod login;

@@ -13,15 +13,17 @@ use ipnet::IpNet;
 use crate::secret::Secret;
 
 mod destination;
+mod elastic;
 mod login;
 #[cfg(test)]
 mod tests;
 
 pub use destination::{
-    Acknowledgement, BatchLimits, ClientCertificate, Compress, Destination, Elasticsearch,
-    Endpoint, EndpointTls, File, Format, Framing, HecInput, Http, Kind, PartialBatches, Proxy,
-    Retry, SendingPace, SplunkHec, Start, TlsVersion,
+    Acknowledgement, BatchLimits, ClientCertificate, Compress, Destination, Endpoint, EndpointTls,
+    File, Format, Framing, HecInput, Http, Kind, PartialBatches, Proxy, Retry, SendingPace,
+    SplunkHec, Start, TlsVersion,
 };
+pub use elastic::{BulkTarget, ElasticFlavour, Elasticsearch, NamePart};
 pub use login::{Auth, GoogleServiceAccount, OAuth2, TokenStyle};
 
 /// The whole configuration.

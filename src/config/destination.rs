@@ -10,6 +10,7 @@ use crate::settings::{
     Start,
 };
 
+use super::elastic;
 use super::kinds;
 use super::problems::shown;
 use super::sections::{is_inside, plain};
@@ -69,7 +70,7 @@ pub(super) fn destination(
     };
     let kind = match word {
         Word::SplunkHec => splunk::splunk_hec(table, sources).map(Kind::SplunkHec),
-        Word::Elasticsearch => kinds::elasticsearch(table).map(Kind::Elasticsearch),
+        Word::Elasticsearch => elastic::elasticsearch(table, sources).map(Kind::Elasticsearch),
         Word::Http => kinds::http(table).map(Kind::Http),
         Word::File => kinds::file(table).map(Kind::File),
     };

@@ -1,5 +1,5 @@
 //! What each kind of destination needs: its address and its own keys. Logins are in `login`,
-//! Splunk's keys in `splunk`.
+//! Splunk's keys in `splunk`, Elasticsearch's in `elastic`.
 //!
 //! Reads every key before it gives up, so that one mistake does not make others look unknown.
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use crate::settings::{Auth, Compress, Elasticsearch, File, Framing, Http};
+use crate::settings::{Auth, Compress, File, Framing, Http};
 
 use super::endpoint::{Shape, endpoint};
 use super::login;
@@ -17,28 +17,10 @@ use super::table::Table;
 
 /// Constant fields or headers of a destination.
 const CONSTANTS_MAX: usize = 32;
-/// Bytes of an index's or data stream's name, and of each part of the latter.
-const INDEX_BYTES_MAX: usize = 255;
-const INDEX_PART_BYTES_MAX: usize = 100;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MIB: u64 = 1 << 20;
 const TIB: u64 = 1 << 40;
-
-/// `kind = "elasticsearch"`.
-pub(super) fn elasticsearch(table: &Table<'_>) -> Option<Elasticsearch> {
-    let auth = login::elasticsearch(table);
-    let login = !matches!(auth, Some(Auth::None));
-    let endpoint = endpoint(table, login, &Shape::ELASTICSEARCH);
-    let target = target(table);
-    let pipeline = table.string("pipeline", None);
-    Some(Elasticsearch {
-        endpoint: endpoint?,
-        target: target?,
-        auth: auth?,
-        pipeline,
-    })
-}
 
 /// `kind = "http"`.
 pub(super) fn http(table: &Table<'_>) -> Option<Http> {
@@ -90,54 +72,6 @@ pub(super) fn file(table: &Table<'_>) -> Option<File> {
         envelope: table.flag("envelope", false),
         path: path?,
     })
-}
-
-fn target(table: &Table<'_>) -> Option<String> {
-    let index = table.string("index", None);
-    let data_stream = table.string("data_stream", None);
-    match (table.has("index"), table.has("data_stream")) {
-        (true, true) => table.problem("index", "stands beside data_stream", "keep one of them"),
-        (false, false) => {
-            let remedy = "set it to such as \"logs-siem_relay.webhook-default\", or set index";
-            table.problem("data_stream", "missing", remedy);
-        }
-        _ => {}
-    }
-    if index.as_deref().is_some_and(|name| !is_index(name)) {
-        table.problem(
-            "index",
-            "is not the name of an index",
-            "use lower case, without \\ / * ? \" < > | , # : or spaces, not beginning with - _ +, \
-             255 bytes at most",
-        );
-    }
-    let parts = |name: &str| {
-        let mut parts = name.split('-');
-        parts.clone().count() == 3
-            && parts.all(|part| !part.is_empty() && part.len() <= INDEX_PART_BYTES_MAX)
-    };
-    if data_stream
-        .as_deref()
-        .is_some_and(|name| !is_index(name) || !parts(name))
-    {
-        table.problem(
-            "data_stream",
-            "is not the name of a data stream",
-            "write type-dataset-namespace in lower case, without \\ / * ? \" < > | , # : or \
-             spaces, each part without a dash and 100 bytes at most",
-        );
-    }
-    data_stream.or(index)
-}
-
-/// Elasticsearch's rules for names of indices ("Create index" in its reference).
-fn is_index(name: &str) -> bool {
-    let refused = |c: char| "\\/*?\"<>|,#:".contains(c) || c.is_whitespace() || c.is_uppercase();
-    name.len() <= INDEX_BYTES_MAX
-        && !name.starts_with(['-', '_', '+'])
-        && !name.contains(refused)
-        && name != "."
-        && name != ".."
 }
 
 /// The texts of a table of constants, within their number.

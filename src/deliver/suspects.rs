@@ -90,7 +90,7 @@ impl Suspects {
 
     /// An event was refused for ever; whether so many were in a row that it is not the events.
     pub(super) fn refused(&mut self, id: EventId, cause: RejectCause) -> bool {
-        if cause != RejectCause::Rejected {
+        if !cause.may_be_everyones() {
             // Too large or not to be rendered is always the event's fault.
             return false;
         }

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use http::Uri;
 
+use super::{Auth, Elasticsearch};
 use crate::secret::Secret;
-
-use super::login::Auth;
 
 /// One destination.
 #[derive(Clone, Debug)]
@@ -213,19 +212,6 @@ pub struct Acknowledgement {
     pub max_batches: usize,
 }
 
-/// Elasticsearch or OpenSearch.
-#[derive(Clone, Debug)]
-pub struct Elasticsearch {
-    /// `https://host:9200`.
-    pub endpoint: Endpoint,
-    /// Index or data stream.
-    pub target: String,
-    /// How to log in.
-    pub auth: Auth,
-    /// An ingest pipeline.
-    pub pipeline: Option<String>,
-}
-
 /// Any HTTP endpoint.
 #[derive(Clone, Debug)]
 pub struct Http {
@@ -295,16 +281,18 @@ impl Kind {
     /// one to know of, or else the first.
     pub fn endpoint(&self) -> Option<&Endpoint> {
         match self {
-            Self::SplunkHec(splunk) => {
-                let mut all = splunk.endpoints.iter();
-                let plain = all.find(|endpoint| endpoint.url.starts_with("http://"));
-                plain.or_else(|| splunk.endpoints.first())
-            }
-            Self::Elasticsearch(elastic) => Some(&elastic.endpoint),
+            Self::SplunkHec(splunk) => to_know_of(&splunk.endpoints),
+            Self::Elasticsearch(elastic) => to_know_of(&elastic.endpoints),
             Self::Http(http) => Some(&http.endpoint),
             Self::File(_) => None,
         }
     }
+}
+
+fn to_know_of(endpoints: &[Endpoint]) -> Option<&Endpoint> {
+    let mut all = endpoints.iter();
+    let plain = all.find(|endpoint| endpoint.url.starts_with("http://"));
+    plain.or_else(|| endpoints.first())
 }
 
 /// Without the path and query of the URL, which may be a capability.

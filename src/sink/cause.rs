@@ -49,6 +49,8 @@ pub enum HoldCause {
 pub enum RejectCause {
     /// The destination says so.
     Rejected,
+    /// Its fields would be more than the index may have.
+    FieldLimit,
     /// Larger than the destination ever takes.
     TooLarge,
     /// It could not be rendered.
@@ -106,9 +108,15 @@ impl HoldCause {
 }
 
 impl RejectCause {
+    /// Whether it can be said of every event alike, and then is not the events' fault.
+    pub fn may_be_everyones(self) -> bool {
+        matches!(self, Self::Rejected | Self::FieldLimit)
+    }
+
     /// Every cause, in the order of the metric's reasons.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Rejected,
+        Self::FieldLimit,
         Self::TooLarge,
         Self::RenderFailed,
         Self::Poison,
@@ -119,6 +127,7 @@ impl RejectCause {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Rejected => "rejected",
+            Self::FieldLimit => "field_limit",
             Self::TooLarge => "too_large",
             Self::RenderFailed => "render_failed",
             Self::Poison => "poison",

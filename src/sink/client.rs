@@ -22,12 +22,14 @@ mod error;
 mod fault;
 mod gzip;
 mod login;
+mod rota;
 mod transport;
 
 pub use answer::Answer;
 pub use error::ClientError;
 pub use fault::{Fault, FaultKind};
 pub use login::{Login, LoginError, Tokens};
+pub use rota::Rota;
 
 use transport::{Material, Transport};
 

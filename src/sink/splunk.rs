@@ -141,7 +141,7 @@ impl Splunk {
                 if answer.status == 503 {
                     self.endpoints.pass_over(endpoint, answer.retry_after);
                 } else {
-                    endpoint.use_again();
+                    self.endpoints.use_again(endpoint);
                 }
                 if answer.is_success() && judged.is_hec {
                     endpoint.note_acknowledges(judged.ack_id.is_some());

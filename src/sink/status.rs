@@ -176,6 +176,7 @@ pub(super) mod tests {
         HoldIndex(&'static str),
         Split,
         Reject,
+        FieldLimit,
     }
 
     /// A whole answer.
@@ -209,6 +210,10 @@ pub(super) mod tests {
                 }
             },
             Verdict::Split { .. } => Expected::Split,
+            Verdict::Reject {
+                cause: RejectCause::FieldLimit,
+                ..
+            } => Expected::FieldLimit,
             Verdict::Reject { .. } => Expected::Reject,
             Verdict::Pending { ticket } => Expected::Pending(ticket.id),
         }

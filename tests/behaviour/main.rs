@@ -9,6 +9,8 @@
 
 #[path = "../support/authority.rs"]
 mod authority;
+#[path = "../support/fake_bulk.rs"]
+mod fake_bulk;
 #[path = "../support/fake_hec.rs"]
 mod fake_hec;
 #[path = "../support/fake_http.rs"]
@@ -19,6 +21,8 @@ mod relay;
 mod siem;
 
 mod arrival;
+mod bulk;
+mod bulk_table;
 mod commands;
 mod dead_letters;
 mod destination_tls;

@@ -10,7 +10,10 @@
 
 #[path = "../support/authority.rs"]
 mod authority;
+mod bulk;
 mod client_certificates;
+#[path = "../support/fake_bulk.rs"]
+mod fake_bulk;
 #[path = "../support/fake_hec.rs"]
 mod fake_hec;
 #[path = "../support/fake_http.rs"]

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use siem_relay::event::{Event, EventId, Provenance};
 use siem_relay::secret::{Secret, SecretPlace};
 use siem_relay::settings::{
-    self, Acknowledgement, Auth, Elasticsearch, Endpoint, EndpointTls, Framing, HecInput,
-    PartialBatches, SplunkHec,
+    self, Acknowledgement, Auth, BulkTarget, ElasticFlavour, Elasticsearch, Endpoint, EndpointTls,
+    Framing, HecInput, PartialBatches, SplunkHec,
 };
 use siem_relay::sink::elastic::Elastic;
 use siem_relay::sink::http::Http;
@@ -81,12 +81,25 @@ pub(crate) fn hec(endpoint: Endpoint, token: &Token) -> Splunk {
 
 pub(crate) fn elastic(endpoint: Endpoint, auth: Auth, pipeline: Option<&str>) -> Elastic {
     let settings = Elasticsearch {
-        endpoint,
-        target: "logs-acme".to_owned(),
         auth,
         pipeline: pipeline.map(str::to_owned),
+        ..elastic_settings(vec![endpoint])
     };
     Elastic::new(&settings).unwrap()
+}
+
+/// A bulk destination with nothing but what it needs.
+pub(crate) fn elastic_settings(endpoints: Vec<Endpoint>) -> Elasticsearch {
+    Elasticsearch {
+        endpoints,
+        flavour: ElasticFlavour::Auto,
+        target: BulkTarget::DataStream("logs-acme".to_owned()),
+        require_alias: false,
+        ids: true,
+        collapse_resends: Vec::new(),
+        auth: Auth::None,
+        pipeline: None,
+    }
 }
 
 pub(crate) fn http(endpoint: Endpoint, framing: Framing, envelope: bool, auth: Auth) -> Http {

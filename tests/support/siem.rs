@@ -44,6 +44,10 @@ impl Siem {
     ) -> Self {
         let known = Mutex::new(std::collections::BTreeSet::new());
         Self::start(Box::new(refusal), move |request| {
+            if request.method == "GET" {
+                // It may not be asked what it is.
+                return (Vec::new(), Reply::status(403, ""));
+            }
             let text_body = request.text();
             assert!(text_body.ends_with('\n'), "a bulk ends with a newline");
             let lines: Vec<Value> = text_body

@@ -1,6 +1,8 @@
 //! Proves the rules of Elasticsearch and HTTP destinations: URLs, logins, names.
 
-use crate::settings::{Auth, Elasticsearch, Framing, Http, Kind};
+use crate::settings::{
+    Auth, BulkTarget, ElasticFlavour, Elasticsearch, Framing, Http, Kind, NamePart,
+};
 
 use super::*;
 
@@ -135,7 +137,7 @@ fn elasticsearch_writes_to_an_index_or_a_data_stream() {
     for good in ["i", "app.sec-2_x", "a+b", longest.as_str()] {
         assert_eq!(
             loaded_elastic(&elastic(&format!("index = \"{good}\""))).target,
-            good
+            BulkTarget::Index(vec![NamePart::Text(good.to_owned())])
         );
     }
     let longer = "a".repeat(256);
@@ -167,10 +169,95 @@ fn elasticsearch_writes_to_an_index_or_a_data_stream() {
 }
 
 #[test]
+fn an_index_can_have_a_date_which_is_checked_at_load() {
+    let index = |name: &str| elastic(&format!("index = \"{name}\""));
+    let text = |text: &str| NamePart::Text(text.to_owned());
+    let month = vec![text("f-"), NamePart::Year, text("."), NamePart::Month];
+    let dense = vec![NamePart::Year, NamePart::Month, NamePart::Day, text("-x")];
+    for (name, parts) in [
+        ("f-{yyyy.MM}", month),
+        ("{yyyyMMdd}-x", dense),
+        ("f{yyyy}", vec![text("f"), NamePart::Year]),
+    ] {
+        let target = loaded_elastic(&index(name)).target;
+        assert_eq!(target, BulkTarget::Index(parts), "{name}");
+    }
+    for bad in [
+        "f-{yyyy.MM",
+        "f-yyyy}",
+        "f-{}",
+        "f-{MM}",
+        "f-{yyyy.dd}",
+        "f-{yyyy.MM.}",
+        "f-{yyyy..MM}",
+        "f-{YYYY.MM}",
+        "f-{yyyy.MM.dd.HH}",
+        "f-{yyyy}-{MM}",
+        "f-{.yyyy}",
+        "f-{yyyy/MM}",
+    ] {
+        let expected = "destinations.d.index: has a date that cannot be read";
+        refused(&index(bad), expected);
+    }
+    // The name is judged as it will be.
+    let longest = "a".repeat(248);
+    assert_eq!(problems(&index(&format!("{longest}{{yyyy.MM}}"))), [""; 0]);
+    let expected = "destinations.d.index: is not the name of an index";
+    refused(&index(&format!("a{longest}{{yyyy.MM}}")), expected);
+    refused(&index("-{yyyy}"), expected);
+}
+
+#[test]
+fn the_keys_of_elasticsearch_are_understood_together() {
+    let plain = loaded_elastic(&elastic("index = \"i\""));
+    assert_eq!((plain.flavour, plain.ids), (ElasticFlavour::Auto, true));
+    assert!(!plain.require_alias && plain.collapse_resends.is_empty());
+    let lines = "index = \"i\"\nflavour = \"opensearch_serverless\"\nids = false";
+    let other = loaded_elastic(&elastic(lines));
+    let flavour = ElasticFlavour::OpenSearchServerless;
+    assert_eq!((other.flavour, other.ids), (flavour, false));
+    let lines = "index = \"i\"\nrequire_alias = true\ncollapse_resends = [\"a\"]";
+    let other = loaded_elastic(&elastic(lines));
+    assert!(other.require_alias);
+    assert_eq!(other.collapse_resends, ["a"]);
+    let wrong = |lines: &str, expected: &str| {
+        refused(&elastic(lines), &format!("destinations.d.{expected}"));
+    };
+    let both = "data_stream = \"logs-a-b\"\nrequire_alias = true";
+    wrong(
+        both,
+        "require_alias: is set although the target is a data stream",
+    );
+    let unknown = "index = \"i\"\ncollapse_resends = [\"b\"]";
+    wrong(unknown, "collapse_resends: there is no source \"b\"");
+    let blind = "index = \"i\"\nids = false\ncollapse_resends = [\"a\"]";
+    wrong(blind, "collapse_resends: is set although ids = false");
+    wrong(
+        "index = \"i\"\nflavour = \"es\"",
+        "flavour: \"es\" is unknown",
+    );
+}
+
+#[test]
+fn elasticsearch_has_one_address_or_several() {
+    let nodes = "kind = \"elasticsearch\"\nindex = \"i\"\n\
+        urls = [\"https://a:9200\", \"https://b:9200\"]";
+    let loaded = loaded_elastic(&destination(nodes));
+    let urls: Vec<_> = loaded.endpoints.iter().map(|one| &*one.url).collect();
+    assert_eq!(urls, ["https://a:9200", "https://b:9200"]);
+    let both = format!("{nodes}\nurl = \"https://c\"");
+    refused(
+        &destination(&both),
+        "destinations.d.urls: stands beside url",
+    );
+}
+
+#[test]
 fn a_data_stream_has_type_dataset_and_namespace() {
     let stream = |name: &str| elastic(&format!("data_stream = \"{name}\""));
     let good = "logs-datatheorem.webhook-default";
-    assert_eq!(loaded_elastic(&stream(good)).target, good);
+    let target = BulkTarget::DataStream(good.to_owned());
+    assert_eq!(loaded_elastic(&stream(good)).target, target);
     let part = "a".repeat(101);
     for bad in [
         "logs",

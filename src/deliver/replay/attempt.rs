@@ -106,6 +106,7 @@ impl<S: Sink> Replay<S> {
                 Note::Duplicate => self.metrics.receiver_conflict.inc(),
                 Note::Diverted => {
                     let id = item.id;
+                    self.metrics.diverted.inc();
                     tracing::warn!(destination, %id, "event put aside by the destination");
                 }
             }

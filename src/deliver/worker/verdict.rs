@@ -15,7 +15,7 @@ use crate::deliver::parked::{Held, Mark};
 use crate::deliver::suspects::{REFUSED_IN_A_ROW_MAX, Suspicion};
 use crate::deliver::verdicts::{Next, Review};
 use crate::deliver::window::Settled;
-use crate::sink::{HoldCause, Note, RejectCause, Scope, Sink, Ticket};
+use crate::sink::{HoldCause, Note, RejectCause, RetryCause, Scope, Sink, Ticket};
 use crate::spool::Log;
 
 /// Attempts in a row that failed as a whole, from which on each one halves the portion.
@@ -30,6 +30,9 @@ impl<L: Log, S: Sink> Worker<L, S> {
         if epoch == self.epoch {
             self.note_whole_failures(&reviewed);
         }
+        let taken = reviewed.delivered.iter().map(|(index, _)| *index);
+        let taken = taken.chain(reviewed.pending.iter().map(|(index, _)| *index));
+        let last_taken = taken.max();
         let mut items: Vec<Option<Item>> = items.into_iter().map(Some).collect();
         let mut take = |index: usize| items.get_mut(index).and_then(Option::take);
         let delivered = reviewed.delivered.into_iter();
@@ -49,16 +52,26 @@ impl<L: Log, S: Sink> Worker<L, S> {
             }
         }
         let mut kept = Vec::new();
+        // A server error over an event, while others behind it in the request were taken, tells as
+        // much as one over an event alone.
+        let mut singled_out = Vec::new();
         for (index, why) in reviewed.kept {
             if let Some(mut item) = take(index) {
                 if let Some((cause, sent)) = why {
                     self.metrics.retry(cause.as_str(), 1);
                     item.sent = sent;
                 }
-                kept.push(item);
+                match why {
+                    Some((RetryCause::ServerError, _)) if last_taken > Some(index) => {
+                        singled_out.push(item);
+                    }
+                    _ => kept.push(item),
+                }
             }
         }
-        self.keep(kept, lonely_error);
+        let lonely = lonely_error && self.server_errors >= FAILED_WHOLE_MAX;
+        self.keep(kept, lonely);
+        self.keep(singled_out, true);
         self.go_on(reviewed.next, sent, epoch, partition.as_ref());
     }
 
@@ -70,17 +83,19 @@ impl<L: Log, S: Sink> Worker<L, S> {
 
     /// Settles what the destination has.
     fn taken(&mut self, items: Vec<(Item, Note)>) {
+        let mut diverted = Vec::new();
         for (item, note) in &items {
-            let id = item.rendered.event.id;
             match note {
                 Note::Plain => {}
                 Note::Duplicate => self.metrics.receiver_conflict.inc(),
-                Note::Diverted => {
-                    let destination = &self.name;
-                    tracing::warn!(destination, %id, "event put aside by the destination");
-                }
+                Note::Diverted => diverted.push(item.rendered.event.id),
             }
             self.opened(item);
+        }
+        if let Some(id) = diverted.first() {
+            let (destination, events) = (&self.name, diverted.len());
+            self.metrics.diverted.inc_by(events as u64);
+            tracing::warn!(destination, events, first = %id, "events put aside by the destination");
         }
         let event = |item: &Item| (item.position(), item.rendered.event.received_ms);
         let events: Vec<_> = items.iter().map(|(item, _)| event(item)).collect();
@@ -171,7 +186,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
         self.opened(&item);
         let too_many = !took_some && self.suspects.refused(id, cause);
         let refusing = self.refusing && !took_some;
-        if cause == RejectCause::Rejected && (refusing || too_many) {
+        if cause.may_be_everyones() && (refusing || too_many) {
             self.refusing = true;
             let what = format!(
                 "{REFUSED_IN_A_ROW_MAX} different events in a row were refused and none was taken, \
@@ -184,8 +199,9 @@ impl<L: Log, S: Sink> Worker<L, S> {
         self.refuse_sent(item, cause, detail);
     }
 
-    /// Puts events back that are to be sent again; one that met a server error alone may be why.
-    fn keep(&mut self, items: Vec<Item>, lonely_error: bool) {
+    /// Puts events back that are to be sent again; those of a server error that is `theirs` may be
+    /// why.
+    fn keep(&mut self, items: Vec<Item>, theirs: bool) {
         let (now, now_ms) = (Instant::now(), now_ms());
         for item in items {
             let position = item.position();
@@ -196,7 +212,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 self.refuse_sent(item, RejectCause::Expired, detail);
             } else if self.parked.is_closed(&item.partition) {
                 self.park(item);
-            } else if lonely_error && self.server_errors >= FAILED_WHOLE_MAX {
+            } else if theirs {
                 self.suspect(item);
             } else {
                 self.outbox.push(item);

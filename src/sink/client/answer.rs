@@ -16,6 +16,8 @@ use super::fault::Fault;
 use super::login::Hidden;
 use crate::sink::retry_after;
 
+/// By this header Elasticsearch tells that it is Elasticsearch.
+const ELASTIC_PRODUCT: &str = "x-elastic-product";
 /// Longest quote, in bytes.
 const QUOTE_BYTES_MAX: usize = 512;
 /// How much of a body is looked at for a quote.
@@ -40,6 +42,8 @@ pub struct Answer {
     pub cut: bool,
     /// The proxy (`host:port`) that may have answered in the destination's place.
     pub via: Option<Arc<str>>,
+    /// It comes from Elasticsearch, by its header `X-Elastic-Product` (7.14 and later).
+    pub elastic: bool,
     /// The first 16 `Set-Cookie` headers, as they came.
     pub cookies: Vec<HeaderValue>,
     /// What must not be quoted.
@@ -64,6 +68,8 @@ impl Answer {
             return Err(Fault::proxy_login(proxy));
         }
         let retry_after = retry_after::parse(response.headers(), Timestamp::now());
+        let product = response.headers().get(ELASTIC_PRODUCT);
+        let elastic = product.is_some_and(|name| name == "Elasticsearch");
         let cookies = response.headers().get_all(SET_COOKIE).iter();
         let cookies = cookies.take(COOKIES_MAX).cloned().collect();
         let mut body = BytesMut::new();
@@ -92,6 +98,7 @@ impl Answer {
             body: body.freeze(),
             cut,
             via,
+            elastic,
             cookies,
             secrets,
         })

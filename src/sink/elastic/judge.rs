@@ -6,11 +6,14 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
-
+use super::node::refuses_a_parameter;
 use crate::sink::client::Answer;
 use crate::sink::status;
-use crate::sink::{HoldCause, Note, Outcome, Pace, RetryCause, Scope, Sent, Verdict};
+use crate::sink::{HoldCause, Note, Outcome, Pace, RejectCause, RetryCause, Scope, Sent, Verdict};
+
+mod answer;
+
+use answer::{BulkAnswer, Item, ItemError, WholeError};
 
 /// From here on a reason quotes the event.
 const QUOTED_VALUES: [&str; 2] = [
@@ -18,52 +21,27 @@ const QUOTED_VALUES: [&str; 2] = [
     " The prefix of the first immense term",
 ];
 
-#[derive(Deserialize)]
-struct BulkAnswer {
-    items: Vec<ItemOf>,
+/// What was posted.
+pub(super) struct Posted {
+    /// Per event the part of the destination that it goes to, where there are several.
+    pub(super) partitions: Vec<Option<Arc<str>>>,
 }
 
-#[derive(Deserialize)]
-struct ItemOf {
-    create: Item,
-}
-
-#[derive(Deserialize)]
-struct Item {
+/// What is judged: an error with its status, of one event or of the whole request.
+struct Failure<'a> {
+    answer: &'a Answer,
     status: u16,
-    #[serde(default)]
-    error: Option<ItemError>,
-    #[serde(default)]
-    failure_store: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct ItemError {
-    #[serde(default, rename = "type")]
-    kind: String,
-    #[serde(default)]
-    reason: Option<String>,
-    #[serde(default)]
-    suppressed: Vec<Suppressed>,
-}
-
-/// Why the failure store could not take a document.
-#[derive(Deserialize)]
-struct Suppressed {
-    #[serde(default, rename = "type")]
-    kind: String,
-}
-
-/// An answer that refuses the whole request.
-#[derive(Deserialize)]
-struct WholeError {
-    error: ItemError,
+    error: Option<&'a ItemError>,
+    partition: Option<&'a Arc<str>>,
+    /// Events that the request had.
+    events: usize,
 }
 
 /// One verdict per event.
-pub(super) fn judge(answer: &Answer, events: usize, target: &str) -> Outcome {
+pub(super) fn judge(answer: &Answer, posted: &Posted) -> Outcome {
+    let events = posted.partitions.len();
     if !answer.is_success() {
-        let verdict = judge_whole(answer, events, target);
+        let verdict = judge_whole(answer, posted);
         let mut outcome = Outcome::all(events, verdict, Some(answer.status), 0);
         outcome.pace = status::pace(answer);
         return outcome;
@@ -79,8 +57,20 @@ pub(super) fn judge(answer: &Answer, events: usize, target: &str) -> Outcome {
     };
     let items = bulk.items.iter().map(|item| &item.create);
     let pressed = items.clone().any(|item| item.status == 429);
+    let verdicts = items.zip(&posted.partitions).map(|(item, partition)| {
+        judge_item(
+            item,
+            &Failure {
+                answer,
+                status: item.status,
+                error: item.error.as_ref(),
+                partition: partition.as_ref(),
+                events,
+            },
+        )
+    });
     Outcome {
-        verdicts: items.map(|item| judge_item(answer, item, target)).collect(),
+        verdicts: verdicts.collect(),
         pace: match pressed {
             true => Pace::Slower {
                 after: answer.retry_after,
@@ -92,33 +82,43 @@ pub(super) fn judge(answer: &Answer, events: usize, target: &str) -> Outcome {
     }
 }
 
-fn judge_whole(answer: &Answer, events: usize, target: &str) -> Verdict {
-    let error = serde_json::from_slice::<WholeError>(&answer.body).ok();
-    let error = error.map(|whole| whole.error);
-    let kind = error.as_ref().map_or("", |error| &error.kind);
+fn judge_whole(answer: &Answer, posted: &Posted) -> Verdict {
+    let whole = serde_json::from_slice::<WholeError>(&answer.body).ok();
+    let first = posted.partitions.first().and_then(Option::as_ref);
+    let mut others = posted.partitions.iter().map(Option::as_ref);
+    let failure = Failure {
+        answer,
+        status: answer.status,
+        error: whole.as_ref().map(|whole| &whole.error),
+        // What is said of several parts at once is said of none of them.
+        partition: first.filter(|_| others.all(|other| other == first)),
+        events: posted.partitions.len(),
+    };
+    let kind = failure.kind();
     match answer.status {
-        _ if is_block(kind) => judge_block(answer, answer.status, error.as_ref(), target),
-        400 if is_setting(error.as_ref()) => hold_setting(answer, answer.status, error.as_ref()),
-        400 if error.is_some() => {
-            status::split_or_reject(describe(answer, answer.status, error.as_ref(), ""), events)
+        _ if is_block(kind) => failure.blocked(),
+        400 if failure.is_setting() => failure.hold_setting(),
+        400 if refuses_a_parameter(answer) => status::hold(
+            HoldCause::Request,
+            status::describe(
+                answer,
+                "this release is too old for require_alias or pipeline",
+            ),
+        ),
+        400 if failure.error.is_some() => {
+            status::split_or_reject(failure.describe(""), failure.events)
         }
-        400 => status::split_or_reject(status::describe(answer, ""), events),
-        404 if kind == "index_not_found_exception" => {
-            hold_index(answer, answer.status, error.as_ref(), target)
-        }
+        400 => status::split_or_reject(status::describe(answer, ""), failure.events),
+        404 if kind == "index_not_found_exception" => failure.hold_index(HoldCause::Index, MISSING),
+        429 if kind == "circuit_breaking_exception" => failure.broken_circuit(),
         _ => status::judge(answer),
     }
 }
 
-fn judge_item(answer: &Answer, item: &Item, target: &str) -> Verdict {
-    let error = item.error.as_ref();
-    let kind = error.map_or("", |error| &error.kind);
-    let retry = |sent, cause| Verdict::Retry {
-        after: answer.retry_after,
-        sent,
-        cause,
-        detail: describe(answer, item.status, error, ""),
-    };
+const MISSING: &str = "create or open the index or data stream";
+
+fn judge_item(item: &Item, failure: &Failure<'_>) -> Verdict {
+    let kind = failure.kind();
     match item.status {
         200..300 => status::delivered(match item.failure_store.as_deref() {
             Some("used") => Note::Diverted,
@@ -127,135 +127,143 @@ fn judge_item(answer: &Answer, item: &Item, target: &str) -> Verdict {
         409 if matches!(kind, "" | "version_conflict_engine_exception") => {
             status::delivered(Note::Duplicate)
         }
-        status if is_block(kind) => judge_block(answer, status, error, target),
-        429 => retry(Sent::No, RetryCause::RateLimited),
-        503 => retry(Sent::No, RetryCause::ServerError),
-        500.. => retry(Sent::Unknown, RetryCause::ServerError),
-        401 | 403 if kind == "security_exception" => status::hold(
-            HoldCause::Auth,
-            describe(answer, item.status, error, "grant create_doc on the target"),
-        ),
-        404 => hold_index(answer, item.status, error, target),
-        400 => judge_bad_item(answer, item, target),
+        _ if is_block(kind) => failure.blocked(),
+        429 if kind == "circuit_breaking_exception" => failure.broken_circuit(),
+        429 => failure.retry(Sent::No, RetryCause::RateLimited, ""),
+        // Shards move or have no place: nothing is wrong with the event, however long it lasts.
+        503 => failure.retry(Sent::No, RetryCause::Blocked, ""),
+        500.. => failure.retry(Sent::Unknown, RetryCause::ServerError, ""),
+        401 | 403 if kind == "security_exception" => {
+            failure.hold_index(HoldCause::Auth, "grant create_doc on the target")
+        }
+        404 => failure.hold_index(HoldCause::Index, MISSING),
+        400 => judge_bad_item(item, failure),
         _ => status::hold(
             HoldCause::Unexpected,
-            describe(
-                answer,
-                item.status,
-                error,
-                "nobody has classified this answer",
-            ),
+            failure.describe("nobody has classified this answer"),
         ),
     }
 }
 
-/// A 400: usually the event's own fault, but not where every event would meet the same.
-fn judge_bad_item(answer: &Answer, item: &Item, target: &str) -> Verdict {
-    let error = item.error.as_ref();
-    let kind = error.map_or("", |error| &error.kind);
-    if is_setting(error) {
-        return hold_setting(answer, item.status, error);
+fn judge_bad_item(item: &Item, failure: &Failure<'_>) -> Verdict {
+    if failure.is_setting() {
+        return failure.hold_setting();
     }
     if matches!(
-        kind,
+        failure.kind(),
         "index_closed_exception" | "invalid_index_name_exception"
     ) {
-        return hold_index(answer, item.status, error, target);
+        // The name is the configuration's, never an event's.
+        return failure.hold_index(HoldCause::Index, MISSING);
     }
     let store_is_pressed = item.failure_store.as_deref() == Some("failed")
-        && error.is_some_and(|error| error.suppressed.iter().any(|one| is_passing(&one.kind)));
+        && failure.error.is_some_and(ItemError::is_suppressed_passing);
     if store_is_pressed {
-        return Verdict::Retry {
-            after: answer.retry_after,
-            sent: Sent::No,
-            cause: RetryCause::Blocked,
-            detail: describe(
-                answer,
-                item.status,
-                error,
-                "the failure store takes nothing now",
-            ),
+        let advice = "the failure store takes nothing now";
+        return failure.retry(Sent::No, RetryCause::Blocked, advice);
+    }
+    if failure.reason().contains("Limit of total fields") {
+        let advice = "raise index.mapping.total_fields.limit, or let fewer fields be mapped";
+        return Verdict::Reject {
+            cause: RejectCause::FieldLimit,
+            detail: failure.describe(advice),
         };
     }
-    status::reject(describe(answer, item.status, error, ""))
+    status::reject(failure.describe(""))
 }
 
-/// A block goes away by itself or by an administrator; a closed index only by a person who
-/// wants it open.
-fn judge_block(answer: &Answer, status: u16, error: Option<&ItemError>, target: &str) -> Verdict {
-    let reason = error.and_then(|error| error.reason.as_deref());
-    if reason.is_some_and(|reason| reason.contains("FORBIDDEN/4/index closed")) {
-        return hold_index(answer, status, error, target);
+impl Failure<'_> {
+    fn kind(&self) -> &str {
+        self.error.map_or("", |error| &error.kind)
     }
-    Verdict::Retry {
-        after: answer.retry_after,
-        sent: Sent::No,
-        cause: RetryCause::Blocked,
-        detail: describe(answer, status, error, "free disk space or lift the block"),
+
+    fn reason(&self) -> &str {
+        let reason = self.error.and_then(|error| error.reason.as_deref());
+        reason.unwrap_or_default()
+    }
+
+    fn retry(&self, sent: Sent, cause: RetryCause, advice: &str) -> Verdict {
+        Verdict::Retry {
+            after: self.answer.retry_after,
+            sent,
+            cause,
+            detail: self.describe(advice),
+        }
+    }
+
+    /// Too much memory at once: less of it, but never a dead letter.
+    fn broken_circuit(&self) -> Verdict {
+        if self.events > 1 {
+            return Verdict::Split {
+                detail: self.describe(""),
+            };
+        }
+        self.retry(Sent::No, RetryCause::RateLimited, "")
+    }
+
+    /// A block goes away by itself or by an administrator, and then the events go on; a closed
+    /// index only by a person who wants it open. Where it is about one index of several, only what
+    /// goes there waits.
+    fn blocked(&self) -> Verdict {
+        if self.reason().contains("FORBIDDEN/4/index closed") {
+            return self.hold_index(HoldCause::Index, MISSING);
+        }
+        let advice = "free disk space or lift the block";
+        if self.partition.is_some() && matches!(self.status, 403 | 429) {
+            return self.hold_index(HoldCause::Index, advice);
+        }
+        self.retry(Sent::No, RetryCause::Blocked, advice)
+    }
+
+    /// Holds the index, where the destination has several, and else all of it.
+    fn hold_index(&self, cause: HoldCause, advice: &str) -> Verdict {
+        Verdict::Hold {
+            cause,
+            detail: self.describe(advice),
+            scope: match self.partition {
+                Some(partition) => Scope::Partition(Arc::clone(partition)),
+                None => Scope::Destination,
+            },
+        }
+    }
+
+    /// An argument that is illegal for every event alike: the target's kind, a missing pipeline,
+    /// or ids where the service makes its own.
+    fn is_setting(&self) -> bool {
+        let (kind, reason) = (self.kind(), self.reason());
+        let is_argument = kind == "illegal_argument_exception";
+        reason.contains(NO_IDS)
+            || is_argument && reason.contains("only write ops with an op_type of create")
+            || is_argument && reason.contains("pipeline with id") && reason.contains("not exist")
+    }
+
+    fn hold_setting(&self) -> Verdict {
+        let advice = match self.reason().contains(NO_IDS) {
+            true => "set ids = false",
+            false => "check index or data_stream, and pipeline",
+        };
+        status::hold(HoldCause::Index, self.describe(advice))
+    }
+
+    /// `HTTP <status>: <type>: <reason>; <advice>`, the reason without the event's values.
+    fn describe(&self, advice: &str) -> Arc<str> {
+        let quote = self.error.map(|error| {
+            let mut reason = self.reason();
+            for mark in QUOTED_VALUES {
+                reason = reason.split_once(mark).map_or(reason, |(before, _)| before);
+            }
+            self.answer.quote(&format!("{}: {reason}", error.kind))
+        });
+        status::described(self.status, &quote.unwrap_or_default(), advice)
     }
 }
 
-fn hold_index(answer: &Answer, status: u16, error: Option<&ItemError>, target: &str) -> Verdict {
-    Verdict::Hold {
-        cause: HoldCause::Index,
-        detail: describe(
-            answer,
-            status,
-            error,
-            "create or open the index or data stream",
-        ),
-        scope: Scope::Partition(Arc::from(target)),
-    }
-}
-
-fn hold_setting(answer: &Answer, status: u16, error: Option<&ItemError>) -> Verdict {
-    let advice = "check index or data_stream, and pipeline";
-    status::hold(HoldCause::Index, describe(answer, status, error, advice))
-}
-
-/// An argument that is illegal for every event alike: the target's kind, or a missing pipeline.
-fn is_setting(error: Option<&ItemError>) -> bool {
-    let Some(error) = error.filter(|error| error.kind == "illegal_argument_exception") else {
-        return false;
-    };
-    let reason = error.reason.as_deref().unwrap_or_default();
-    reason.contains("only write ops with an op_type of create")
-        || (reason.contains("pipeline with id") && reason.contains("does not exist"))
-}
+/// Amazon OpenSearch Serverless says so of time-series and vector collections.
+const NO_IDS: &str = "Document ID is not supported";
 
 /// `cluster_block_exception`, and OpenSearch's `index_create_block_exception`.
 fn is_block(kind: &str) -> bool {
     kind.ends_with("_block_exception")
-}
-
-/// An error that passes by itself.
-fn is_passing(kind: &str) -> bool {
-    is_block(kind)
-        || kind.ends_with("rejected_execution_exception")
-        || matches!(
-            kind,
-            "circuit_breaking_exception"
-                | "unavailable_shards_exception"
-                | "no_shard_available_action_exception"
-                | "process_cluster_event_timeout_exception"
-        )
-}
-
-/// `HTTP <status>: <type>: <reason>; <advice>`, the reason without the event's values.
-fn describe(
-    answer: &Answer,
-    item_status: u16,
-    error: Option<&ItemError>,
-    advice: &str,
-) -> Arc<str> {
-    let quote = error.map(|error| {
-        let mut reason = error.reason.as_deref().unwrap_or_default();
-        for mark in QUOTED_VALUES {
-            reason = reason.split_once(mark).map_or(reason, |(before, _)| before);
-        }
-        answer.quote(&format!("{}: {reason}", error.kind))
-    });
-    status::described(item_status, &quote.unwrap_or_default(), advice)
 }
 
 #[cfg(test)]

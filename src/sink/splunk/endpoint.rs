@@ -1,17 +1,14 @@
-//! One address of HEC: its connections, its channels, and whether it is passed over for now.
+//! One address of HEC: its connections, its channels, and its health.
 //!
-//! It is passed over after it could not be reached or answered 503, as in a rolling restart. When
-//! the pause is over its health is asked for, aside, and no event waits for that. Health says
-//! that an indexer takes requests again; it proves neither token nor index, and nothing here
-//! takes it for more.
+//! Health says that an indexer takes requests again; it proves neither token nor index, and nothing
+//! here takes it for more.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::HeaderMap;
-use tokio::time::Instant;
 
 use super::ack::{self, Said};
 use super::channels::Channels;
@@ -19,10 +16,6 @@ use crate::sink::client::{
     ANSWER_BYTES, Answer, Client, Exchange, Login, Request, Target, content_type,
 };
 use crate::sink::{Confirmation, Ticket};
-
-/// First and longest time for which an endpoint is passed over; in between it doubles.
-const PAUSE_MIN: Duration = Duration::from_secs(1);
-const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// One address.
 pub(super) struct HecEndpoint {
@@ -34,22 +27,6 @@ pub(super) struct HecEndpoint {
     health: Target,
     /// Whether the request accepted last came back with an acknowledgement id.
     acknowledges: AtomicBool,
-    standing: Mutex<Standing>,
-}
-
-/// Whether it is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    Used,
-    /// Passed over until then, after waiting so long.
-    PassedOver {
-        until: Instant,
-        pause: Duration,
-    },
-    /// Passed over, and its health is being asked for.
-    Asked {
-        pause: Duration,
-    },
 }
 
 impl HecEndpoint {
@@ -62,7 +39,6 @@ impl HecEndpoint {
             health: client.target(&["services", "collector", "health"], &[]),
             client,
             acknowledges: AtomicBool::new(false),
-            standing: Mutex::new(Standing::Used),
         }
     }
 
@@ -184,35 +160,10 @@ impl HecEndpoint {
         self.acknowledges.load(Ordering::Relaxed)
     }
 
-    /// Whether it is used.
-    pub(super) fn is_used(&self) -> bool {
-        *self.standing() == Standing::Used
-    }
-
-    /// When its pause ends; now, where there is none.
-    pub(super) fn passed_over_until(&self) -> Instant {
-        match *self.standing() {
-            Standing::PassedOver { until, .. } => until,
-            Standing::Used | Standing::Asked { .. } => Instant::now(),
-        }
-    }
-
-    /// Whether its pause is over and nobody asks for its health. Then the caller does.
-    pub(super) fn is_to_be_asked(&self) -> bool {
-        let mut standing = self.standing();
-        match *standing {
-            Standing::PassedOver { until, pause } if until <= Instant::now() => {
-                *standing = Standing::Asked { pause };
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Asks for its health, and uses it again unless it is unhealthy or cannot be reached. An
-    /// answer that is no HEC answer counts as reached: what stands before HEC need not know
-    /// health, and events are judged by their own answer.
-    pub(super) async fn ask_health(&self, login: &Login) {
+    /// Asks for its health: whether it is neither unhealthy nor out of reach. An answer that is no
+    /// HEC answer counts as reached: what stands before HEC need not know health, and events are
+    /// judged by their own answer.
+    pub(super) async fn is_healthy(&self, login: &Login) -> bool {
         let request = Request {
             target: &self.health,
             login,
@@ -220,53 +171,12 @@ impl HecEndpoint {
             body: Bytes::new(),
             answer_bytes_max: ANSWER_BYTES,
         };
-        match self.client.get(request).await.result {
-            Ok(Answer { status, .. }) if status < 500 && status != 429 => self.use_again(),
-            _ => self.pass_over(None),
-        }
-    }
-
-    /// Uses it from now on.
-    pub(super) fn use_again(&self) {
-        let mut standing = self.standing();
-        if *standing != Standing::Used {
-            *standing = Standing::Used;
-            tracing::info!(endpoint = self.number, "the endpoint is used again");
-        }
-    }
-
-    /// Passes it over for a while, longer each time, or as long as it wishes within the same
-    /// limits.
-    pub(super) fn pass_over(&self, wish: Option<Duration>) {
-        let mut standing = self.standing();
-        let now = Instant::now();
-        let before = match *standing {
-            Standing::Used => None,
-            // Requests that were under way together fail together: that is one failure.
-            Standing::PassedOver { until, .. } if until > now => return,
-            Standing::PassedOver { pause, .. } | Standing::Asked { pause } => Some(pause),
-        };
-        let longer = before.map_or(PAUSE_MIN, |pause| pause.saturating_mul(2));
-        let pause = wish.unwrap_or(longer).clamp(PAUSE_MIN, PAUSE_MAX);
-        if before.is_none() {
-            tracing::warn!(
-                endpoint = self.number,
-                "the endpoint is passed over until it answers again"
-            );
-        }
-        *standing = Standing::PassedOver {
-            until: now + pause,
-            pause,
-        };
+        let answer = self.client.get(request).await.result;
+        answer.is_ok_and(|Answer { status, .. }| status < 500 && status != 429)
     }
 
     /// Reads changed certificates again.
     pub(super) fn refresh(&self) {
         self.client.refresh();
-    }
-
-    fn standing(&self) -> MutexGuard<'_, Standing> {
-        // One value is stored whole, so a panic leaves nothing half done.
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

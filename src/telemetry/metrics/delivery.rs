@@ -36,8 +36,9 @@ pub const RETRY_REASONS: [&str; 9] = [
 ];
 
 /// Reasons of a dead letter.
-pub const DEAD_LETTER_REASONS: [&str; 5] = [
+pub const DEAD_LETTER_REASONS: [&str; 6] = [
     "rejected",
+    "field_limit",
     "too_large",
     "render_failed",
     "poison",
@@ -73,6 +74,7 @@ struct AttemptFamilies {
     batch_events: HistogramVec,
     delivered_bytes: IntCounterVec,
     duplicates: IntCounterVec,
+    diverted: IntCounterVec,
 }
 
 /// What became of events, and what still waits.
@@ -119,6 +121,8 @@ pub struct DestinationMetrics {
     pub receiver_conflict: IntCounter,
     /// Sent again although the receiver may have it.
     pub possible_resend: IntCounter,
+    /// Taken, but put aside by the receiver.
+    pub diverted: IntCounter,
     dead_letters: Closed<IntCounter>,
     /// Dead letters neither replayed nor purged.
     pub dead_letter_events: IntGauge,
@@ -184,6 +188,7 @@ impl DeliveryFamilies {
             filtered: account.filtered.with_label_values(&[name]),
             receiver_conflict: attempt.duplicates.with_label_values(&conflict),
             possible_resend: attempt.duplicates.with_label_values(&resend),
+            diverted: attempt.diverted.with_label_values(&[name]),
             dead_letters: declare::counters(&account.dead_letters, name, &DEAD_LETTER_REASONS),
             dead_letter_events: account.dead_letter_events.with_label_values(&[name]),
             replayed: account.replayed.with_label_values(&[name]),
@@ -254,6 +259,11 @@ impl AttemptFamilies {
                 "duplicate_events_total",
                 "Events that the receiver had already, or may have.",
                 &["destination", "kind"],
+            )?,
+            diverted: d.counters(
+                "diverted_events_total",
+                "Events that the receiver took and put aside.",
+                DESTINATION,
             )?,
         })
     }

@@ -3,9 +3,23 @@
 use super::*;
 use crate::sink::status::tests::{Expected, answer, check};
 
-use Expected::{Delivered, Diverted, Duplicate, Hold, HoldIndex, Reject, Retry, Split};
+use Expected::{Delivered, Diverted, Duplicate, FieldLimit, Hold, HoldIndex, Reject, Retry, Split};
+
+mod details;
 
 const TARGET: &str = "logs-acme";
+
+/// A request to one of several indices.
+fn judged(answer: &Answer, events: usize) -> Outcome {
+    let partitions = vec![Some(Arc::from(TARGET)); events];
+    judge(answer, &Posted { partitions })
+}
+
+/// A request to the only index.
+fn judged_only(answer: &Answer, events: usize) -> Outcome {
+    let partitions = vec![None; events];
+    judge(answer, &Posted { partitions })
+}
 
 fn bulk(items: &[&str]) -> String {
     let items: Vec<String> = items
@@ -24,7 +38,7 @@ fn failed(status: u16, kind: &str, reason: &str) -> String {
 }
 
 fn detail(item: &str) -> String {
-    let outcome = judge(&answer(200, &bulk(&[item])), 1, TARGET);
+    let outcome = judged(&answer(200, &bulk(&[item])), 1);
     match &outcome.verdicts[0] {
         Verdict::Retry { detail, .. }
         | Verdict::Hold { detail, .. }
@@ -37,7 +51,6 @@ fn detail(item: &str) -> String {
 fn every_row_of_the_item_table() {
     let blocked = Retry(Sent::No, RetryCause::Blocked);
     let limited = Retry(Sent::No, RetryCause::RateLimited);
-    let unavailable = Retry(Sent::No, RetryCause::ServerError);
     let flood = "index [x] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage \
         watermark, index has read-only-allow-delete block];";
     let rows = [
@@ -107,7 +120,7 @@ fn every_row_of_the_item_table() {
                 "illegal_argument_exception",
                 "Limit of total fields [1000] has been",
             ),
-            Reject,
+            FieldLimit,
         ),
         (
             "400 op_type",
@@ -130,7 +143,7 @@ fn every_row_of_the_item_table() {
         (
             "400 closed",
             failed(400, "index_closed_exception", "closed"),
-            HoldIndex(TARGET),
+            Hold(HoldCause::Index),
         ),
         (
             "403 closed",
@@ -139,12 +152,12 @@ fn every_row_of_the_item_table() {
                 "cluster_block_exception",
                 "index [x] blocked by: [FORBIDDEN/4/index closed];",
             ),
-            HoldIndex(TARGET),
+            Hold(HoldCause::Index),
         ),
         (
             "400 bad name",
             failed(400, "invalid_index_name_exception", "x"),
-            HoldIndex(TARGET),
+            Hold(HoldCause::Index),
         ),
         (
             "403 privilege",
@@ -182,7 +195,7 @@ fn every_row_of_the_item_table() {
         (
             "404 no index",
             failed(404, "index_not_found_exception", "no such"),
-            HoldIndex(TARGET),
+            Hold(HoldCause::Index),
         ),
         (
             "429 queue",
@@ -192,22 +205,36 @@ fn every_row_of_the_item_table() {
         (
             "429 queue (OpenSearch)",
             failed(429, "rejected_execution_exception", ""),
-            limited.clone(),
+            limited,
         ),
         (
             "429 heap",
             failed(429, "circuit_breaking_exception", ""),
-            limited,
+            Split,
         ),
         (
             "503 shards",
             failed(503, "unavailable_shards_exception", ""),
-            unavailable.clone(),
+            blocked.clone(),
         ),
         (
             "503 no shard",
             failed(503, "no_shard_available_action_exception", ""),
-            unavailable,
+            blocked.clone(),
+        ),
+        (
+            "503 no answer of the master",
+            failed(503, "process_cluster_event_timeout_exception", ""),
+            blocked.clone(),
+        ),
+        (
+            "400 ids are not taken",
+            failed(
+                400,
+                "illegal_argument_exception",
+                "Document ID is not supported in create",
+            ),
+            Hold(HoldCause::Index),
         ),
         (
             "503 no master",
@@ -231,7 +258,7 @@ fn every_row_of_the_item_table() {
         ("418", failed(418, "x", ""), Hold(HoldCause::Unexpected)),
     ];
     let items: Vec<&str> = rows.iter().map(|(_, item, _)| item.as_str()).collect();
-    let outcome = judge(&answer(200, &bulk(&items)), items.len(), TARGET);
+    let outcome = judged_only(&answer(200, &bulk(&items)), items.len());
     assert_eq!(outcome.verdicts.len(), rows.len());
     for ((row, _, expected), verdict) in rows.iter().zip(&outcome.verdicts) {
         check(row, verdict, expected);
@@ -264,7 +291,7 @@ fn every_row_of_the_whole_request_table() {
             "404 no index",
             404,
             r#"{"error":{"type":"index_not_found_exception"},"status":404}"#,
-            HoldIndex(TARGET),
+            Hold(HoldCause::Index),
         ),
         ("405", 405, "", Hold(HoldCause::Url)),
         ("406", 406, "", Hold(HoldCause::Request)),
@@ -272,6 +299,31 @@ fn every_row_of_the_whole_request_table() {
         ("408", 408, "", Retry(Sent::Unknown, RetryCause::Timeout)),
         ("413", 413, "<html>", Split),
         ("429", 429, "", Retry(Sent::No, RetryCause::RateLimited)),
+        (
+            "429 heap",
+            429,
+            r#"{"error":{"type":"circuit_breaking_exception"},"status":429}"#,
+            Split,
+        ),
+        (
+            "400 parameter",
+            400,
+            r#"{"error":{"type":"illegal_argument_exception",
+                "reason":"request [/_bulk] contains unrecognized parameter: [require_alias]"}}"#,
+            Hold(HoldCause::Request),
+        ),
+        (
+            "400 too long an id",
+            400,
+            r#"{"error":{"type":"action_request_validation_exception"},"status":400}"#,
+            Split,
+        ),
+        (
+            "406 as a string",
+            406,
+            r#"{"error":"Content-Type header [] is not supported","status":406}"#,
+            Hold(HoldCause::Request),
+        ),
         ("500", 500, "", server_error.clone()),
         ("502", 502, "<html>", server_error.clone()),
         ("503", 503, "", server_error.clone()),
@@ -285,78 +337,12 @@ fn every_row_of_the_whole_request_table() {
         ("3xx", 301, "", Hold(HoldCause::Url)),
         ("other 4xx", 418, "", Hold(HoldCause::Unexpected)),
     ] {
-        let outcome = judge(&answer(status, body), 2, TARGET);
+        let outcome = judged_only(&answer(status, body), 2);
         assert_eq!(outcome.verdicts.len(), 2, "{row}");
         for verdict in &outcome.verdicts {
             check(row, verdict, &expected);
         }
     }
-    let alone = judge(&answer(400, "{}"), 1, TARGET);
+    let alone = judged_only(&answer(400, "{}"), 1);
     check("400 malformed, alone", &alone.verdicts[0], &Reject);
-}
-
-#[test]
-fn an_answer_that_does_not_speak_of_each_event_says_nothing_about_any() {
-    let expected = Retry(Sent::Unknown, RetryCause::BadAnswer);
-    let stored = r#"{"status":201}"#;
-    for body in [
-        String::new(),
-        "OK".to_owned(),
-        "{}".to_owned(),
-        r#"{"took":1,"errors":false,"items":[]}"#.to_owned(),
-        bulk(&[stored]),
-        bulk(&[stored, stored, stored]),
-        bulk(&[stored, stored]).replace("create", "index"),
-        bulk(&[stored, r#"{"_index":"x"}"#]),
-        bulk(&[stored, stored])[..40].to_owned(),
-    ] {
-        let outcome = judge(&answer(200, &body), 2, TARGET);
-        assert_eq!(outcome.verdicts.len(), 2);
-        for verdict in &outcome.verdicts {
-            check(&body, verdict, &expected);
-        }
-    }
-    let mut cut = answer(200, &bulk(&[stored]));
-    cut.cut = true;
-    check("cut", &judge(&cut, 1, TARGET).verdicts[0], &expected);
-}
-
-#[test]
-fn items_are_read_even_where_errors_is_false() {
-    let body = r#"{"errors":false,"items":[{"create":{"status":201,"failure_store":"used"}}]}"#;
-    check(
-        "diverted",
-        &judge(&answer(200, body), 1, TARGET).verdicts[0],
-        &Diverted,
-    );
-}
-
-#[test]
-fn pressure_on_one_item_slows_the_destination() {
-    let pressed = bulk(&[
-        r#"{"status":201}"#,
-        &failed(429, "circuit_breaking_exception", ""),
-    ]);
-    let outcome = judge(&answer(200, &pressed), 2, TARGET);
-    assert_eq!(outcome.pace, Pace::Slower { after: None });
-    let calm = judge(&answer(200, &bulk(&[r#"{"status":201}"#])), 1, TARGET);
-    assert_eq!(calm.pace, Pace::Steady);
-}
-
-#[test]
-fn a_reason_is_quoted_without_the_events_values() {
-    let reason = "[1:53] failed to parse field [id] of type [long] in document with id 'a'. \
-        Preview of field's value: 'secret-value'";
-    let parsed = detail(&failed(400, "document_parsing_exception", reason));
-    assert_eq!(
-        parsed,
-        "HTTP 400: document_parsing_exception: [1:53] failed to parse field [id] of type [long] \
-         in document with id 'a'."
-    );
-    let immense = "one immense term in field=\"m\", all of which were skipped. The prefix of the \
-        first immense term is: '[115, 101]'";
-    let immense = detail(&failed(400, "illegal_argument_exception", immense));
-    assert!(immense.ends_with("skipped."), "{immense}");
-    let long = detail(&failed(400, "x_exception", &"y".repeat(5_000)));
-    assert!(long.len() < 600);
 }
