@@ -35,13 +35,15 @@ pub(super) fn http(table: &Table<'_>) -> Option<Http> {
     let framing = table.one_of("framing", Some("array"), &framings);
     let envelope = table.flag("envelope", false);
     let headers = constant_headers(table);
-    Some(Http {
+    let http = Http {
         endpoint: endpoint?,
         framing: framing.unwrap_or(Framing::Array),
         auth: auth?,
         envelope,
         headers,
-    })
+    };
+    login::check_signed(table, &http);
+    Some(http)
 }
 
 /// `kind = "file"`.

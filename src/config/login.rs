@@ -5,12 +5,15 @@
 //! used.
 
 use crate::secret::Secret;
-use crate::settings::{Auth, OAuth2, TokenStyle};
+use crate::settings::{Auth, Http, OAuth2, TokenStyle};
 
 use super::endpoint::token_url;
 use super::secrets::{self, Rule};
 use super::source::{header, pair};
 use super::table::Table;
+
+/// What Standard Webhooks has a signed request carry.
+const SIGNING_HEADERS: [&str; 3] = ["webhook-id", "webhook-timestamp", "webhook-signature"];
 
 /// A login that the table names, and what came of reading it.
 struct Named {
@@ -36,7 +39,8 @@ pub(super) fn http(table: &Table<'_>) -> Option<Auth> {
         pair(table);
     }
     let [bearer, basic, oauth2] = logins;
-    one(table, [bearer, basic, any_header, oauth2])
+    let auth = one(table, [bearer, basic, any_header, oauth2]);
+    signed(table, auth)
 }
 
 /// The one login that is named; none if it is wrong, or there are several, which is reported.
@@ -117,6 +121,49 @@ fn any_header(table: &Table<'_>) -> Named {
         keys: "header with value_*",
         is_named: table.has("header") || secrets::named(table, "value"),
         auth: header.map(|(name, value)| Auth::Header { name, value }),
+    }
+}
+
+/// A login with signatures beside it, where the table asks for them.
+fn signed(table: &Table<'_>, beside: Option<Auth>) -> Option<Auth> {
+    if !table.has("signing") {
+        return beside;
+    }
+    let keys = table.section("signing", |inner| {
+        if !secrets::named(inner, "secret") {
+            let remedy = "set it to a file with the signing keys, or set secret_env";
+            inner.problem("secret_file", "missing", remedy);
+        }
+        secrets::one(inner, "secret", Rule::DOCUMENT)
+    });
+    Some(Auth::Signed {
+        keys: keys?,
+        beside: Box::new(beside?),
+    })
+}
+
+/// Reports what cannot stand beside signatures, if there are any: compression, since receivers
+/// differ in which bytes they check, and other headers of the same names.
+pub(super) fn check_signed(table: &Table<'_>, http: &Http) {
+    let Auth::Signed { beside, .. } = &http.auth else {
+        return;
+    };
+    if http.endpoint.gzip {
+        let what = "is set although requests are signed, and not every receiver checks the \
+                    signature before it unpacks";
+        table.problem("gzip", what, "remove it");
+    }
+    let is_taken = |name: &str| SIGNING_HEADERS.contains(&&*name.to_ascii_lowercase());
+    let what = "names a header that the relay sets when it signs";
+    if http.headers.iter().any(|(name, _)| is_taken(name)) {
+        table.problem("headers", what, "remove it");
+    }
+    if matches!(&**beside, Auth::Header { name, .. } if is_taken(name)) {
+        table.problem(
+            "header",
+            what,
+            "name the one that the receiver wants besides",
+        );
     }
 }
 

@@ -34,6 +34,13 @@ pub enum Auth {
     OAuth2(OAuth2),
     /// A bearer token fetched with a key of Google's.
     GoogleServiceAccount(GoogleServiceAccount),
+    /// Headers with signatures over each request (Standard Webhooks), beside another login.
+    Signed {
+        /// One key or several, `whsec_...` or `whsk_...`, with spaces or line ends in between.
+        keys: Secret,
+        /// The other login; not such a pair itself.
+        beside: Box<Auth>,
+    },
 }
 
 /// OAuth 2 client credentials (RFC 6749, section 4.4).

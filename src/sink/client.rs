@@ -28,7 +28,7 @@ mod transport;
 pub use answer::Answer;
 pub use error::ClientError;
 pub use fault::{Fault, FaultKind};
-pub use login::{Login, LoginError, Tokens};
+pub use login::{Login, LoginError, Signer, Tokens};
 pub use rota::Rota;
 
 use transport::{Material, Transport};
@@ -76,6 +76,8 @@ pub struct Request<'a> {
     pub body: Bytes,
     /// Bytes of the answer kept; more are cut.
     pub answer_bytes_max: usize,
+    /// Names the request for a login that signs it: the same for the same body, without dots.
+    pub id: Option<String>,
 }
 
 /// A request as it goes out, but for its login.
@@ -86,6 +88,7 @@ struct Outgoing<'a> {
     /// The bytes on the wire.
     body: Bytes,
     answer_bytes_max: usize,
+    id: Option<&'a str>,
 }
 
 /// What became of one request.
@@ -178,6 +181,7 @@ impl Client {
             mut headers,
             mut body,
             answer_bytes_max,
+            id,
         } = request;
         if self.endpoint.gzip
             && !body.is_empty()
@@ -192,6 +196,7 @@ impl Client {
             headers,
             body: body.clone(),
             answer_bytes_max,
+            id: id.as_deref(),
         };
         let again = login.has_token().then(|| headers.clone());
         let (mut exchange, shown) = self.attempt(login, outgoing(headers)).await;
@@ -325,6 +330,7 @@ pub async fn post_once(
             headers: content_type("application/json"),
             body,
             answer_bytes_max: ANSWER_BYTES,
+            id: None,
         })
         .await;
     Ok(exchange.result?)

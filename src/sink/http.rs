@@ -16,6 +16,7 @@ use crate::settings::{self, Framing};
 
 mod encode;
 mod judge;
+mod request_id;
 
 /// Headers that the connection or the body's form decides.
 const FORBIDDEN_HEADERS: [&str; 5] = [
@@ -70,7 +71,9 @@ impl Http {
         })
     }
 
-    async fn post(&self, headers: HeaderMap, body: Vec<u8>) -> Exchange {
+    async fn post(&self, headers: HeaderMap, body: Vec<u8>, batch: &[Rendered]) -> Exchange {
+        let signs = self.login.signs();
+        let id = signs.then(|| request_id::of(batch, &body));
         self.client
             .post(Request {
                 target: &self.target,
@@ -78,6 +81,7 @@ impl Http {
                 headers,
                 body: Bytes::from(body),
                 answer_bytes_max: ANSWER_BYTES,
+                id,
             })
             .await
     }
@@ -89,7 +93,7 @@ impl Http {
         };
         let mut headers = self.headers.clone();
         encode::insert_key(&mut headers, &body);
-        let exchange = self.post(headers, body).await;
+        let exchange = self.post(headers, body, batch).await;
         outcome(exchange, batch.len())
     }
 
@@ -109,7 +113,8 @@ impl Http {
             if !self.envelope {
                 encode::insert_provenance(&mut headers, event);
             }
-            let mut one = outcome(self.post(headers, body).await, 1);
+            let exchange = self.post(headers, body, std::slice::from_ref(event)).await;
+            let mut one = outcome(exchange, 1);
             one.verdicts.iter_mut().for_each(refuse_too_large);
             whole.wire_bytes += one.wire_bytes;
             whole.status = one.status.or(whole.status);

@@ -26,4 +26,5 @@ mod logins;
 mod proxies;
 mod requests;
 mod setup;
+mod signing;
 mod tls;

@@ -123,3 +123,61 @@ fn two_logins_are_one_problem() {
     let text = elastic(&format!("{oauth2}\napi_key_file = \"token\""));
     refused(&text, "destinations.d: names more than one login");
 }
+
+#[test]
+fn signatures_stand_alone_or_beside_one_login() {
+    let auth = |lines: &str| match accepted(&http(lines)).destinations.remove(0).kind {
+        Kind::Http(http) => http.auth,
+        other => panic!("{other:?}"),
+    };
+    let signing = "signing = { secret_file = \"lines\" }";
+    for (lines, bearer) in [
+        (signing.to_owned(), false),
+        (
+            format!("{signing}\nbearer_token_file = \"token\"\ngzip = false"),
+            true,
+        ),
+    ] {
+        let Auth::Signed { keys, beside } = auth(&lines) else {
+            panic!("{lines}")
+        };
+        assert!(keys.place().to_string().ends_with("lines"));
+        assert_eq!(matches!(*beside, Auth::Bearer(_)), bearer, "{beside:?}");
+    }
+    for (lines, expected) in [
+        ("signing = {}", ".signing.secret_file: missing"),
+        (
+            "signing = { secret = \"whsec_a\" }",
+            ".signing.secret_file: missing",
+        ),
+        (
+            "signing = { secret_file = \"empty\" }",
+            ".signing.secret_file: the secret is empty",
+        ),
+        (
+            &*format!("{signing}\ngzip = true"),
+            ".gzip: is set although requests are signed",
+        ),
+        (
+            &*format!("{signing}\nheaders = {{ Webhook-Id = \"1\" }}"),
+            ".headers: names a header that the relay sets",
+        ),
+        (
+            &*format!("{signing}\nheader = \"Webhook-Signature\"\nvalue_file = \"token\""),
+            ".header: names a header that the relay sets",
+        ),
+    ] {
+        let found = problems(&http(lines));
+        let expected = format!("config.toml: destinations.d{expected}");
+        assert!(
+            found.iter().any(|line| line.starts_with(&expected)),
+            "{lines}: {found:#?}"
+        );
+    }
+    let text = elastic(signing);
+    assert!(
+        problems(&text)
+            .iter()
+            .any(|line| line.contains("signing: unknown key"))
+    );
+}

@@ -20,8 +20,10 @@ use crate::settings::{Auth, Endpoint};
 mod google;
 mod kept;
 mod oauth2;
+mod signing;
 mod token;
 
+pub use signing::Signer;
 pub use token::Tokens;
 
 /// How to log in at a destination.
@@ -47,6 +49,13 @@ pub enum Login {
     },
     /// `Authorization: Bearer`, with a token that is fetched and kept while it is good.
     Token(Arc<Tokens>),
+    /// Signed headers, beside any of the others.
+    Signed {
+        /// Who signs.
+        signer: Signer,
+        /// The other one; not such a pair itself.
+        beside: Box<Login>,
+    },
 }
 
 /// Why a secret cannot be used to log in.
@@ -105,15 +114,32 @@ impl Login {
             Auth::GoogleServiceAccount(settings) => {
                 Self::Token(Arc::new(Tokens::google(settings, endpoint)?))
             }
+            Auth::Signed { keys, beside } => Self::Signed {
+                signer: Signer::new(keys),
+                beside: Box::new(Self::new(beside, endpoint)?),
+            },
         };
         login.check()?;
         Ok(login)
     }
 
+    /// The login without the signature.
+    fn unsigned(&self) -> &Self {
+        match self {
+            Self::Signed { beside, .. } => beside,
+            other => other,
+        }
+    }
+
+    /// Whether it signs requests, which must then have an id.
+    pub fn signs(&self) -> bool {
+        matches!(self, Self::Signed { .. })
+    }
+
     /// The present credential; none without a login, or where it is not a header alone.
     pub(super) fn credential(&self) -> Result<Option<Credential>, LoginError> {
         let (name, secret, text) = match self {
-            Self::None | Self::Token(_) => return Ok(None),
+            Self::None | Self::Token(_) | Self::Signed { .. } => return Ok(None),
             Self::Scheme(scheme, secret) => {
                 let text = format!("{scheme} {}", secret.value().expose_secret());
                 (AUTHORIZATION, secret, text)
@@ -149,7 +175,14 @@ impl Login {
         outgoing: &mut Outgoing<'_>,
         secrets: &mut Vec<Hidden>,
     ) -> Result<Option<u64>, Fault> {
-        if let Self::Token(tokens) = self {
+        if let Self::Signed { signer, .. } = self {
+            let id = outgoing.id.unwrap_or_default();
+            signer
+                .sign(id, &outgoing.body, &mut outgoing.headers, secrets)
+                .map_err(|error| Fault::refused(error.to_string()))?;
+        }
+        let login = self.unsigned();
+        if let Self::Token(tokens) = login {
             let token = tokens.present().await?;
             outgoing
                 .headers
@@ -157,7 +190,7 @@ impl Login {
             secrets.push(token.value.hidden.clone());
             return Ok(Some(token.number));
         }
-        let credential = self
+        let credential = login
             .credential()
             .map_err(|error| Fault::refused(error.to_string()))?;
         if let Some(credential) = credential {
@@ -169,12 +202,12 @@ impl Login {
 
     /// Whether it shows a token that can be renewed.
     pub(super) fn has_token(&self) -> bool {
-        matches!(self, Self::Token(_))
+        matches!(self.unsigned(), Self::Token(_))
     }
 
     /// Shows the token of this number no more.
     pub(super) fn forget(&self, number: u64) {
-        if let Self::Token(tokens) = self {
+        if let Self::Token(tokens) = self.unsigned() {
             tokens.forget(number);
         }
     }
@@ -183,6 +216,8 @@ impl Login {
     pub fn check(&self) -> Result<(), LoginError> {
         match self {
             Self::Token(tokens) => tokens.check(),
+            // The other one was checked when it was made.
+            Self::Signed { signer, .. } => signer.check(),
             _ => self.credential().map(|_| ()),
         }
     }
@@ -198,6 +233,10 @@ impl Login {
             }
             | Self::Header { value: secret, .. } => secret.reread(),
             Self::Token(tokens) => tokens.reread(),
+            Self::Signed { signer, beside } => {
+                signer.reread();
+                beside.reread();
+            }
         }
     }
 }

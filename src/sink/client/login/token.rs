@@ -156,6 +156,7 @@ impl Tokens {
             headers,
             body: Bytes::copy_from_slice(form.expose_secret().as_bytes()),
             answer_bytes_max: ANSWER_BYTES,
+            id: None,
         };
         secrets.extend(self.client.url_secrets.iter().cloned());
         let exchange = self.client.send(outgoing, secrets).await;
