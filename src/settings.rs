@@ -14,15 +14,17 @@ use crate::secret::Secret;
 
 mod destination;
 mod elastic;
+mod login;
 #[cfg(test)]
 mod tests;
 
 pub use destination::{
-    Acknowledgement, BatchLimits, ClientCertificate, Compress, Destination, ElasticsearchAuth,
-    Endpoint, EndpointTls, File, Format, Framing, HecInput, Http, HttpAuth, Kind, PartialBatches,
-    Proxy, Retry, SendingPace, SplunkHec, Start, TlsVersion,
+    Acknowledgement, BatchLimits, ClientCertificate, Compress, Destination, Endpoint, EndpointTls,
+    File, Format, Framing, HecInput, Http, Kind, PartialBatches, Proxy, Retry, SendingPace,
+    SplunkHec, Start, TlsVersion,
 };
 pub use elastic::{BulkTarget, ElasticFlavour, Elasticsearch, NamePart};
+pub use login::{Auth, GoogleServiceAccount, OAuth2, TokenStyle};
 
 /// The whole configuration.
 #[derive(Clone, Debug)]

@@ -2,10 +2,10 @@
 //!
 //! Reads every key before it gives up, so that one mistake does not make others look unknown.
 
-use crate::settings::{BulkTarget, ElasticFlavour, Elasticsearch, ElasticsearchAuth, NamePart};
+use crate::settings::{Auth, BulkTarget, ElasticFlavour, Elasticsearch, NamePart};
 
 use super::endpoint::{Shape, endpoints};
-use super::kinds::elasticsearch_auth;
+use super::login;
 use super::problems::shown;
 use super::table::Table;
 
@@ -20,8 +20,8 @@ const SOME_DATE: [&str; 3] = ["2026", "11", "24"];
 
 /// Reads the table. `sources` are the names that `collapse_resends` may have.
 pub(super) fn elasticsearch(table: &Table<'_>, sources: &[String]) -> Option<Elasticsearch> {
-    let auth = elasticsearch_auth(table);
-    let login = !matches!(auth, Some(ElasticsearchAuth::None));
+    let auth = login::elasticsearch(table);
+    let login = !matches!(auth, Some(Auth::None));
     let endpoints = endpoints(table, login, &Shape::ELASTICSEARCH);
     let flavours = [
         ("auto", ElasticFlavour::Auto),

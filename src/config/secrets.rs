@@ -23,6 +23,8 @@ pub(super) struct Rule {
     schemes: &'static [&'static str],
     /// Which characters can arrive.
     characters: Characters,
+    /// Whether it may have several lines.
+    document: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -46,11 +48,18 @@ impl Rule {
         inbound: true,
         schemes: &[],
         characters: Characters::Unreserved,
+        document: false,
     };
     pub(super) const PASSWORD: Self = Self {
         inbound: false,
         schemes: &[],
         characters: Characters::Any,
+        document: false,
+    };
+    /// What it is inside shows where it is used.
+    pub(super) const DOCUMENT: Self = Self {
+        document: true,
+        ..Self::PASSWORD
     };
 
     const fn header(inbound: bool, schemes: &'static [&'static str]) -> Self {
@@ -58,6 +67,7 @@ impl Rule {
             inbound,
             schemes,
             characters: Characters::Header,
+            document: false,
         }
     }
 
@@ -151,7 +161,11 @@ fn load(
         .map(|name| (env.as_str(), SecretPlace::Env(name)));
     let mut secrets = Vec::new();
     for (key, place) in in_files.chain(in_env).collect::<Vec<_>>() {
-        match Secret::load(place) {
+        let loaded = match rule.document {
+            true => Secret::load_document(place),
+            false => Secret::load(place),
+        };
+        match loaded {
             Ok(secret) => {
                 if let Some((what, remedy)) = rule.broken(secret.value().expose_secret()) {
                     table.problem(key, what, remedy);
@@ -186,6 +200,10 @@ fn unloaded(error: &SecretError) -> (String, &'static str) {
         SecretError::Empty(_) => (
             "the secret is empty".to_owned(),
             "put the secret into the place that the key names",
+        ),
+        SecretError::NotDocument(_) => (
+            "the secret is not UTF-8 text of at most 65536 bytes".to_owned(),
+            "put nothing but the secret into the place that the key names",
         ),
         SecretError::NotText(_) => (
             "the secret is not one line of UTF-8 text of at most 65536 bytes".to_owned(),

@@ -8,6 +8,7 @@ mod destinations;
 mod documentation;
 mod environment;
 mod http_destinations;
+mod logins;
 mod messages;
 mod sections;
 mod sources;
@@ -18,7 +19,7 @@ mod transport;
 const SOURCE: &str = "[sources.a]\nauth = { bearer_token_file = \"token\" }\n";
 const DESTINATION: &str = "[destinations.d]\nkind = \"file\"\npath = \"out/events.jsonl\"\n";
 /// What stands in each file of the fixture: secrets, and files that are only opened.
-const FILES: [(&str, &str); 15] = [
+const FILES: [(&str, &str); 16] = [
     ("token", "correct-horse-battery-staple"),
     ("token2", "another-horse-battery-staple"),
     ("same", "correct-horse-battery-staple"),
@@ -31,6 +32,7 @@ const FILES: [(&str, &str); 15] = [
     ("umlaut", "correct-h\u{f6}rse-battery-staple"),
     ("apikey", "ApiKey VnVhQ2ZHY0JDZGJrU="),
     ("spaced", "correct-horse-battery-staple "),
+    ("lines", "one\ntwo\n"),
     ("c.pem", ""),
     ("k.pem", ""),
     ("ca.pem", ""),

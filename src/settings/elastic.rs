@@ -1,6 +1,6 @@
 //! Settings of an Elasticsearch or OpenSearch destination.
 
-use super::{ElasticsearchAuth, Endpoint};
+use super::{Auth, Endpoint};
 
 /// Elasticsearch or OpenSearch.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ pub struct Elasticsearch {
     /// Sources whose marked resends get the id, and so the place, of the first event.
     pub collapse_resends: Vec<String>,
     /// How to log in.
-    pub auth: ElasticsearchAuth,
+    pub auth: Auth,
     /// An ingest pipeline.
     pub pipeline: Option<String>,
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::client::{ClientError, FaultKind, Login, Rota};
 use super::{Outcome, Rendered, Sent, Shape, Sink, Verdict, status};
-use crate::settings::{ElasticFlavour, Elasticsearch, ElasticsearchAuth};
+use crate::settings::{ElasticFlavour, Elasticsearch};
 
 mod encode;
 mod flavour;
@@ -55,16 +55,9 @@ struct Attempt {
 impl Elastic {
     /// Makes the sink; opens no connection.
     pub fn new(settings: &Elasticsearch) -> Result<Self, ClientError> {
-        let login = match &settings.auth {
-            ElasticsearchAuth::None => Login::None,
-            ElasticsearchAuth::ApiKey(key) => Login::Scheme("ApiKey", key.clone()),
-            ElasticsearchAuth::Bearer(token) => Login::Scheme("Bearer", token.clone()),
-            ElasticsearchAuth::Basic { user, password } => Login::Basic {
-                user: user.clone(),
-                password: password.clone(),
-            },
-        };
-        login.check()?;
+        // The nodes differ in nothing but the URL, which is not how tokens are fetched.
+        let first = settings.endpoints.first().ok_or(ClientError::Url)?;
+        let login = Login::new(&settings.auth, first)?;
         let node = |(at, endpoint)| Node::new(settings, endpoint, at + 1).map(Arc::new);
         let nodes = settings.endpoints.iter().enumerate().map(node);
         Ok(Self {
@@ -144,7 +137,10 @@ impl Elastic {
                 (judge::judge(&answer, &posting.posted), away)
             }
             Err(fault) => {
-                let local = matches!(fault.kind, FaultKind::Credential | FaultKind::ProxyLogin);
+                let local = matches!(
+                    fault.kind,
+                    FaultKind::Credential | FaultKind::Token { .. } | FaultKind::ProxyLogin
+                );
                 if !local {
                     self.rota.pass_over(node.number, None);
                 }

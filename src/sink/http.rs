@@ -12,10 +12,11 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use super::client::{self, ANSWER_BYTES, Client, ClientError, Exchange, Login, Request, Target};
 use super::status;
 use super::{Outcome, Pace, RejectCause, Rendered, Shape, Sink, Verdict};
-use crate::settings::{self, Framing, HttpAuth};
+use crate::settings::{self, Framing};
 
 mod encode;
 mod judge;
+mod request_id;
 
 /// Headers that the connection or the body's form decides.
 const FORBIDDEN_HEADERS: [&str; 5] = [
@@ -41,8 +42,7 @@ impl Http {
     /// Makes the sink; opens no connection.
     pub fn new(settings: &settings::Http) -> Result<Self, ClientError> {
         let client = Client::new(&settings.endpoint)?;
-        let login = login(&settings.auth)?;
-        login.check()?;
+        let login = Login::new(&settings.auth, &settings.endpoint)?;
         let mut headers = client::content_type(match settings.framing {
             Framing::Ndjson => "application/x-ndjson",
             Framing::Array | Framing::Single => "application/json",
@@ -71,7 +71,9 @@ impl Http {
         })
     }
 
-    async fn post(&self, headers: HeaderMap, body: Vec<u8>) -> Exchange {
+    async fn post(&self, headers: HeaderMap, body: Vec<u8>, batch: &[Rendered]) -> Exchange {
+        let signs = self.login.signs();
+        let id = signs.then(|| request_id::of(batch, &body));
         self.client
             .post(Request {
                 target: &self.target,
@@ -79,6 +81,7 @@ impl Http {
                 headers,
                 body: Bytes::from(body),
                 answer_bytes_max: ANSWER_BYTES,
+                id,
             })
             .await
     }
@@ -90,7 +93,7 @@ impl Http {
         };
         let mut headers = self.headers.clone();
         encode::insert_key(&mut headers, &body);
-        let exchange = self.post(headers, body).await;
+        let exchange = self.post(headers, body, batch).await;
         outcome(exchange, batch.len())
     }
 
@@ -110,7 +113,8 @@ impl Http {
             if !self.envelope {
                 encode::insert_provenance(&mut headers, event);
             }
-            let mut one = outcome(self.post(headers, body).await, 1);
+            let exchange = self.post(headers, body, std::slice::from_ref(event)).await;
+            let mut one = outcome(exchange, 1);
             one.verdicts.iter_mut().for_each(refuse_too_large);
             whole.wire_bytes += one.wire_bytes;
             whole.status = one.status.or(whole.status);
@@ -160,21 +164,6 @@ fn refuse_too_large(verdict: &mut Verdict) {
             detail: Arc::clone(detail),
         };
     }
-}
-
-fn login(auth: &HttpAuth) -> Result<Login, ClientError> {
-    Ok(match auth {
-        HttpAuth::None => Login::None,
-        HttpAuth::Bearer(token) => Login::Scheme("Bearer", token.clone()),
-        HttpAuth::Basic { user, password } => Login::Basic {
-            user: user.clone(),
-            password: password.clone(),
-        },
-        HttpAuth::Header { name, value } => Login::Header {
-            name: header_name(name)?,
-            value: value.clone(),
-        },
-    })
 }
 
 fn header_name(name: &str) -> Result<HeaderName, ClientError> {

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use siem_relay::event::{Event, EventId, Provenance};
 use siem_relay::secret::{Secret, SecretPlace};
 use siem_relay::settings::{
-    self, Acknowledgement, BulkTarget, ElasticFlavour, Elasticsearch, ElasticsearchAuth, Endpoint,
-    EndpointTls, Framing, HecInput, HttpAuth, PartialBatches, SplunkHec,
+    self, Acknowledgement, Auth, BulkTarget, ElasticFlavour, Elasticsearch, Endpoint, EndpointTls,
+    Framing, HecInput, PartialBatches, SplunkHec,
 };
 use siem_relay::sink::elastic::Elastic;
 use siem_relay::sink::http::Http;
@@ -79,11 +79,7 @@ pub(crate) fn hec(endpoint: Endpoint, token: &Token) -> Splunk {
     Splunk::new(&settings, "splunk").unwrap()
 }
 
-pub(crate) fn elastic(
-    endpoint: Endpoint,
-    auth: ElasticsearchAuth,
-    pipeline: Option<&str>,
-) -> Elastic {
+pub(crate) fn elastic(endpoint: Endpoint, auth: Auth, pipeline: Option<&str>) -> Elastic {
     let settings = Elasticsearch {
         auth,
         pipeline: pipeline.map(str::to_owned),
@@ -101,12 +97,12 @@ pub(crate) fn elastic_settings(endpoints: Vec<Endpoint>) -> Elasticsearch {
         require_alias: false,
         ids: true,
         collapse_resends: Vec::new(),
-        auth: ElasticsearchAuth::None,
+        auth: Auth::None,
         pipeline: None,
     }
 }
 
-pub(crate) fn http(endpoint: Endpoint, framing: Framing, envelope: bool, auth: HttpAuth) -> Http {
+pub(crate) fn http(endpoint: Endpoint, framing: Framing, envelope: bool, auth: Auth) -> Http {
     let settings = settings::Http {
         endpoint,
         framing,

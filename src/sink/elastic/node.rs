@@ -123,6 +123,7 @@ impl Node {
             headers: content_type("application/x-ndjson"),
             body,
             answer_bytes_max: ANSWER_BYTES_MAX,
+            id: None,
         };
         self.client.post(request).await
     }
@@ -157,6 +158,7 @@ impl Node {
             headers: HeaderMap::new(),
             body: Bytes::new(),
             answer_bytes_max: ANSWER_BYTES,
+            id: None,
         };
         let result = self.client.get(request).await.result;
         self.told(result.as_ref().map(Flavour::of_root).ok());

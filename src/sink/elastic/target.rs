@@ -91,7 +91,7 @@ fn dated(parts: &[NamePart], id: EventId) -> String {
 pub(super) mod tests {
     use super::*;
     use crate::event::Event;
-    use crate::settings::{ElasticFlavour, ElasticsearchAuth};
+    use crate::settings::{Auth, ElasticFlavour};
     use crate::sink::payload::tests::rendered;
 
     pub(in crate::sink::elastic) fn settings(target: BulkTarget) -> Elasticsearch {
@@ -102,7 +102,7 @@ pub(super) mod tests {
             require_alias: false,
             ids: true,
             collapse_resends: Vec::new(),
-            auth: ElasticsearchAuth::None,
+            auth: Auth::None,
             pipeline: None,
         }
     }

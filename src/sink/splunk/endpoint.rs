@@ -67,6 +67,7 @@ impl HecEndpoint {
             headers,
             body,
             answer_bytes_max: ANSWER_BYTES,
+            id: None,
         };
         self.client.post(request).await
     }
@@ -132,6 +133,7 @@ impl HecEndpoint {
             headers,
             body: ack::question(ids),
             answer_bytes_max: ANSWER_BYTES,
+            id: None,
         };
         match self.client.post(request).await.result {
             Ok(answer) => {
@@ -170,6 +172,7 @@ impl HecEndpoint {
             headers: HeaderMap::new(),
             body: Bytes::new(),
             answer_bytes_max: ANSWER_BYTES,
+            id: None,
         };
         let answer = self.client.get(request).await.result;
         answer.is_ok_and(|Answer { status, .. }| status < 500 && status != 429)
