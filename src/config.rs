@@ -11,6 +11,7 @@ use crate::settings::{Settings, Source};
 
 mod destination;
 mod endpoint;
+mod intake;
 mod kinds;
 mod names;
 mod problems;

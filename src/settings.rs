@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use crate::secret::Secret;
 
 mod destination;
+mod intake;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,10 @@ pub use destination::{
     Acknowledgement, BatchLimits, ClientCertificate, Compress, Destination, Elasticsearch,
     ElasticsearchAuth, Endpoint, EndpointTls, File, Format, Framing, HecInput, Http, HttpAuth,
     Kind, PartialBatches, Proxy, Retry, SendingPace, SplunkHec, Start, TlsVersion,
+};
+pub use intake::{
+    Datadog, Graylog, Intake, IntakeLimits, IntakePreset, Logscale, LogscaleInput, Loki, NewRelic,
+    SumoLogic,
 };
 
 /// The whole configuration.

@@ -165,7 +165,7 @@ fn elasticsearch_auth(table: &Table<'_>) -> Option<ElasticsearchAuth> {
     }
 }
 
-fn http_auth(table: &Table<'_>) -> Option<HttpAuth> {
+pub(super) fn http_auth(table: &Table<'_>) -> Option<HttpAuth> {
     let bearer = secrets::one(table, "bearer_token", Rule::BEARER_OUT);
     let basic = basic(table);
     let name = header(table, "header");

@@ -8,6 +8,8 @@ use http::Uri;
 
 use crate::secret::Secret;
 
+use super::intake::Intake;
+
 /// One destination.
 #[derive(Clone, Debug)]
 pub struct Destination {
@@ -95,6 +97,8 @@ pub enum Kind {
     Elasticsearch(Elasticsearch),
     /// Any HTTP endpoint.
     Http(Http),
+    /// A SIEM whose protocol is known.
+    Intake(Box<Intake>),
     /// A local file.
     File(File),
 }
@@ -326,6 +330,7 @@ impl Kind {
             Self::SplunkHec(_) => "splunk_hec",
             Self::Elasticsearch(_) => "elasticsearch",
             Self::Http(_) => "http",
+            Self::Intake(intake) => intake.preset.as_str(),
             Self::File(_) => "file",
         }
     }
@@ -341,6 +346,7 @@ impl Kind {
             }
             Self::Elasticsearch(elastic) => Some(&elastic.endpoint),
             Self::Http(http) => Some(&http.endpoint),
+            Self::Intake(intake) => Some(&intake.endpoint),
             Self::File(_) => None,
         }
     }
