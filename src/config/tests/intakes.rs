@@ -1,0 +1,325 @@
+//! Proves what presets of intakes need, what they take as limits, and that constant labels follow
+//! the intake's own rules.
+
+use std::time::Duration;
+
+use super::*;
+use crate::settings::{HttpAuth, Intake, IntakePreset, Kind};
+
+const HOUR: u64 = 3600;
+/// Each kind with no more than it needs.
+const PLAIN: [(&str, &str); 9] = [
+    (
+        "datadog",
+        "site = \"datadoghq.eu\"\napi_key_file = \"token\"",
+    ),
+    ("sumo_logic", "url_file = \"sumo\""),
+    (
+        "logscale",
+        "url = \"https://cloud.humio.com\"\ntoken_file = \"token\"",
+    ),
+    (
+        "logscale",
+        "url = \"https://h/x/services/collector\"\ninput = \"connector\"\ntoken_file = \"token\"",
+    ),
+    (
+        "panther",
+        "url = \"https://logs.acme.runpanther.net/http/1\"\nbearer_token_file = \"token\"",
+    ),
+    ("loki", "url = \"https://loki.example.com\""),
+    ("new_relic", "region = \"eu\"\napi_key_file = \"token\""),
+    ("graylog", "url = \"https://graylog.example.com:12201\""),
+    ("elastic_agent", "url = \"https://agent.example.com/in\""),
+];
+
+fn kind(kind: &str, lines: &str) -> String {
+    destination(&format!("kind = \"{kind}\"\n{lines}"))
+}
+
+fn plain(word: &str, lines: &str) -> String {
+    let (_, needed) = PLAIN.iter().find(|(known, _)| *known == word).unwrap();
+    kind(word, &format!("{needed}\n{lines}"))
+}
+
+fn read(text: &str) -> (crate::settings::Destination, Intake) {
+    let mut destinations = accepted(text).destinations;
+    let destination = destinations.remove(0);
+    let Kind::Intake(intake) = destination.kind.clone() else {
+        panic!("{:?}", destination.kind);
+    };
+    assert_eq!(destination.kind.as_str(), intake.preset.as_str());
+    (destination, *intake)
+}
+
+#[test]
+fn a_place_and_a_key_are_enough_and_limits_are_the_intakes() {
+    for ((word, lines), (events, bytes, hours, gzip)) in PLAIN.into_iter().zip([
+        (1000, 5_000_000, Some(18), true),
+        (1000, 1_000_000, None, true),
+        (1000, 1_048_576, None, true),
+        (1000, 1_048_576, None, true),
+        (1000, 1_000_000, None, false),
+        (1000, 1_000_000, Some(168), true),
+        (1000, 1_000_000, Some(48), true),
+        (1, 1_000_000, None, false),
+        (1000, 1_000_000, None, true),
+    ]) {
+        let (destination, intake) = read(&kind(word, lines));
+        let batch = destination.batch;
+        assert_eq!(
+            (batch.max_events, batch.max_bytes),
+            (events, bytes),
+            "{word}"
+        );
+        let age = hours.map(|hours: u64| Duration::from_secs(hours * HOUR));
+        assert_eq!(destination.pace.max_event_age, age, "{word}");
+        assert_eq!(intake.endpoint.gzip, gzip, "{word}");
+    }
+}
+
+#[test]
+fn limits_are_ceilings_too() {
+    for (word, lines, expected) in [
+        (
+            "datadog",
+            "batch_max_events = 1001",
+            "batch_max_events: 1001 is out",
+        ),
+        (
+            "datadog",
+            "batch_max_bytes = 5000001",
+            "batch_max_bytes: 5000001B is out",
+        ),
+        (
+            "sumo_logic",
+            "batch_max_bytes = 1000001",
+            "batch_max_bytes: 1000001B is out",
+        ),
+        (
+            "logscale",
+            "batch_max_bytes = \"33MiB\"",
+            "batch_max_bytes: 33MiB is out",
+        ),
+        (
+            "panther",
+            "batch_max_bytes = 5000001",
+            "batch_max_bytes: 5000001B is out",
+        ),
+        (
+            "loki",
+            "batch_max_bytes = 4000001",
+            "batch_max_bytes: 4000001B is out",
+        ),
+        (
+            "new_relic",
+            "batch_max_bytes = 1000001",
+            "batch_max_bytes: 1000001B is out",
+        ),
+        (
+            "graylog",
+            "batch_max_events = 2",
+            "batch_max_events: 2 is out",
+        ),
+    ] {
+        refused(&plain(word, lines), &format!("destinations.d.{expected}"));
+    }
+    let (destination, _) = read(&plain("graylog", "bulk = true\nbatch_max_events = 500"));
+    assert_eq!(destination.batch.max_events, 500);
+    let (destination, _) = read(&plain("loki", "max_event_age = \"1h\""));
+    assert_eq!(
+        destination.pace.max_event_age,
+        Some(Duration::from_secs(HOUR))
+    );
+}
+
+#[test]
+fn sites_and_regions_become_urls_and_keys_become_headers() {
+    for (word, url, header) in [
+        (
+            "datadog",
+            "https://http-intake.logs.datadoghq.eu",
+            "dd-api-key",
+        ),
+        ("new_relic", "https://log-api.eu.newrelic.com", "api-key"),
+    ] {
+        let (_, intake) = read(&plain(word, ""));
+        assert_eq!(intake.endpoint.url, url);
+        let HttpAuth::Header { name, .. } = intake.auth else {
+            panic!("{:?}", intake.auth);
+        };
+        assert_eq!(name, header);
+    }
+    let own = "url = \"https://dd.example.com/\"\napi_key_file = \"token\"";
+    let (_, intake) = read(&kind("datadog", own));
+    assert_eq!(intake.endpoint.url, "https://dd.example.com");
+    let both = plain("datadog", "url = \"https://dd.example.com\"");
+    refused(&both, "destinations.d.url: stands beside site");
+    refused(
+        &kind("datadog", "api_key_file = \"token\""),
+        "destinations.d.site: missing",
+    );
+    refused(
+        &kind(
+            "datadog",
+            "site = \"datadog.com\"\napi_key_file = \"token\"",
+        ),
+        "destinations.d.site: \"datadog.com\" is unknown",
+    );
+    refused(
+        &kind("new_relic", "region = \"eu\""),
+        "destinations.d.api_key_file: missing",
+    );
+    refused(
+        &kind("logscale", "url = \"https://h\""),
+        "destinations.d.token_file: missing",
+    );
+}
+
+#[test]
+fn a_sumo_url_is_a_secret_in_every_text() {
+    let (_, intake) = read(&plain("sumo_logic", "category = \"a/b\""));
+    assert!(
+        intake
+            .endpoint
+            .url
+            .ends_with("/receiver/v1/http/ZaVnC4dhaV3-Zbn8Kq")
+    );
+    let shown = format!("{intake:?}");
+    assert!(!shown.contains("Zbn8Kq"), "{shown}");
+    refused(
+        &kind(
+            "sumo_logic",
+            "url = \"https://h/ZaVnC4dhaV3-Zbn8Kq\"\nurl_file = \"sumo\"",
+        ),
+        "destinations.d.url: unknown key; a secret is not written here: use url_file or url_env",
+    );
+    refused(&kind("sumo_logic", ""), "destinations.d.url_file: missing");
+    let found = problems(&kind("sumo_logic", "url_file = \"sumo-plain\""));
+    assert_eq!(found.len(), 1);
+    assert!(found[0].contains("url_file: credentials would cross") && !found[0].contains("Zbn8"));
+}
+
+#[test]
+fn labels_follow_the_intakes_own_rules() {
+    let fifteen: Vec<_> = (0..15).map(|n| format!("l{n} = \"x\"")).collect();
+    let fifteen = format!("labels = {{ {} }}", fifteen.join(", "));
+    for (word, lines, expected) in [
+        (
+            "datadog",
+            "ddtags = [\"1env:prod\"]",
+            "ddtags: has a tag that Datadog would change",
+        ),
+        (
+            "datadog",
+            "ddtags = [\"env prod\"]",
+            "ddtags: has a tag that Datadog would change",
+        ),
+        (
+            "datadog",
+            "ddtags = [\"env:\"]",
+            "ddtags: has a tag that Datadog would change",
+        ),
+        (
+            "sumo_logic",
+            "fields = { env = \"a,b\" }",
+            "fields.env: has a value",
+        ),
+        (
+            "sumo_logic",
+            "fields = { \"e-v\" = \"a\" }",
+            "fields.e-v: is not the name",
+        ),
+        (
+            "sumo_logic",
+            "category = \"\u{e9}\"",
+            "category: has characters",
+        ),
+        (
+            "logscale",
+            "tags = { source = \"a\" }",
+            "tags.source: is the relay's own tag",
+        ),
+        (
+            "logscale",
+            "tags = { \"#a\" = \"a\" }",
+            "tags.#a: is not the name of a tag",
+        ),
+        (
+            "loki",
+            "labels = { source = \"a\" }",
+            "labels.source: is the relay's own label",
+        ),
+        (
+            "loki",
+            "labels = { __a = \"a\" }",
+            "labels.__a: begins with __",
+        ),
+        (
+            "loki",
+            "labels = { 1a = \"a\" }",
+            "labels.1a: begins with a digit",
+        ),
+        (
+            "loki",
+            "labels = { a-b = \"a\" }",
+            "labels.a-b: is not the name of a label",
+        ),
+        (
+            "loki",
+            &fifteen,
+            "labels: has 15 entries, and Loki takes 15; keep at most 14",
+        ),
+        (
+            "new_relic",
+            "attributes = { message = \"a\" }",
+            "attributes.message: is set by",
+        ),
+        (
+            "new_relic",
+            "attributes = { siem_relay_id = \"a\" }",
+            "attributes.siem_relay_id: is",
+        ),
+        (
+            "new_relic",
+            "attributes = { a = [\"b\"] }",
+            "attributes.a: must be a string",
+        ),
+        (
+            "graylog",
+            "fields = { id = \"a\" }",
+            "fields.id: is a name that GELF reserves",
+        ),
+        (
+            "graylog",
+            "fields = { _id = \"a\" }",
+            "fields._id: is a name that GELF reserves",
+        ),
+        (
+            "graylog",
+            "fields = { _a = \"a\" }",
+            "fields._a: begins with an underscore",
+        ),
+        (
+            "graylog",
+            "level = 8",
+            "level: 8 is out of range; write a whole number from 0 to 7",
+        ),
+    ] {
+        refused(&plain(word, lines), &format!("destinations.d.{expected}"));
+    }
+    let fourteen = fifteen.replace(", l14 = \"x\"", "");
+    let (_, intake) = read(&plain("loki", &fourteen));
+    let IntakePreset::Loki(loki) = intake.preset else {
+        panic!("{:?}", intake.preset);
+    };
+    assert_eq!(loki.labels.len(), 14);
+}
+
+#[test]
+fn a_connector_has_no_tags() {
+    let lines = "input = \"connector\"\ntags = { env = \"prod\" }";
+    refused(
+        &plain("logscale", lines),
+        "destinations.d.tags: is set although input is connector",
+    );
+}
