@@ -1,9 +1,9 @@
 //! The configuration: one TOML file and the environment, checked into `Settings`.
 //!
 //! `tree` merges both and keeps every value's origin; `table` and `values` read typed keys and
-//! collect what is wrong; `sections`, `source`, `destination`, `kinds` and `splunk` say which keys
-//! there are and which rules hold between them. Nothing stops at the first mistake, and no message
-//! repeats a secret, the place of one, a URL or a line of the file.
+//! collect what is wrong; `sections`, `source`, `destination`, `kinds`, `login` and `splunk` say
+//! which keys there are and which rules hold between them. Nothing stops at the first mistake,
+//! and no message repeats a secret, the place of one, a URL or a line of the file.
 
 use std::path::Path;
 
@@ -13,6 +13,7 @@ mod destination;
 mod endpoint;
 mod intake;
 mod kinds;
+mod login;
 mod names;
 mod problems;
 mod secrets;

@@ -25,7 +25,6 @@ use tokio::sync::Notify;
 use crate::event::{Event, EventId};
 use crate::telemetry::metrics::DestinationMetrics;
 
-mod base64;
 mod compact;
 mod file;
 mod filter;

@@ -33,9 +33,19 @@ pub enum SecretPlace {
 #[derive(Clone)]
 pub struct Secret {
     place: SecretPlace,
+    form: Form,
     /// Asked before a changed value replaces the last good one.
     fits: Fits,
     cached: Arc<Mutex<Cached>>,
+}
+
+/// What a place may hold.
+#[derive(Clone, Copy)]
+enum Form {
+    /// One line.
+    Line,
+    /// Any text: a key file, a list.
+    Document,
 }
 
 /// Says why a value cannot be used, without repeating it.
@@ -71,13 +81,25 @@ pub enum SecretError {
     /// Not text, or longer than any secret.
     #[error("the secret in {0} is not UTF-8 text of at most 65536 bytes on one line")]
     NotText(SecretPlace),
+    /// The same of one that may have several lines.
+    #[error("the secret in {0} is not UTF-8 text of at most 65536 bytes")]
+    NotDocument(SecretPlace),
 }
 
 impl Secret {
-    /// Reads the secret for the first time.
+    /// Reads the secret for the first time. It is one line.
     pub fn load(place: SecretPlace) -> Result<Self, SecretError> {
+        Self::load_form(place, Form::Line)
+    }
+
+    /// The same of a secret that may have several lines, such as a key file or a list.
+    pub fn load_document(place: SecretPlace) -> Result<Self, SecretError> {
+        Self::load_form(place, Form::Document)
+    }
+
+    fn load_form(place: SecretPlace, form: Form) -> Result<Self, SecretError> {
         let modified = modified(&place);
-        let value = Arc::new(read(&place)?);
+        let value = Arc::new(read(&place, form)?);
         let cached = Cached {
             value,
             modified,
@@ -85,6 +107,7 @@ impl Secret {
         };
         Ok(Self {
             place,
+            form,
             fits: Arc::new(|_| Ok(())),
             cached: Arc::new(Mutex::new(cached)),
         })
@@ -125,7 +148,7 @@ impl Secret {
     }
 
     fn replace(&self, cached: &mut Cached, modified: Option<SystemTime>) {
-        let read = read(&self.place).map_err(|error| error.to_string());
+        let read = read(&self.place, self.form).map_err(|error| error.to_string());
         let fitting = read.and_then(|value| {
             (self.fits)(value.expose_secret())
                 .map_err(|reason| format!("{}: {reason}", self.place))?;
@@ -163,7 +186,11 @@ fn modified(place: &SecretPlace) -> Option<SystemTime> {
     }
 }
 
-fn read(place: &SecretPlace) -> Result<SecretString, SecretError> {
+fn read(place: &SecretPlace, form: Form) -> Result<SecretString, SecretError> {
+    let not_text = || match form {
+        Form::Line => SecretError::NotText(place.clone()),
+        Form::Document => SecretError::NotDocument(place.clone()),
+    };
     let text = match place {
         SecretPlace::File(path) => {
             let unreadable = |source| SecretError::Unreadable {
@@ -172,9 +199,9 @@ fn read(place: &SecretPlace) -> Result<SecretString, SecretError> {
             };
             let bytes = read_file(path).map_err(unreadable)?;
             if bytes.len() as u64 > FILE_BYTES_MAX {
-                return Err(SecretError::NotText(place.clone()));
+                return Err(not_text());
             }
-            String::from_utf8(bytes).map_err(|_| SecretError::NotText(place.clone()))?
+            String::from_utf8(bytes).map_err(|_| not_text())?
         }
         SecretPlace::Env(name) => {
             std::env::var(name).map_err(|_| SecretError::NotSet(place.clone()))?
@@ -185,8 +212,9 @@ fn read(place: &SecretPlace) -> Result<SecretString, SecretError> {
     if trimmed.is_empty() {
         return Err(SecretError::Empty(place.clone()));
     }
-    if trimmed.contains(['\n', '\r', '\0']) {
-        return Err(SecretError::NotText(place.clone()));
+    let broken_line = matches!(form, Form::Line) && trimmed.contains(['\n', '\r']);
+    if broken_line || trimmed.contains('\0') {
+        return Err(not_text());
     }
     Ok(SecretString::from(trimmed))
 }
@@ -222,6 +250,18 @@ mod tests {
         let (_directory, place) = file("correct horse battery\n");
         let secret = Secret::load(place).unwrap();
         assert_eq!(secret.value().expose_secret(), "correct horse battery");
+    }
+
+    #[test]
+    fn only_a_document_has_several_lines() {
+        let (_directory, place) = file("one\ntwo\n");
+        let refused = Secret::load(place.clone());
+        assert!(matches!(refused, Err(SecretError::NotText(_))));
+        let secret = Secret::load_document(place).unwrap();
+        assert_eq!(secret.value().expose_secret(), "one\ntwo");
+        let (_directory, place) = file("one\0two");
+        let refused = Secret::load_document(place);
+        assert!(matches!(refused, Err(SecretError::NotDocument(_))));
     }
 
     #[test]

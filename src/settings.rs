@@ -14,18 +14,20 @@ use crate::secret::Secret;
 
 mod destination;
 mod intake;
+mod login;
 #[cfg(test)]
 mod tests;
 
 pub use destination::{
     Acknowledgement, BatchLimits, ClientCertificate, Compress, Destination, Elasticsearch,
-    ElasticsearchAuth, Endpoint, EndpointTls, File, Format, Framing, HecInput, Http, HttpAuth,
-    Kind, PartialBatches, Proxy, Retry, SendingPace, SplunkHec, Start, TlsVersion,
+    Endpoint, EndpointTls, File, Format, Framing, HecInput, Http, Kind, PartialBatches, Proxy,
+    Retry, SendingPace, SplunkHec, Start, TlsVersion,
 };
 pub use intake::{
-    Datadog, Graylog, Intake, IntakeLimits, IntakePreset, Logscale, LogscaleInput, Loki, NewRelic,
-    SumoLogic,
+    Datadog, GoogleSecops, Graylog, Intake, IntakeLimits, IntakePreset, Logscale, LogscaleInput,
+    Loki, NewRelic, SecopsApi, Sentinel, SentinelColumn, SumoLogic,
 };
+pub use login::{Auth, GoogleServiceAccount, OAuth2, TokenStyle};
 
 /// The whole configuration.
 #[derive(Clone, Debug)]

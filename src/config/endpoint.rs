@@ -51,6 +51,13 @@ impl Shape {
         gzip: false,
         example: "https://soar.example.com/events",
     };
+    /// Where a login fetches its tokens.
+    const TOKENS: Self = Self {
+        base: false,
+        added: "",
+        gzip: false,
+        example: "https://login.example.com/oauth2/token",
+    };
 }
 
 /// Reads the keys of every HTTP destination. `login` says that secrets go there.
@@ -81,6 +88,25 @@ pub(super) fn endpoints(table: &Table<'_>, login: bool, shape: &Shape) -> Option
     };
     let endpoints = reached(table, login, shape, key, &urls)?;
     (!endpoints.is_empty()).then_some(endpoints)
+}
+
+/// The URL of a token endpoint, to which a secret goes: https, or plain HTTP that does not leave
+/// this machine. `proxied` says that the destination is reached by way of a proxy.
+pub(super) fn token_url(table: &Table<'_>, key: &str, proxied: bool) -> Option<String> {
+    let shape = &Shape::TOKENS;
+    let url = table.required(key, &format!("write such as \"{}\"", shape.example))?;
+    match checked(&url, shape) {
+        Err((what, remedy)) => table.problem(key, what, remedy),
+        Ok(uri) => {
+            let stays_here = !proxied && uri.host().is_some_and(is_local);
+            if uri.scheme_str() == Some("https") || stays_here {
+                return Some(url);
+            }
+            let what = "a secret would cross the network in plain HTTP";
+            table.problem(key, what, "use https");
+        }
+    }
+    None
 }
 
 /// One endpoint per URL found under `key`, alike in everything else.

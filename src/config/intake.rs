@@ -8,20 +8,23 @@ use secrecy::ExposeSecret;
 
 use crate::secret::Secret;
 use crate::settings::{
-    Datadog, Endpoint, Graylog, HttpAuth, Intake, IntakePreset, Logscale, LogscaleInput, Loki,
+    Auth, Datadog, Endpoint, Graylog, Intake, IntakePreset, Logscale, LogscaleInput, Loki,
     NewRelic, SumoLogic,
 };
 
 use super::endpoint::{Shape, endpoint, reached};
-use super::kinds::http_auth;
+use super::login;
 use super::secrets::{self, Rule};
 use super::table::Table;
 
+mod cloud;
 mod names;
 
 /// The kinds, before their keys are read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Word {
+    Sentinel,
+    GoogleSecops,
     Datadog,
     SumoLogic,
     Logscale,
@@ -33,7 +36,9 @@ pub(super) enum Word {
 }
 
 /// And how they are written.
-pub(super) const WORDS: [(&str, Word); 8] = [
+pub(super) const WORDS: [(&str, Word); 10] = [
+    ("sentinel", Word::Sentinel),
+    ("google_secops", Word::GoogleSecops),
     ("datadog", Word::Datadog),
     ("sumo_logic", Word::SumoLogic),
     ("logscale", Word::Logscale),
@@ -65,6 +70,8 @@ const LEVEL: usize = 6;
 /// Reads one preset; none if it cannot be built, which is then reported.
 pub(super) fn intake(table: &Table<'_>, word: Word) -> Option<Intake> {
     match word {
+        Word::Sentinel => cloud::sentinel(table),
+        Word::GoogleSecops => cloud::google_secops(table),
         Word::Datadog => datadog(table),
         Word::SumoLogic => sumo_logic(table),
         Word::Logscale => logscale(table),
@@ -134,7 +141,7 @@ fn sumo_logic(table: &Table<'_>) -> Option<Intake> {
     let endpoint = endpoints?.into_iter().next()?;
     Some(Intake {
         secret_url: Some(secret),
-        ..preset(endpoint, HttpAuth::None, IntakePreset::SumoLogic(settings))
+        ..preset(endpoint, Auth::None, IntakePreset::SumoLogic(settings))
     })
 }
 
@@ -169,7 +176,7 @@ fn logscale(table: &Table<'_>) -> Option<Intake> {
         );
     }
     let settings = IntakePreset::Logscale(Logscale { input, tags });
-    Some(preset(endpoint?, HttpAuth::Bearer(token?), settings))
+    Some(preset(endpoint?, Auth::Bearer(token?), settings))
 }
 
 fn loki(table: &Table<'_>) -> Option<Intake> {
@@ -213,9 +220,9 @@ fn graylog(table: &Table<'_>) -> Option<Intake> {
 }
 
 /// A URL and one of the logins of any HTTP endpoint, or none.
-fn any_login(table: &Table<'_>, shape: &Shape) -> Option<(Endpoint, HttpAuth)> {
-    let auth = http_auth(table);
-    let login = !matches!(auth, Some(HttpAuth::None));
+fn any_login(table: &Table<'_>, shape: &Shape) -> Option<(Endpoint, Auth)> {
+    let auth = login::http(table);
+    let login = !matches!(auth, Some(Auth::None));
     let endpoint = endpoint(table, login, shape);
     Some((endpoint?, auth?))
 }
@@ -247,14 +254,14 @@ fn key(table: &Table<'_>, name: &str, what: &str) -> Option<Secret> {
     secret
 }
 
-fn header(name: &str, value: Secret) -> HttpAuth {
-    HttpAuth::Header {
+fn header(name: &str, value: Secret) -> Auth {
+    Auth::Header {
         name: name.to_owned(),
         value,
     }
 }
 
-fn preset(endpoint: Endpoint, auth: HttpAuth, preset: IntakePreset) -> Intake {
+fn preset(endpoint: Endpoint, auth: Auth, preset: IntakePreset) -> Intake {
     Intake {
         endpoint,
         secret_url: None,

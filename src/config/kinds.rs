@@ -1,5 +1,5 @@
-//! What each kind of destination needs: its address, its login, its own keys. Splunk's are in
-//! `splunk`.
+//! What each kind of destination needs: its address and its own keys. Logins are in `login`,
+//! Splunk's keys in `splunk`.
 //!
 //! Reads every key before it gives up, so that one mistake does not make others look unknown.
 
@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use http::HeaderValue;
 
-use crate::settings::{Compress, Elasticsearch, ElasticsearchAuth, File, Framing, Http, HttpAuth};
+use crate::settings::{Auth, Compress, Elasticsearch, File, Framing, Http};
 
 use super::endpoint::{Shape, endpoint};
+use super::login;
 use super::names::{header_name, is_framing, secret_like};
 use super::problems::shown;
-use super::secrets::{self, Rule};
-use super::source::{header, pair};
 use super::table::Table;
 
 /// Constant fields or headers of a destination.
@@ -28,8 +27,8 @@ const TIB: u64 = 1 << 40;
 
 /// `kind = "elasticsearch"`.
 pub(super) fn elasticsearch(table: &Table<'_>) -> Option<Elasticsearch> {
-    let auth = elasticsearch_auth(table);
-    let login = !matches!(auth, Some(ElasticsearchAuth::None));
+    let auth = login::elasticsearch(table);
+    let login = !matches!(auth, Some(Auth::None));
     let endpoint = endpoint(table, login, &Shape::ELASTICSEARCH);
     let target = target(table);
     let pipeline = table.string("pipeline", None);
@@ -43,8 +42,8 @@ pub(super) fn elasticsearch(table: &Table<'_>) -> Option<Elasticsearch> {
 
 /// `kind = "http"`.
 pub(super) fn http(table: &Table<'_>) -> Option<Http> {
-    let auth = http_auth(table);
-    let login = !matches!(auth, Some(HttpAuth::None));
+    let auth = login::http(table);
+    let login = !matches!(auth, Some(Auth::None));
     let endpoint = endpoint(table, login, &Shape::HTTP);
     let framings = [
         ("array", Framing::Array),
@@ -139,80 +138,6 @@ fn is_index(name: &str) -> bool {
         && !name.contains(refused)
         && name != "."
         && name != ".."
-}
-
-fn elasticsearch_auth(table: &Table<'_>) -> Option<ElasticsearchAuth> {
-    let api_key = secrets::one(table, "api_key", Rule::API_KEY);
-    let bearer = secrets::one(table, "bearer_token", Rule::BEARER_OUT);
-    let basic = basic(table);
-    let by = [
-        secrets::named(table, "api_key"),
-        secrets::named(table, "bearer_token"),
-        table.has("user") || secrets::named(table, "password"),
-    ];
-    match by {
-        [false, false, false] => Some(ElasticsearchAuth::None),
-        [true, false, false] => api_key.map(ElasticsearchAuth::ApiKey),
-        [false, true, false] => bearer.map(ElasticsearchAuth::Bearer),
-        [false, false, true] => {
-            basic.map(|(user, password)| ElasticsearchAuth::Basic { user, password })
-        }
-        _ => {
-            let remedy = "keep one of api_key_*, bearer_token_*, or user with password_*";
-            table.problem("", "names more than one login", remedy);
-            None
-        }
-    }
-}
-
-pub(super) fn http_auth(table: &Table<'_>) -> Option<HttpAuth> {
-    let bearer = secrets::one(table, "bearer_token", Rule::BEARER_OUT);
-    let basic = basic(table);
-    let name = header(table, "header");
-    let value = secrets::one(table, "value", Rule::HEADER_OUT);
-    let by = [
-        secrets::named(table, "bearer_token"),
-        table.has("user") || secrets::named(table, "password"),
-        table.has("header") || secrets::named(table, "value"),
-    ];
-    match by {
-        [false, false, false] => Some(HttpAuth::None),
-        [true, false, false] => bearer.map(HttpAuth::Bearer),
-        [false, true, false] => basic.map(|(user, password)| HttpAuth::Basic { user, password }),
-        [false, false, true] => {
-            pair(table);
-            Some(HttpAuth::Header {
-                name: name?,
-                value: value?,
-            })
-        }
-        _ => {
-            let remedy = "keep one of bearer_token_*, user with password_*, or header with value_*";
-            table.problem("", "names more than one login", remedy);
-            None
-        }
-    }
-}
-
-fn basic(table: &Table<'_>) -> Option<(String, crate::secret::Secret)> {
-    let user = table.string("user", None);
-    let password = secrets::one(table, "password", Rule::PASSWORD);
-    match (table.has("user"), secrets::named(table, "password")) {
-        (true, false) => {
-            let remedy = "set it to a file with the password, or set password_env";
-            table.problem("password_file", "missing beside user", remedy);
-        }
-        (false, true) => {
-            let what = "missing beside the password";
-            table.problem("user", what, "name the user");
-        }
-        _ => {}
-    }
-    if user.as_deref().is_some_and(|user| user.contains(':')) {
-        let what = "has a colon, which ends the name in basic authentication";
-        table.problem("user", what, "use a user without one");
-    }
-    Some((user?, password?))
 }
 
 /// The texts of a table of constants, within their number.

@@ -172,7 +172,7 @@ fn load(
 }
 
 /// The error without its place.
-fn unloaded(error: &SecretError) -> (String, &'static str) {
+pub(super) fn unloaded(error: &SecretError) -> (String, &'static str) {
     match error {
         SecretError::Unreadable { source, .. } => (
             format!("the file that it names cannot be read: {source}"),
@@ -186,6 +186,10 @@ fn unloaded(error: &SecretError) -> (String, &'static str) {
         SecretError::Empty(_) => (
             "the secret is empty".to_owned(),
             "put the secret into the place that the key names",
+        ),
+        SecretError::NotDocument(_) => (
+            "the secret is not UTF-8 text of at most 65536 bytes".to_owned(),
+            "put nothing but the secret into the place that the key names",
         ),
         SecretError::NotText(_) => (
             "the secret is not one line of UTF-8 text of at most 65536 bytes".to_owned(),

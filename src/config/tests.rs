@@ -9,6 +9,7 @@ mod documentation;
 mod environment;
 mod http_destinations;
 mod intakes;
+mod logins;
 mod messages;
 mod sections;
 mod sources;
@@ -19,7 +20,7 @@ mod transport;
 const SOURCE: &str = "[sources.a]\nauth = { bearer_token_file = \"token\" }\n";
 const DESTINATION: &str = "[destinations.d]\nkind = \"file\"\npath = \"out/events.jsonl\"\n";
 /// What stands in each file of the fixture: secrets, and files that are only opened.
-const FILES: [(&str, &str); 17] = [
+const FILES: [(&str, &str); 18] = [
     ("token", "correct-horse-battery-staple"),
     ("token2", "another-horse-battery-staple"),
     ("same", "correct-horse-battery-staple"),
@@ -35,6 +36,7 @@ const FILES: [(&str, &str); 17] = [
     ("c.pem", ""),
     ("k.pem", ""),
     ("ca.pem", ""),
+    ("google", "{\n}\n"),
     (
         "sumo",
         "https://collectors.sumologic.com/receiver/v1/http/ZaVnC4dhaV3-Zbn8Kq",

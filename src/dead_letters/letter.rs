@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::base64;
 use super::line::{VERSION, died_ms};
 use crate::event::{AuthMethod, Event, EventId, Provenance};
 
@@ -125,7 +126,7 @@ impl Letter {
             (!text.is_empty()).then_some(text)
         };
         let payload = match self.fields.get("original_base64") {
-            Some(text) => base64::decode(text.as_str()?)?,
+            Some(text) => BASE64.decode(text.as_str()?).ok()?,
             None => self.fields.get("original")?.as_str()?.as_bytes().to_vec(),
         };
         let headers = self.fields.get("headers").cloned().unwrap_or_default();

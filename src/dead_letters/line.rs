@@ -5,11 +5,12 @@
 
 use std::borrow::Cow;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::base64;
 use super::{DeadLetter, ReplayOutcome};
 use crate::event::EventId;
 
@@ -204,7 +205,7 @@ fn put_bytes(line: &mut Value, name: &str, bytes: &[u8]) {
     };
     match std::str::from_utf8(bytes) {
         Ok(text) => fields.insert(name.to_owned(), text.into()),
-        Err(_) => fields.insert(format!("{name}_base64"), base64::encode(bytes).into()),
+        Err(_) => fields.insert(format!("{name}_base64"), BASE64.encode(bytes).into()),
     };
 }
 

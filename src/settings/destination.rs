@@ -9,6 +9,7 @@ use http::Uri;
 use crate::secret::Secret;
 
 use super::intake::Intake;
+use super::login::Auth;
 
 /// One destination.
 #[derive(Clone, Debug)]
@@ -223,27 +224,9 @@ pub struct Elasticsearch {
     /// Index or data stream.
     pub target: String,
     /// How to log in.
-    pub auth: ElasticsearchAuth,
+    pub auth: Auth,
     /// An ingest pipeline.
     pub pipeline: Option<String>,
-}
-
-/// Login at Elasticsearch or OpenSearch.
-#[derive(Clone, Debug)]
-pub enum ElasticsearchAuth {
-    /// None.
-    None,
-    /// `ApiKey <encoded>`.
-    ApiKey(Secret),
-    /// Basic.
-    Basic {
-        /// User name.
-        user: String,
-        /// Password.
-        password: Secret,
-    },
-    /// Bearer.
-    Bearer(Secret),
 }
 
 /// Any HTTP endpoint.
@@ -254,7 +237,7 @@ pub struct Http {
     /// How events are put into bodies.
     pub framing: Framing,
     /// How to log in.
-    pub auth: HttpAuth,
+    pub auth: Auth,
     /// Whether each event is wrapped as `{"id", "received", "source", "event"}`.
     pub envelope: bool,
     /// Constant headers, without credentials.
@@ -270,29 +253,6 @@ pub enum Framing {
     Ndjson,
     /// One event a request.
     Single,
-}
-
-/// Login at an HTTP endpoint.
-#[derive(Clone, Debug)]
-pub enum HttpAuth {
-    /// None.
-    None,
-    /// Bearer.
-    Bearer(Secret),
-    /// Basic.
-    Basic {
-        /// User name.
-        user: String,
-        /// Password.
-        password: Secret,
-    },
-    /// A header of any name.
-    Header {
-        /// Header name, lower case.
-        name: String,
-        /// Its value.
-        value: Secret,
-    },
 }
 
 /// A local JSON-lines file.
@@ -355,13 +315,8 @@ impl Kind {
 /// Without the path and query of the URL, which may be a capability.
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let uri: Option<Uri> = self.url.parse().ok();
-        let origin = uri.as_ref().and_then(|uri| {
-            let host = uri.authority()?.as_str().rsplit('@').next()?;
-            Some(format!("{}://{host}", uri.scheme_str()?))
-        });
         f.debug_struct("Endpoint")
-            .field("url", &origin.as_deref().unwrap_or("***"))
+            .field("url", &origin(&self.url))
             .field("connect_timeout", &self.connect_timeout)
             .field("request_timeout", &self.request_timeout)
             .field("ca_file", &self.ca_file)
@@ -370,4 +325,14 @@ impl fmt::Debug for Endpoint {
             .field("gzip", &self.gzip)
             .finish()
     }
+}
+
+/// Scheme, host and port of a URL; `***` of what is none.
+pub(super) fn origin(url: &str) -> String {
+    let uri: Option<Uri> = url.parse().ok();
+    let origin = uri.as_ref().and_then(|uri| {
+        let host = uri.authority()?.as_str().rsplit('@').next()?;
+        Some(format!("{}://{host}", uri.scheme_str()?))
+    });
+    origin.unwrap_or_else(|| "***".to_owned())
 }

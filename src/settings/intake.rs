@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::secret::Secret;
 
-use super::{Endpoint, HttpAuth};
+use super::{Auth, Endpoint};
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// Events and bytes of one request where the vendor states no limit, as for any HTTP endpoint.
@@ -25,7 +25,7 @@ pub struct Intake {
     /// Where the URL comes from, if it is the credential.
     pub secret_url: Option<Secret>,
     /// How to log in.
-    pub auth: HttpAuth,
+    pub auth: Auth,
     /// Which intake it is, and what only that one needs.
     pub preset: IntakePreset,
 }
@@ -33,6 +33,10 @@ pub struct Intake {
 /// The intakes.
 #[derive(Clone, Debug)]
 pub enum IntakePreset {
+    /// Microsoft Sentinel, by the Logs Ingestion API.
+    Sentinel(Sentinel),
+    /// Google SecOps.
+    GoogleSecops(GoogleSecops),
     /// Datadog logs, version 2.
     Datadog(Datadog),
     /// An HTTP Logs and Metrics source of Sumo Logic.
@@ -65,6 +69,55 @@ pub struct IntakeLimits {
     /// How far in the past the intake takes events, where it says so: the default of
     /// `max_event_age`.
     pub age_max: Option<Duration>,
+}
+
+/// Microsoft Sentinel.
+#[derive(Clone, Debug)]
+pub struct Sentinel {
+    /// The data collection rule's immutable id, `dcr-...`.
+    pub rule_id: String,
+    /// The stream that the rule declares, `Custom-...`.
+    pub stream: String,
+    /// Which column has the event.
+    pub column: SentinelColumn,
+}
+
+/// The column that the event goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SentinelColumn {
+    /// `RawData`, a string.
+    RawData,
+    /// `Event`, dynamic.
+    Event,
+}
+
+/// Google SecOps.
+#[derive(Clone, Debug)]
+pub struct GoogleSecops {
+    /// The log type, which names the parser.
+    pub log_type: String,
+    /// The instance, which is the customer id.
+    pub instance: String,
+    /// Which of the two intakes takes events.
+    pub api: SecopsApi,
+}
+
+/// The intakes of Google SecOps.
+#[derive(Clone, Debug)]
+pub enum SecopsApi {
+    /// `logs:import` of the Chronicle API.
+    Import {
+        /// `v1alpha`, `v1beta` or `v1`.
+        version: String,
+        /// The Google Cloud project.
+        project: String,
+        /// Such as `us` or `europe-west3`.
+        region: String,
+        /// A forwarder's id, to which the events are credited.
+        forwarder: Option<String>,
+    },
+    /// `unstructuredlogentries:batchCreate` of the ingestion API that it replaces.
+    Legacy,
 }
 
 /// Datadog logs.
@@ -144,6 +197,8 @@ impl IntakePreset {
     /// The word in the configuration.
     pub fn as_str(&self) -> &'static str {
         match self {
+            Self::Sentinel(_) => "sentinel",
+            Self::GoogleSecops(_) => "google_secops",
             Self::Datadog(_) => "datadog",
             Self::SumoLogic(_) => "sumo_logic",
             Self::Logscale(_) => "logscale",
@@ -169,6 +224,12 @@ impl IntakePreset {
             ..limits
         };
         match self {
+            Self::Sentinel(_) => within(48, limits(EVENTS, EVENTS_MAX, MB, MB)),
+            Self::GoogleSecops(GoogleSecops {
+                api: SecopsApi::Legacy,
+                ..
+            }) => limits(EVENTS, EVENTS_MAX, MB, MB),
+            Self::GoogleSecops(_) => limits(EVENTS, EVENTS_MAX, 2 * MB, 4 * MB),
             Self::Datadog(_) => within(18, limits(1000, 1000, 5 * MB, 5 * MB)),
             Self::SumoLogic(_) => limits(EVENTS, EVENTS_MAX, MB, MB),
             Self::Logscale(_) => limits(EVENTS, EVENTS_MAX, 1 << 20, 33_554_432),

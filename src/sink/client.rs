@@ -5,7 +5,7 @@
 //! environment. It knows connections and bytes; what a status means is the sinks' business.
 //! No text that leaves this module holds a URL or a credential: a URL can be one.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,14 +18,16 @@ use reqwest::Url;
 use crate::settings::{Endpoint, EndpointTls};
 
 mod answer;
+mod error;
 mod fault;
 mod gzip;
 mod login;
 mod transport;
 
 pub use answer::Answer;
+pub use error::ClientError;
 pub use fault::{Fault, FaultKind};
-pub use login::{Login, LoginError};
+pub use login::{Login, LoginError, Tokens};
 
 use transport::{Material, Transport};
 
@@ -63,7 +65,8 @@ pub struct Target(Url);
 pub struct Request<'a> {
     /// Where to.
     pub target: &'a Target,
-    /// Whose credentials; read now, so that a rotated secret is used.
+    /// Whose credentials; read now, so that a rotated secret is used, and fetched first where they
+    /// are a token. It signs the bytes that go out, each time they do.
     pub login: &'a Login,
     /// All other headers.
     pub headers: HeaderMap,
@@ -73,6 +76,16 @@ pub struct Request<'a> {
     pub answer_bytes_max: usize,
 }
 
+/// A request as it goes out, but for its login.
+struct Outgoing<'a> {
+    method: Method,
+    url: &'a Url,
+    headers: HeaderMap,
+    /// The bytes on the wire.
+    body: Bytes,
+    answer_bytes_max: usize,
+}
+
 /// What became of one request.
 #[derive(Debug)]
 pub struct Exchange {
@@ -80,77 +93,6 @@ pub struct Exchange {
     pub wire_bytes: usize,
     /// The answer, or why there is none.
     pub result: Result<Answer, Fault>,
-}
-
-/// Why a client cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// Not an absolute URL with a host. The URL itself is not shown: it may be a credential.
-    #[error("url is not a full http or https URL; write it as https://host:port/path")]
-    Url,
-    /// A file with certificates or a key cannot be read.
-    #[error("cannot read {key} {path}: {source}; create it and let the relay's user read it")]
-    Unreadable {
-        /// The configuration's key that names it.
-        key: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The CA bundle holds no certificate.
-    #[error("ca_file {path} holds no usable PEM certificate or is over 4 MiB; put the CA there")]
-    CaUnusable {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The client certificate's file holds none.
-    #[error(
-        "client_cert_file {path} holds no usable PEM certificate or is over 4 MiB; put the \
-         certificate there, the relay's own first"
-    )]
-    NoCertificate {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The client certificate's key file holds none.
-    #[error(
-        "client_key_file {path} holds no usable PEM private key; put the key there, not encrypted"
-    )]
-    NoKey {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The client certificate and its key do not belong together.
-    #[error(
-        "client_cert_file {certificate} and client_key_file {key} cannot be used together: \
-         {why}; put a certificate and its own key there"
-    )]
-    Unfit {
-        /// The certificate's file.
-        certificate: PathBuf,
-        /// The key's file.
-        key: PathBuf,
-        /// What the TLS library said.
-        why: String,
-    },
-    /// Not the URL of a proxy. It is not shown: it may have credentials.
-    #[error("proxy_url is not the URL of an HTTP proxy; write it as http://host:port")]
-    Proxy,
-    /// A configured header cannot be sent.
-    #[error("header {name} cannot be sent: {why}; remove or correct it")]
-    Header {
-        /// Its name.
-        name: String,
-        /// What is wrong with it.
-        why: &'static str,
-    },
-    /// The credential cannot be sent.
-    #[error(transparent)]
-    Login(#[from] LoginError),
-    /// TLS cannot be set up.
-    #[error("cannot set up TLS: {0}; install the system's CA certificates or set ca_file")]
-    Tls(String),
 }
 
 /// Why [`post_once`] has no answer.
@@ -188,6 +130,15 @@ impl Client {
         })
     }
 
+    /// The endpoint's host, with its port where the URL has one: for people.
+    fn host(&self) -> String {
+        let host = self.base.host_str().unwrap_or_default();
+        match self.base.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        }
+    }
+
     /// The endpoint's URL as it is.
     pub fn base(&self) -> Target {
         Target(self.base.clone())
@@ -216,18 +167,16 @@ impl Client {
         self.exchange(Method::GET, request).await
     }
 
+    /// A token that the destination refuses may have ended early or been taken back: the request
+    /// goes once more, with a new one.
     async fn exchange(&self, method: Method, request: Request<'_>) -> Exchange {
-        let credential = match request.login.credential() {
-            Ok(credential) => credential,
-            Err(error) => {
-                return Exchange {
-                    wire_bytes: 0,
-                    result: Err(Fault::credential(&error)),
-                };
-            }
-        };
-        let mut headers = request.headers;
-        let mut body = request.body;
+        let Request {
+            target,
+            login,
+            mut headers,
+            mut body,
+            answer_bytes_max,
+        } = request;
         if self.endpoint.gzip
             && !body.is_empty()
             && let Some(compressed) = gzip::compress(&body).await
@@ -235,26 +184,57 @@ impl Client {
             body = compressed;
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        let mut secrets = self.url_secrets.clone();
-        secrets.extend(answer::cookie_secrets(&headers));
-        if let Some(credential) = credential {
-            headers.insert(credential.name, credential.value);
-            secrets.extend(credential.secrets);
+        let outgoing = |headers| Outgoing {
+            method: method.clone(),
+            url: &target.0,
+            headers,
+            body: body.clone(),
+            answer_bytes_max,
+        };
+        let again = login.has_token().then(|| headers.clone());
+        let (mut exchange, shown) = self.attempt(login, outgoing(headers)).await;
+        let refused = matches!(&exchange.result, Ok(answer) if answer.status == 401);
+        if let (true, Some(shown), Some(headers)) = (refused, shown, again) {
+            login.forget(shown);
+            let before = exchange.wire_bytes;
+            exchange = self.attempt(login, outgoing(headers)).await.0;
+            exchange.wire_bytes += before;
         }
+        exchange
+    }
+
+    /// One attempt, and the number of the token that it showed.
+    async fn attempt(&self, login: &Login, mut outgoing: Outgoing<'_>) -> (Exchange, Option<u64>) {
+        let mut secrets = self.url_secrets.clone();
+        secrets.extend(answer::cookie_secrets(&outgoing.headers));
+        match login.prove(&mut outgoing, &mut secrets).await {
+            Ok(shown) => (self.send(outgoing, secrets).await, shown),
+            Err(fault) => {
+                let exchange = Exchange {
+                    wire_bytes: 0,
+                    result: Err(fault),
+                };
+                (exchange, None)
+            }
+        }
+    }
+
+    /// Sends a request as it is; `secrets` are blanked where the answer repeats them.
+    async fn send(&self, outgoing: Outgoing<'_>, mut secrets: Vec<login::Hidden>) -> Exchange {
         self.log_in_at_proxy(&mut secrets);
-        let wire_bytes = body.len();
+        let wire_bytes = outgoing.body.len();
         let http = self.transport.load().http.clone();
         let sent = http
-            .request(method, request.target.0.clone())
-            .headers(headers)
-            .body(body)
+            .request(outgoing.method, outgoing.url.clone())
+            .headers(outgoing.headers)
+            .body(outgoing.body)
             .send()
             .await;
         let result = match sent {
             Ok(response) => {
                 // Only a proxy that reads plain HTTP can answer in the destination's place.
                 let via = self.proxy.clone().filter(|_| self.base.scheme() == "http");
-                Answer::read(response, request.answer_bytes_max, secrets, via).await
+                Answer::read(response, outgoing.answer_bytes_max, secrets, via).await
             }
             Err(error) => Err(Fault::from_reqwest(
                 error,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::client::{self, Client, ClientError, Login, Request, Target};
 use super::{Outcome, Rendered, Shape, Sink};
-use crate::settings::{Elasticsearch, ElasticsearchAuth};
+use crate::settings::Elasticsearch;
 
 mod encode;
 mod judge;
@@ -33,16 +33,7 @@ impl Elastic {
     /// Makes the sink; opens no connection.
     pub fn new(settings: &Elasticsearch) -> Result<Self, ClientError> {
         let client = Client::new(&settings.endpoint)?;
-        let login = match &settings.auth {
-            ElasticsearchAuth::None => Login::None,
-            ElasticsearchAuth::ApiKey(key) => Login::Scheme("ApiKey", key.clone()),
-            ElasticsearchAuth::Bearer(token) => Login::Scheme("Bearer", token.clone()),
-            ElasticsearchAuth::Basic { user, password } => Login::Basic {
-                user: user.clone(),
-                password: password.clone(),
-            },
-        };
-        login.check()?;
+        let login = Login::new(&settings.auth, &settings.endpoint)?;
         let mut query = vec![("filter_path", FILTER_PATH)];
         if let Some(pipeline) = &settings.pipeline {
             query.push(("pipeline", pipeline));

@@ -12,7 +12,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use super::client::{self, ANSWER_BYTES, Client, ClientError, Exchange, Login, Request, Target};
 use super::status;
 use super::{Outcome, Pace, RejectCause, Rendered, Shape, Sink, Verdict};
-use crate::settings::{self, Framing, HttpAuth};
+use crate::settings::{self, Framing};
 
 mod encode;
 mod judge;
@@ -41,8 +41,7 @@ impl Http {
     /// Makes the sink; opens no connection.
     pub fn new(settings: &settings::Http) -> Result<Self, ClientError> {
         let client = Client::new(&settings.endpoint)?;
-        let login = login(&settings.auth)?;
-        login.check()?;
+        let login = Login::new(&settings.auth, &settings.endpoint)?;
         let mut headers = client::content_type(match settings.framing {
             Framing::Ndjson => "application/x-ndjson",
             Framing::Array | Framing::Single => "application/json",
@@ -160,21 +159,6 @@ fn refuse_too_large(verdict: &mut Verdict) {
             detail: Arc::clone(detail),
         };
     }
-}
-
-fn login(auth: &HttpAuth) -> Result<Login, ClientError> {
-    Ok(match auth {
-        HttpAuth::None => Login::None,
-        HttpAuth::Bearer(token) => Login::Scheme("Bearer", token.clone()),
-        HttpAuth::Basic { user, password } => Login::Basic {
-            user: user.clone(),
-            password: password.clone(),
-        },
-        HttpAuth::Header { name, value } => Login::Header {
-            name: header_name(name)?,
-            value: value.clone(),
-        },
-    })
 }
 
 fn header_name(name: &str) -> Result<HeaderName, ClientError> {

@@ -18,16 +18,18 @@ use super::client::{self, ANSWER_BYTES, Answer, Client, ClientError, Login, Requ
 use super::status;
 use super::{Outcome, Pace, RejectCause, Rendered, Shape, Sink, Verdict};
 use crate::secret::Secret;
-use crate::settings::{self, Endpoint, HttpAuth, IntakePreset};
+use crate::settings::{self, Endpoint, IntakePreset};
 
 mod datadog;
 mod envelopes;
+mod google_secops;
 mod graylog;
 mod json;
 mod judge;
 mod logscale;
 mod loki;
 mod new_relic;
+mod sentinel;
 mod stamp;
 mod sumo_logic;
 
@@ -93,8 +95,7 @@ impl Intake {
     /// Makes the sink; opens no connection.
     pub fn new(settings: &settings::Intake) -> Result<Self, ClientError> {
         let setup = setup(settings);
-        let login = login(&settings.auth)?;
-        login.check()?;
+        let login = Login::new(&settings.auth, &settings.endpoint)?;
         let mut headers = client::content_type(setup.media_type);
         for (name, value) in setup.headers {
             let value = HeaderValue::from_str(&value).map_err(|_| ClientError::Header {
@@ -315,27 +316,19 @@ fn setup(settings: &settings::Intake) -> Setup {
             let preset = new_relic::Logs::new(new_relic, window);
             json(Box::new(preset), path("log/v1"))
         }
+        IntakePreset::Sentinel(sentinel) => Setup {
+            query: vec![("api-version", sentinel::API_VERSION.to_owned())],
+            ..json(
+                Box::new(sentinel::Stream::new(sentinel, window)),
+                sentinel::path(sentinel),
+            )
+        },
+        IntakePreset::GoogleSecops(google) => {
+            json(google_secops::preset(google), google_secops::path(google))
+        }
         IntakePreset::Graylog(graylog) => json(Box::new(graylog::Gelf::new(graylog)), path("gelf")),
         IntakePreset::ElasticAgent => json(Box::new(envelopes::Array), Vec::new()),
     }
-}
-
-fn login(auth: &HttpAuth) -> Result<Login, ClientError> {
-    Ok(match auth {
-        HttpAuth::None => Login::None,
-        HttpAuth::Bearer(token) => Login::Scheme("Bearer", token.clone()),
-        HttpAuth::Basic { user, password } => Login::Basic {
-            user: user.clone(),
-            password: password.clone(),
-        },
-        HttpAuth::Header { name, value } => Login::Header {
-            name: HeaderName::from_bytes(name.as_bytes()).map_err(|_| ClientError::Header {
-                name: name.clone(),
-                why: "this is no header name",
-            })?,
-            value: value.clone(),
-        },
-    })
 }
 
 fn too_large_for_ever(detail: Arc<str>) -> Verdict {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use siem_relay::settings::ElasticsearchAuth;
+use siem_relay::settings::Auth;
 use siem_relay::sink::{HoldCause, Outcome, RetryCause, Sent, Sink, Verdict};
 
 use crate::fake_http::{FakeHttp, Reply};
@@ -108,7 +108,7 @@ async fn a_200_that_is_not_the_protocols_answer_is_no_delivery() {
         assert_eq!(retry(&outcome.verdicts[0]), expected);
     }
     let server = FakeHttp::start(|_| Reply::status(200, "<html>")).await;
-    let sink = elastic(endpoint(&server.url()), ElasticsearchAuth::None, None);
+    let sink = elastic(endpoint(&server.url()), Auth::None, None);
     let outcome = sink.send(&batch()).await;
     assert_eq!(
         retry(&outcome.verdicts[1]),

@@ -3,7 +3,7 @@
 
 use std::sync::Mutex;
 
-use siem_relay::settings::{HttpAuth, IntakePreset};
+use siem_relay::settings::{Auth, IntakePreset};
 use siem_relay::sink::{Outcome, Pace, Rendered, Sent, Sink, Verdict};
 
 use crate::fake_http::{FakeHttp, Reply};
@@ -36,7 +36,7 @@ async fn verdicts(preset: &IntakePreset, statuses: &[u16], events: u8) -> Vec<St
         Reply::status(status, "why")
     })
     .await;
-    let sink = intake(&server.url(), HttpAuth::None, preset.clone());
+    let sink = intake(&server.url(), Auth::None, preset.clone());
     let batch: Vec<Rendered> = (1..=events).map(|n| fresh(n, "{}", now_ms())).collect();
     let mut found = Vec::new();
     for status in statuses {
@@ -94,7 +94,9 @@ async fn statuses_that_mean_the_same_everywhere() {
 #[tokio::test]
 async fn each_intake_takes_events_with_its_own_2xx_only() {
     for (kind, taken, other) in [
-        ("datadog", &[202][..], &[200, 204][..]),
+        ("sentinel", &[204][..], &[200, 202][..]),
+        ("google_secops", &[200], &[]),
+        ("datadog", &[202], &[200, 204]),
         ("sumo_logic", &[200], &[202, 204]),
         ("logscale", &[200, 201, 204], &[]),
         ("panther", &[200, 201, 202, 204], &[]),
@@ -140,7 +142,7 @@ async fn bad_content_and_too_much_of_it_are_halved() {
 async fn a_429_says_for_how_long() {
     for preset in presets() {
         let server = FakeHttp::start(|_| Reply::status(429, "").header("retry-after", "7")).await;
-        let sink = intake(&server.url(), HttpAuth::None, preset);
+        let sink = intake(&server.url(), Auth::None, preset);
         let outcome = sink.send(&[fresh(1, "{}", now_ms())]).await;
         let after = Some(std::time::Duration::from_secs(7));
         assert_eq!(outcome.pace, Pace::Slower { after });
@@ -160,7 +162,7 @@ async fn one_event_a_request_goes_on_behind_a_refused_one_and_stops_at_a_busy_in
         Reply::status(status, "")
     })
     .await;
-    let sink = intake(&server.url(), HttpAuth::None, graylog);
+    let sink = intake(&server.url(), Auth::None, graylog);
     let batch: Vec<Rendered> = (1..=5).map(|n| fresh(n, "{}", now_ms())).collect();
     let outcome = sink.send(&batch).await;
     let expected = [

@@ -1,7 +1,7 @@
 //! Proves that no request is larger than its intake takes, whatever the batch, and that an event
 //! which an intake would cut short under 2xx is refused before it is sent.
 
-use siem_relay::settings::{HttpAuth, IntakePreset};
+use siem_relay::settings::{Auth, IntakePreset};
 use siem_relay::sink::{RejectCause, Rendered, Sink, Verdict};
 
 use crate::fake_http::{FakeHttp, Reply};
@@ -11,7 +11,7 @@ use crate::setup::*;
 fn taken(preset: &IntakePreset) -> u16 {
     match preset.as_str() {
         "datadog" | "new_relic" | "graylog" => 202,
-        "loki" => 204,
+        "loki" | "sentinel" => 204,
         _ => 200,
     }
 }
@@ -32,10 +32,10 @@ async fn a_request_is_never_over_the_limits_whatever_the_batch() {
         let status = taken(&preset);
         let limits = preset.limits();
         let server = FakeHttp::start(move |_| Reply::status(status, "")).await;
-        let sink = intake(&server.url(), HttpAuth::None, preset.clone());
+        let sink = intake(&server.url(), Auth::None, preset.clone());
         // More than fits by size, then more than fits by number.
-        let large: Vec<Rendered> = (1..=60)
-            .map(|n| fresh(n, &text(120_000), now_ms()))
+        let large: Vec<Rendered> = (1..=120)
+            .map(|n| fresh(n, &text(60_000), now_ms()))
             .collect();
         let small: Vec<Rendered> = (0..2500)
             .map(|n| fresh((n % 250) as u8, "1", now_ms()))
@@ -61,7 +61,7 @@ async fn an_event_alone_is_counted_to_the_byte() {
     for preset in presets() {
         let status = taken(&preset);
         let server = FakeHttp::start(move |_| Reply::status(status, "")).await;
-        let sink = intake(&server.url(), HttpAuth::None, preset.clone());
+        let sink = intake(&server.url(), Auth::None, preset.clone());
         let event = fresh(1, "{\"a\":\"\\\"\u{e9}\"}", now_ms());
         assert!(is_delivered(&sink.send(std::slice::from_ref(&event)).await));
         let sent = server.received()[0].body.len();
@@ -73,6 +73,7 @@ async fn an_event_alone_is_counted_to_the_byte() {
 async fn what_an_intake_would_cut_short_is_never_sent_and_stands_in_nobodys_way() {
     for (kind, kept) in [
         ("loki", 256 * 1024),
+        ("sentinel", 64_000),
         // Its own bytes around the event are told apart below.
         ("datadog", 1_000_000 - 400),
         ("sumo_logic", 1_000_000 - 400),
@@ -83,10 +84,11 @@ async fn what_an_intake_would_cut_short_is_never_sent_and_stands_in_nobodys_way(
         let preset = all.find(|preset| preset.as_str() == kind).unwrap();
         let status = taken(&preset);
         let server = FakeHttp::start(move |_| Reply::status(status, "")).await;
-        let sink = intake(&server.url(), HttpAuth::None, preset);
+        let sink = intake(&server.url(), Auth::None, preset);
         let digits = |bytes: usize| "1".repeat(bytes);
         let fits = fresh(1, &digits(kept), now_ms());
-        let slack = if kind == "loki" { 1 } else { 401 };
+        let by_event = ["loki", "sentinel"].contains(&kind);
+        let slack = if by_event { 1 } else { 401 };
         let over = fresh(2, &digits(kept + slack), now_ms());
         let last = fresh(3, "3", now_ms());
         let outcome = sink.send(&[over.clone(), fits, last]).await;
@@ -111,11 +113,12 @@ async fn what_an_intake_would_cut_short_is_never_sent_and_stands_in_nobodys_way(
 
 #[tokio::test]
 async fn compressed_bodies_are_held_against_the_limit_as_they_are() {
-    let preset = presets().remove(0);
+    let mut all = presets().into_iter();
+    let preset = all.find(|preset| preset.as_str() == "datadog").unwrap();
     let server = FakeHttp::start(|_| Reply::status(202, "")).await;
     let mut endpoint = endpoint(&server.url());
     endpoint.gzip = true;
-    let sink = intake_with(endpoint, HttpAuth::None, preset);
+    let sink = intake_with(endpoint, Auth::None, preset);
     let events = [
         fresh(1, &"1".repeat(1_000_001), now_ms()),
         fresh(2, "2", now_ms()),

@@ -1,7 +1,8 @@
 //! Proves what each intake is sent, byte by byte: path, headers that matter, and the body.
 
 use siem_relay::settings::{
-    Datadog, Graylog, HttpAuth, IntakePreset, Logscale, LogscaleInput, Loki, NewRelic, SumoLogic,
+    Auth, Datadog, GoogleSecops, Graylog, IntakePreset, Logscale, LogscaleInput, Loki, NewRelic,
+    OAuth2, SecopsApi, Sentinel, SentinelColumn, SumoLogic, TokenStyle,
 };
 use siem_relay::sink::{Rendered, Sink};
 
@@ -42,12 +43,7 @@ fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 /// Sends both events and gives what came.
-async fn sent(
-    status: u16,
-    path: &str,
-    auth: HttpAuth,
-    preset: IntakePreset,
-) -> (Vec<Received>, u64) {
+async fn sent(status: u16, path: &str, auth: Auth, preset: IntakePreset) -> (Vec<Received>, u64) {
     let server = FakeHttp::start(move |_| Reply::status(status, "")).await;
     let sink = intake(&format!("{}{path}", server.url()), auth, preset);
     let (events, received_ms) = events();
@@ -70,11 +66,124 @@ fn check(received: &Received, path: &str, headers: &[(&str, &str)], body: &str) 
     assert_eq!(received.text(), body);
 }
 
-fn key(name: &str, token: &Token) -> HttpAuth {
-    HttpAuth::Header {
+fn key(name: &str, token: &Token) -> Auth {
+    Auth::Header {
         name: name.to_owned(),
         value: token.secret.clone(),
     }
+}
+
+#[tokio::test]
+async fn sentinel() {
+    let issuer = FakeHttp::start(|_| {
+        let token = r#"{"access_token":"tok","token_type":"Bearer","expires_in":3599}"#;
+        Reply::status(200, token)
+    })
+    .await;
+    let secret = Token::new();
+    let auth = Auth::OAuth2(OAuth2 {
+        token_url: format!("{}/tenant/oauth2/v2.0/token", issuer.url()),
+        client_id: "relay".to_owned(),
+        client_secret: secret.secret.clone(),
+        scope: Some("https://monitor.azure.com/.default".to_owned()),
+        audience: None,
+        style: TokenStyle::Body,
+        ca_file: None,
+    });
+    for (column, first, second) in [
+        (
+            SentinelColumn::RawData,
+            r#""RawData":"{\"a\":\n\"\\u0007 é\"}""#,
+            r#""RawData":"[2]""#,
+        ),
+        (
+            SentinelColumn::Event,
+            "\"Event\":{\"a\":NL\"\\u0007 \u{e9}\"}",
+            r#""Event":[2]"#,
+        ),
+    ] {
+        let preset = IntakePreset::Sentinel(Sentinel {
+            rule_id: "dcr-000a00a000a00000a000000aa000a0aa".to_owned(),
+            stream: "Custom-SiemRelay_CL".to_owned(),
+            column,
+        });
+        let (received, ms) = sent(204, "/", auth.clone(), preset).await;
+        let body = timed(
+            r#"[{"TimeGenerated":"<RECEIVED>","EventId":"<ID1>","ReceivedTime":"<RECEIVED>",
+"Source":"acme",<1>},{"TimeGenerated":"<VENDOR>","EventId":"<ID2>","ReceivedTime":"<RECEIVED>",
+"Source":"acme",<2>}]"#,
+            ms,
+        );
+        let body = body
+            .replace('\n', "")
+            .replace("<1>", first)
+            .replace("<2>", second);
+        let headers = [
+            ("authorization", "Bearer tok"),
+            ("content-type", "application/json"),
+        ];
+        let path = "/dataCollectionRules/dcr-000a00a000a00000a000000aa000a0aa/streams/\
+                    Custom-SiemRelay_CL?api-version=2023-01-01";
+        check(&received[0], path, &headers, &body.replace("NL", "\n"));
+    }
+    let asked = issuer.received()[0].text();
+    assert!(
+        asked.contains("scope=https%3A%2F%2Fmonitor.azure.com%2F.default"),
+        "{asked}"
+    );
+}
+
+#[tokio::test]
+async fn google_secops_import_and_legacy() {
+    let token = Token::new();
+    let auth = Auth::Bearer(token.secret.clone());
+    let bearer = format!("Bearer {TOKEN}");
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+    ];
+    let preset = |api| {
+        IntakePreset::GoogleSecops(GoogleSecops {
+            log_type: "ACME_CUSTOM".to_owned(),
+            instance: "c0ffee-1".to_owned(),
+            api,
+        })
+    };
+    let import = SecopsApi::Import {
+        version: "v1beta".to_owned(),
+        project: "acme-1".to_owned(),
+        region: "eu".to_owned(),
+        forwarder: Some("f00d".to_owned()),
+    };
+    let (received, ms) = sent(200, "", auth.clone(), preset(import)).await;
+    let body = timed(
+        r#"{"inlineSource":{"logs":[{"data":"eyJhIjoKIlx1MDAwNyDDqSJ9",
+"logEntryTime":"<RECEIVED>","collectionTime":"<LATER>","labels":{
+"siem_relay_id":{"value":"<ID1>"},"siem_relay_received":{"value":"<RECEIVED>"},
+"siem_relay_source":{"value":"acme"}}},{"data":"WzJd","logEntryTime":"<VENDOR>",
+"collectionTime":"<RECEIVED>","labels":{"siem_relay_id":{"value":"<ID2>"},
+"siem_relay_received":{"value":"<RECEIVED>"},"siem_relay_source":{"value":"acme"}}}],
+"forwarder":"projects/acme-1/locations/eu/instances/c0ffee-1/forwarders/f00d"}}"#,
+        ms,
+    );
+    let body = body
+        .replace("<LATER>", &timed("<RECEIVED>", ms + 1))
+        .replace('\n', "");
+    let path = "/v1beta/projects/acme-1/locations/eu/instances/c0ffee-1/logTypes/ACME_CUSTOM/\
+                logs:import";
+    check(&received[0], path, &headers, &body);
+
+    let (received, ms) = sent(200, "", auth, preset(SecopsApi::Legacy)).await;
+    let body = timed(
+        r#"{"customer_id":"c0ffee-1","log_type":"ACME_CUSTOM","entries":[{"log_text":
+"{\"id\":\"<ID1>\",\"received\":\"<RECEIVED>\",\"source\":\"acme\",
+\"event\":{\"a\":\n\"\\u0007 é\"}}","ts_rfc3339":"<RECEIVED>"},{"log_text":
+"{\"id\":\"<ID2>\",\"received\":\"<RECEIVED>\",\"source\":\"acme\",
+\"event\":[2]}","ts_rfc3339":"<VENDOR>"}]}"#,
+        ms,
+    );
+    let path = "/v2/unstructuredlogentries:batchCreate";
+    check(&received[0], path, &headers, &body.replace('\n', ""));
 }
 
 #[tokio::test]
@@ -115,7 +224,7 @@ async fn sumo_logic() {
         fields: pairs(&[("env", "prod"), ("team", "appsec")]),
     });
     let path = "/receiver/v1/http/ZaVnC4dhaV3-Zbn8Kq==";
-    let (received, ms) = sent(200, path, HttpAuth::None, preset).await;
+    let (received, ms) = sent(200, path, Auth::None, preset).await;
     let body = timed(
         "{\"id\":\"<ID1>\",\"received\":\"<RECEIVED>\",\"source\":\"acme\",\
          \"event\":{\"a\":\"\\u0007 \u{e9}\"}}\n\
@@ -139,7 +248,7 @@ async fn logscale_structured_and_connector() {
     let bearer = format!("Bearer {TOKEN}");
     let headers = [("authorization", bearer.as_str())];
     let preset = |input, tags| IntakePreset::Logscale(Logscale { input, tags });
-    let auth = HttpAuth::Bearer(token.secret.clone());
+    let auth = Auth::Bearer(token.secret.clone());
     let structured = preset(LogscaleInput::Structured, pairs(&[("env", "prod")]));
     let (received, ms) = sent(200, "/", auth.clone(), structured).await;
     let body = timed(
@@ -185,7 +294,7 @@ async fn panther_and_elastic_agent_get_envelopes() {
     ];
     check(&received[0], path, &headers, &body);
 
-    let auth = HttpAuth::Basic {
+    let auth = Auth::Basic {
         user: "relay".to_owned(),
         password: token.secret.clone(),
     };
@@ -207,7 +316,7 @@ async fn loki() {
         labels: pairs(&[("env", "prod"), ("job", "siem-relay")]),
         tenant: Some("appsec".to_owned()),
     });
-    let auth = HttpAuth::Bearer(token.secret.clone());
+    let auth = Auth::Bearer(token.secret.clone());
     let (received, ms) = sent(204, "", auth, preset).await;
     let body = timed(
         r#"{"streams":[{"stream":{"source":"acme","env":"prod","job":"siem-relay"},"values":[
@@ -235,7 +344,7 @@ async fn loki() {
 async fn loki_has_a_stream_per_source_and_keeps_the_order_in_each() {
     let server = FakeHttp::start(|_| Reply::status(204, "")).await;
     let preset = IntakePreset::Loki(Loki::default());
-    let sink = intake(&server.url(), HttpAuth::None, preset);
+    let sink = intake(&server.url(), Auth::None, preset);
     let mut events: Vec<_> = (1..=4).map(|n| fresh(n, "1", now_ms())).collect();
     for event in events.iter_mut().skip(1).step_by(2) {
         let inner = std::sync::Arc::get_mut(&mut event.event).unwrap();
@@ -324,7 +433,7 @@ async fn a_url_that_is_the_secret_is_followed_and_never_shown() {
     let settings = siem_relay::settings::Intake {
         endpoint: endpoint(&old),
         secret_url: Some(token.secret.clone()),
-        auth: HttpAuth::None,
+        auth: Auth::None,
         preset: IntakePreset::SumoLogic(SumoLogic::default()),
     };
     let shown = format!("{settings:?}");

@@ -22,6 +22,7 @@ mod hec_endpoints;
 mod intake_answers;
 mod intake_limits;
 mod intake_requests;
+mod logins;
 mod proxies;
 mod requests;
 mod setup;

@@ -1,7 +1,7 @@
 //! What each destination is sent, and that credentials stay in their header.
 
 use bytes::Bytes;
-use siem_relay::settings::{self, ElasticsearchAuth, Framing, HttpAuth};
+use siem_relay::settings::{self, Auth, Framing};
 use siem_relay::sink::client::{Login, post_once};
 use siem_relay::sink::http::Http;
 use siem_relay::sink::splunk::Splunk;
@@ -103,15 +103,15 @@ async fn an_answer_that_repeats_the_credentials_is_quoted_without_them() {
     let token = Token::new();
     let capability = "c4p4b1l1ty-c4p4b1l1ty";
     let url = format!("{}/intake/{capability}?key=s3cr3t-v4lue", server.url());
-    let basic = HttpAuth::Basic {
+    let basic = Auth::Basic {
         user: "relay".to_owned(),
         password: token.secret.clone(),
     };
-    let header = HttpAuth::Header {
+    let header = Auth::Header {
         name: "x-api-key".to_owned(),
         value: token.secret.clone(),
     };
-    for auth in [HttpAuth::Bearer(token.secret.clone()), basic, header] {
+    for auth in [Auth::Bearer(token.secret.clone()), basic, header] {
         let sink = http(endpoint(&url), Framing::Array, false, auth);
         let outcome = sink.send(&batch()).await;
         let detail = detail(&outcome.verdicts[0]);
@@ -132,7 +132,7 @@ async fn a_bulk_request_has_its_path_lines_and_login() {
         "error":{"type":"version_conflict_engine_exception"}}}]}"#;
     let server = FakeHttp::start(move |_| Reply::status(200, stored)).await;
     let token = Token::new();
-    let key = ElasticsearchAuth::ApiKey(token.secret.clone());
+    let key = Auth::ApiKey(token.secret.clone());
     let sink = elastic(
         endpoint(&format!("{}/es", server.url())),
         key,
@@ -173,7 +173,7 @@ async fn each_framing_has_its_body_and_headers() {
             "{\"a\":1}\n{\"b\":2}\n",
         ),
     ] {
-        let sink = http(endpoint(&url), framing, false, HttpAuth::None);
+        let sink = http(endpoint(&url), framing, false, Auth::None);
         for _ in 0..2 {
             assert!(is_delivered(&sink.send(&batch()).await));
         }
@@ -205,12 +205,7 @@ async fn one_event_a_request_goes_on_behind_a_refused_one_and_stops_at_a_busy_se
         _ => Reply::status(200, ""),
     })
     .await;
-    let sink = http(
-        endpoint(&server.url()),
-        Framing::Single,
-        false,
-        HttpAuth::None,
-    );
+    let sink = http(endpoint(&server.url()), Framing::Single, false, Auth::None);
     let batch: Vec<Rendered> = (1..=6).map(|n| event(n, &n.to_string())).collect();
     let outcome = sink.send(&batch).await;
     let words: Vec<&str> = outcome
@@ -260,7 +255,7 @@ async fn headers_that_the_relay_sets_cannot_be_configured() {
         let settings = settings::Http {
             endpoint: endpoint("http://127.0.0.1:1/"),
             framing: Framing::Array,
-            auth: HttpAuth::None,
+            auth: Auth::None,
             envelope: false,
             headers: vec![(name.to_owned(), value.to_owned())],
         };

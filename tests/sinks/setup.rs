@@ -8,8 +8,8 @@ use bytes::Bytes;
 use siem_relay::event::{Event, EventId, Provenance};
 use siem_relay::secret::{Secret, SecretPlace};
 use siem_relay::settings::{
-    self, Acknowledgement, Elasticsearch, ElasticsearchAuth, Endpoint, EndpointTls, Framing,
-    HecInput, HttpAuth, IntakePreset, LogscaleInput, PartialBatches, SplunkHec,
+    self, Acknowledgement, Auth, Elasticsearch, Endpoint, EndpointTls, Framing, HecInput,
+    IntakePreset, LogscaleInput, PartialBatches, SecopsApi, SentinelColumn, SplunkHec,
 };
 use siem_relay::sink::elastic::Elastic;
 use siem_relay::sink::http::Http;
@@ -80,11 +80,7 @@ pub(crate) fn hec(endpoint: Endpoint, token: &Token) -> Splunk {
     Splunk::new(&settings, "splunk").unwrap()
 }
 
-pub(crate) fn elastic(
-    endpoint: Endpoint,
-    auth: ElasticsearchAuth,
-    pipeline: Option<&str>,
-) -> Elastic {
+pub(crate) fn elastic(endpoint: Endpoint, auth: Auth, pipeline: Option<&str>) -> Elastic {
     let settings = Elasticsearch {
         endpoint,
         target: "logs-acme".to_owned(),
@@ -94,7 +90,7 @@ pub(crate) fn elastic(
     Elastic::new(&settings).unwrap()
 }
 
-pub(crate) fn http(endpoint: Endpoint, framing: Framing, envelope: bool, auth: HttpAuth) -> Http {
+pub(crate) fn http(endpoint: Endpoint, framing: Framing, envelope: bool, auth: Auth) -> Http {
     let settings = settings::Http {
         endpoint,
         framing,
@@ -153,11 +149,11 @@ pub(crate) fn detail(verdict: &Verdict) -> &str {
 }
 
 /// An intake with nothing but what it needs.
-pub(crate) fn intake(url: &str, auth: HttpAuth, preset: IntakePreset) -> Intake {
+pub(crate) fn intake(url: &str, auth: Auth, preset: IntakePreset) -> Intake {
     intake_with(endpoint(url), auth, preset)
 }
 
-pub(crate) fn intake_with(endpoint: Endpoint, auth: HttpAuth, preset: IntakePreset) -> Intake {
+pub(crate) fn intake_with(endpoint: Endpoint, auth: Auth, preset: IntakePreset) -> Intake {
     let settings = settings::Intake {
         endpoint,
         secret_url: None,
@@ -183,7 +179,27 @@ pub(crate) fn presets() -> Vec<IntakePreset> {
             bulk,
         })
     };
+    let google = |api| {
+        IntakePreset::GoogleSecops(settings::GoogleSecops {
+            log_type: "ACME_CUSTOM".to_owned(),
+            instance: "c0ffee".to_owned(),
+            api,
+        })
+    };
+    let import = SecopsApi::Import {
+        version: "v1alpha".to_owned(),
+        project: "acme".to_owned(),
+        region: "eu".to_owned(),
+        forwarder: None,
+    };
     vec![
+        IntakePreset::Sentinel(settings::Sentinel {
+            rule_id: "dcr-00000000000000000000000000000000".to_owned(),
+            stream: "Custom-SiemRelay_CL".to_owned(),
+            column: SentinelColumn::RawData,
+        }),
+        google(import),
+        google(SecopsApi::Legacy),
         IntakePreset::Datadog(settings::Datadog::default()),
         IntakePreset::SumoLogic(settings::SumoLogic::default()),
         logscale(LogscaleInput::Structured),

@@ -196,7 +196,8 @@ impl Example {
 
 /// Whether a line is TOML, not prose.
 fn is_statement(line: &str) -> bool {
-    let word = |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let word = |text: &str| text.chars().all(letter);
     let header = line
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'));

@@ -1,6 +1,6 @@
 //! Proves the rules of Elasticsearch and HTTP destinations: URLs, logins, names.
 
-use crate::settings::{Elasticsearch, ElasticsearchAuth, Framing, Http, HttpAuth, Kind};
+use crate::settings::{Auth, Elasticsearch, Framing, Http, Kind};
 
 use super::*;
 
@@ -90,17 +90,14 @@ fn credentials_do_not_cross_the_network_in_plain_http() {
 #[test]
 fn every_login_of_elasticsearch_is_understood() {
     let auth = |lines: &str| loaded_elastic(&elastic(&format!("index = \"i\"\n{lines}"))).auth;
-    assert!(matches!(auth(""), ElasticsearchAuth::None));
-    assert!(matches!(
-        auth("api_key_file = \"token\""),
-        ElasticsearchAuth::ApiKey(_)
-    ));
+    assert!(matches!(auth(""), Auth::None));
+    assert!(matches!(auth("api_key_file = \"token\""), Auth::ApiKey(_)));
     assert!(matches!(
         auth("bearer_token_file = \"token\""),
-        ElasticsearchAuth::Bearer(_)
+        Auth::Bearer(_)
     ));
     let basic = auth("user = \"u\"\npassword_file = \"umlaut\"");
-    assert!(matches!(basic, ElasticsearchAuth::Basic { user, .. } if user == "u"));
+    assert!(matches!(basic, Auth::Basic { user, .. } if user == "u"));
     let wrong = |lines: &str, expected: &str| {
         let text = elastic(&format!("index = \"i\"\n{lines}"));
         refused(&text, &format!("destinations.d{expected}"));
@@ -199,17 +196,17 @@ fn a_data_stream_has_type_dataset_and_namespace() {
 fn every_login_of_http_is_understood() {
     let with = |lines: &str| http(&format!("url = \"https://h/x\"\n{lines}"));
     let auth = |lines: &str| loaded_http(&with(lines)).auth;
-    assert!(matches!(auth(""), HttpAuth::None));
+    assert!(matches!(auth(""), Auth::None));
     assert!(matches!(
         auth("bearer_token_file = \"token\""),
-        HttpAuth::Bearer(_)
+        Auth::Bearer(_)
     ));
     assert!(matches!(
         auth("user = \"u\"\npassword_file = \"token\""),
-        HttpAuth::Basic { .. }
+        Auth::Basic { .. }
     ));
     let header = auth("header = \"DD-API-KEY\"\nvalue_file = \"short\"");
-    assert!(matches!(header, HttpAuth::Header { name, .. } if name == "dd-api-key"));
+    assert!(matches!(header, Auth::Header { name, .. } if name == "dd-api-key"));
     for (lines, expected) in [
         (
             "header = \"X-Key\"",

@@ -4,11 +4,27 @@
 use std::time::Duration;
 
 use super::*;
-use crate::settings::{HttpAuth, Intake, IntakePreset, Kind};
+use crate::settings::{Auth, Intake, IntakePreset, Kind};
 
 const HOUR: u64 = 3600;
 /// Each kind with no more than it needs.
-const PLAIN: [(&str, &str); 9] = [
+const PLAIN: [(&str, &str); 12] = [
+    (
+        "sentinel",
+        "url = \"https://a.ingest.monitor.azure.com\"\ntenant_id = \"acme.com\"\n\
+         client_id = \"relay\"\nclient_secret_file = \"token\"\n\
+         rule_id = \"dcr-000a00a000a00000a000000aa000a0aa\"\nstream = \"Custom-SiemRelay_CL\"",
+    ),
+    (
+        "google_secops",
+        "region = \"eu\"\nproject = \"acme\"\ninstance = \"c0ffee\"\n\
+         log_type = \"ACME_CUSTOM\"\nservice_account_file = \"google\"",
+    ),
+    (
+        "google_secops",
+        "api = \"legacy\"\ninstance = \"c0ffee\"\n\
+         log_type = \"ACME_CUSTOM\"\nservice_account_file = \"google\"",
+    ),
     (
         "datadog",
         "site = \"datadoghq.eu\"\napi_key_file = \"token\"",
@@ -54,6 +70,9 @@ fn read(text: &str) -> (crate::settings::Destination, Intake) {
 #[test]
 fn a_place_and_a_key_are_enough_and_limits_are_the_intakes() {
     for ((word, lines), (events, bytes, hours, gzip)) in PLAIN.into_iter().zip([
+        (1000, 1_000_000, Some(48), true),
+        (1000, 2_000_000, None, false),
+        (1000, 1_000_000, None, false),
         (1000, 5_000_000, Some(18), true),
         (1000, 1_000_000, None, true),
         (1000, 1_048_576, None, true),
@@ -144,7 +163,7 @@ fn sites_and_regions_become_urls_and_keys_become_headers() {
     ] {
         let (_, intake) = read(&plain(word, ""));
         assert_eq!(intake.endpoint.url, url);
-        let HttpAuth::Header { name, .. } = intake.auth else {
+        let Auth::Header { name, .. } = intake.auth else {
             panic!("{:?}", intake.auth);
         };
         assert_eq!(name, header);
@@ -322,4 +341,117 @@ fn a_connector_has_no_tags() {
         &plain("logscale", lines),
         "destinations.d.tags: is set although input is connector",
     );
+}
+
+#[test]
+fn a_tenant_becomes_a_token_endpoint_and_a_region_a_host() {
+    for (lines, login, scope) in [
+        (
+            "",
+            "login.microsoftonline.com",
+            "https://monitor.azure.com/.default",
+        ),
+        (
+            "cloud = \"us_government\"",
+            "login.microsoftonline.us",
+            "https://monitor.azure.us/.default",
+        ),
+        (
+            "cloud = \"china\"",
+            "login.chinacloudapi.cn",
+            "https://monitor.azure.cn/.default",
+        ),
+    ] {
+        let (_, intake) = read(&plain("sentinel", lines));
+        let Auth::OAuth2(oauth2) = intake.auth else {
+            panic!("{:?}", intake.auth);
+        };
+        let token_url = format!("https://{login}/acme.com/oauth2/v2.0/token");
+        assert_eq!(
+            (oauth2.token_url, oauth2.scope.as_deref()),
+            (token_url, Some(scope))
+        );
+    }
+    let legacy = PLAIN[2].1;
+    let european = format!("{legacy}\nregion = \"europe\"");
+    for (lines, host, scope) in [
+        (PLAIN[1].1, "eu-chronicle", "cloud-platform"),
+        (legacy, "malachiteingestion-pa", "malachite-ingestion"),
+        (
+            &european,
+            "europe-malachiteingestion-pa",
+            "malachite-ingestion",
+        ),
+    ] {
+        let (_, intake) = read(&kind("google_secops", lines));
+        assert_eq!(
+            intake.endpoint.url,
+            format!("https://{host}.googleapis.com")
+        );
+        let Auth::GoogleServiceAccount(account) = intake.auth else {
+            panic!("{:?}", intake.auth);
+        };
+        assert_eq!(
+            account.scope,
+            format!("https://www.googleapis.com/auth/{scope}")
+        );
+    }
+}
+
+#[test]
+fn names_of_rules_streams_and_log_types_are_checked() {
+    for (word, from, to, expected) in [
+        (
+            "sentinel",
+            "dcr-000a",
+            "dcr-",
+            "rule_id: is not the immutable id of a rule",
+        ),
+        (
+            "sentinel",
+            "dcr-",
+            "my-rule-",
+            "rule_id: is not the immutable id of a rule",
+        ),
+        (
+            "sentinel",
+            "Custom-SiemRelay_CL",
+            "SiemRelay_CL",
+            "stream: is not the name",
+        ),
+        (
+            "sentinel",
+            "Custom-SiemRelay_CL",
+            "Microsoft-Syslog",
+            "stream: is not the name",
+        ),
+        (
+            "sentinel",
+            "acme.com",
+            "acme.com/x",
+            "tenant_id: has characters",
+        ),
+        (
+            "google_secops",
+            "ACME_CUSTOM",
+            "acme",
+            "log_type: is not upper case",
+        ),
+        ("google_secops", "region = \"eu\"\n", "", "region: missing"),
+        (
+            "google_secops",
+            "project = \"acme\"\n",
+            "",
+            "project: missing",
+        ),
+        (
+            "google_secops",
+            "\"google\"",
+            "\"absent\"",
+            "service_account_file: the file that",
+        ),
+    ] {
+        let text = plain(word, "").replace(from, to);
+        refused(&text, &format!("destinations.d.{expected}"));
+    }
 }

@@ -3,10 +3,10 @@
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::AlertDescription;
 
-use super::login::LoginError;
 use crate::settings::Endpoint;
 use crate::sink::status;
 use crate::sink::{HoldCause, RetryCause, Sent, Verdict};
@@ -31,8 +31,15 @@ pub struct Fault {
 /// The kinds of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
-    /// The secret cannot be sent.
+    /// The secret cannot be sent, or is refused where it is exchanged for a token.
     Credential,
+    /// No token could be had for now, so that the request was not made.
+    Token {
+        /// What kept the token away.
+        cause: RetryCause,
+        /// The wish of who issues them (`Retry-After`), unbounded as received.
+        after: Option<Duration>,
+    },
     /// The proxy wants another login, or one at all.
     ProxyLogin,
     /// No connection: name, address, port, or no TLS in time.
@@ -53,8 +60,29 @@ impl FaultKind {
 }
 
 impl Fault {
-    pub(super) fn credential(error: &LoginError) -> Self {
-        Self::new(FaultKind::Credential, error.to_string())
+    /// A login that is refused for good: the text says by whom, why, and what to do.
+    pub(super) fn refused(text: String) -> Self {
+        Self::new(FaultKind::Credential, text)
+    }
+
+    /// No token for now.
+    pub(super) fn no_token(cause: RetryCause, after: Option<Duration>, text: String) -> Self {
+        Self::new(FaultKind::Token { cause, after }, text)
+    }
+
+    /// What a fault on the way to `whom` means for the request that waits for a token.
+    pub(super) fn while_logging_in(self, whom: &str) -> Self {
+        let text = format!("no token from {whom}: {}", self.detail);
+        let cause = match self.kind {
+            FaultKind::Credential | FaultKind::ProxyLogin => {
+                return Self::new(self.kind, text);
+            }
+            FaultKind::Token { cause, .. } => cause,
+            FaultKind::Connect | FaultKind::Broken => RetryCause::Connect,
+            FaultKind::Tls => RetryCause::Tls,
+            FaultKind::Timeout => RetryCause::Timeout,
+        };
+        Self::no_token(cause, None, text)
     }
 
     /// The proxy (`host:port`) answered 407.
@@ -135,6 +163,14 @@ impl Fault {
         let (sent, cause) = match self.kind {
             FaultKind::Credential | FaultKind::ProxyLogin => {
                 return status::hold(HoldCause::Auth, Arc::clone(&self.detail));
+            }
+            FaultKind::Token { cause, after } => {
+                return Verdict::Retry {
+                    after,
+                    sent: Sent::No,
+                    cause,
+                    detail: Arc::clone(&self.detail),
+                };
             }
             FaultKind::Connect => (Sent::No, RetryCause::Connect),
             FaultKind::Tls => (Sent::No, RetryCause::Tls),

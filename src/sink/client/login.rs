@@ -1,14 +1,28 @@
 //! Credentials: the one place where a destination's secret becomes a header value.
 //!
-//! A value is marked sensitive, so that no HTTP layer prints or indexes it. The secret goes
-//! along with it only so that an answer that repeats it can be blanked.
+//! Most logins are a header that is always the same. Others fetch something first (a token, the
+//! keys of a machine), or sign the very bytes that go out; both see the request. A value is marked
+//! sensitive, so that no HTTP layer prints or indexes it. The secret goes along with it only so
+//! that an answer that repeats it can be blanked.
 
 use std::fmt;
+use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::{ClientError, Fault, Outgoing};
 use crate::secret::{Secret, SecretPlace};
+use crate::settings::{Auth, Endpoint};
+
+mod google;
+mod kept;
+mod oauth2;
+mod token;
+
+pub use token::Tokens;
 
 /// How to log in at a destination.
 #[derive(Clone, Debug)]
@@ -31,14 +45,28 @@ pub enum Login {
         /// Its value.
         value: Secret,
     },
+    /// `Authorization: Bearer`, with a token that is fetched and kept while it is good.
+    Token(Arc<Tokens>),
 }
 
-/// Why a secret cannot be sent.
+/// Why a secret cannot be used to log in.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the secret in {0} has characters that no HTTP header may have; store it as plain ASCII text"
-)]
-pub struct LoginError(SecretPlace);
+pub enum LoginError {
+    /// No header can carry it.
+    #[error(
+        "the secret in {0} has characters that no HTTP header may have; store it as plain ASCII \
+         text"
+    )]
+    Unsendable(SecretPlace),
+    /// It is not what it should be.
+    #[error("the secret in {place} {why}")]
+    Unfit {
+        /// Where it is.
+        place: SecretPlace,
+        /// What is wrong, and the remedy; nothing of the secret.
+        why: &'static str,
+    },
+}
 
 /// A header that proves who sends. Has no printing form.
 pub(super) struct Credential {
@@ -55,30 +83,53 @@ pub(super) struct Credential {
 pub(super) struct Hidden(SecretString);
 
 impl Login {
-    /// The present credential; none without a login.
+    /// The login that the settings ask for; tokens are fetched the way that the destination's
+    /// endpoint is reached. Fetches nothing.
+    pub fn new(auth: &Auth, endpoint: &Endpoint) -> Result<Self, ClientError> {
+        let login = match auth {
+            Auth::None => Self::None,
+            Auth::ApiKey(key) => Self::Scheme("ApiKey", key.clone()),
+            Auth::Bearer(token) => Self::Scheme("Bearer", token.clone()),
+            Auth::Basic { user, password } => Self::Basic {
+                user: user.clone(),
+                password: password.clone(),
+            },
+            Auth::Header { name, value } => Self::Header {
+                name: HeaderName::from_bytes(name.as_bytes()).map_err(|_| ClientError::Header {
+                    name: name.clone(),
+                    why: "this is no header name",
+                })?,
+                value: value.clone(),
+            },
+            Auth::OAuth2(settings) => Self::Token(Arc::new(Tokens::oauth2(settings, endpoint)?)),
+            Auth::GoogleServiceAccount(settings) => {
+                Self::Token(Arc::new(Tokens::google(settings, endpoint)?))
+            }
+        };
+        login.check()?;
+        Ok(login)
+    }
+
+    /// The present credential; none without a login, or where it is not a header alone.
     pub(super) fn credential(&self) -> Result<Option<Credential>, LoginError> {
         let (name, secret, text) = match self {
-            Self::None => return Ok(None),
+            Self::None | Self::Token(_) => return Ok(None),
             Self::Scheme(scheme, secret) => {
                 let text = format!("{scheme} {}", secret.value().expose_secret());
                 (AUTHORIZATION, secret, text)
             }
             Self::Basic { user, password } => {
                 let pair = format!("{user}:{}", password.value().expose_secret());
-                (
-                    AUTHORIZATION,
-                    password,
-                    format!("Basic {}", base64(pair.as_bytes())),
-                )
+                let text = format!("Basic {}", BASE64.encode(pair));
+                (AUTHORIZATION, password, text)
             }
             Self::Header { name, value } => {
                 let text = value.value().expose_secret().to_owned();
                 (name.clone(), value, text)
             }
         };
-        let mut value =
-            HeaderValue::from_str(&text).map_err(|_| LoginError(secret.place().clone()))?;
-        value.set_sensitive(true);
+        let unsendable = || LoginError::Unsendable(secret.place().clone());
+        let value = sensitive(&text).ok_or_else(unsendable)?;
         let mut secrets = vec![Hidden::new(secret.value().expose_secret())];
         if matches!(self, Self::Basic { .. }) {
             // The encoded pair is as good as the password.
@@ -91,12 +142,53 @@ impl Login {
         }))
     }
 
-    /// Whether the present secret can be sent.
-    pub fn check(&self) -> Result<(), LoginError> {
-        self.credential().map(|_| ())
+    /// Puts the proof into the request, and into `secrets` what must not be quoted. Says which
+    /// token it showed, if it showed one.
+    pub(super) async fn prove(
+        &self,
+        outgoing: &mut Outgoing<'_>,
+        secrets: &mut Vec<Hidden>,
+    ) -> Result<Option<u64>, Fault> {
+        if let Self::Token(tokens) = self {
+            let token = tokens.present().await?;
+            outgoing
+                .headers
+                .insert(AUTHORIZATION, token.value.header.clone());
+            secrets.push(token.value.hidden.clone());
+            return Ok(Some(token.number));
+        }
+        let credential = self
+            .credential()
+            .map_err(|error| Fault::refused(error.to_string()))?;
+        if let Some(credential) = credential {
+            outgoing.headers.insert(credential.name, credential.value);
+            secrets.extend(credential.secrets);
+        }
+        Ok(None)
     }
 
-    /// Reads the secret again.
+    /// Whether it shows a token that can be renewed.
+    pub(super) fn has_token(&self) -> bool {
+        matches!(self, Self::Token(_))
+    }
+
+    /// Shows the token of this number no more.
+    pub(super) fn forget(&self, number: u64) {
+        if let Self::Token(tokens) = self {
+            tokens.forget(number);
+        }
+    }
+
+    /// Whether the present secret can be sent.
+    pub fn check(&self) -> Result<(), LoginError> {
+        match self {
+            Self::Token(tokens) => tokens.check(),
+            _ => self.credential().map(|_| ()),
+        }
+    }
+
+    /// Reads the secret again. What was fetched with it is fetched anew: a right that was granted
+    /// may show in new tokens only.
     pub fn reread(&self) {
         match self {
             Self::None => {}
@@ -105,8 +197,16 @@ impl Login {
                 password: secret, ..
             }
             | Self::Header { value: secret, .. } => secret.reread(),
+            Self::Token(tokens) => tokens.reread(),
         }
     }
+}
+
+/// A header's value that no HTTP layer prints; none of text that no header can carry.
+fn sensitive(text: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 impl Hidden {
@@ -130,25 +230,6 @@ impl fmt::Debug for Hidden {
     }
 }
 
-/// Base64 with padding, as Basic authentication wants it (RFC 4648 section 4).
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let group = (0..3).fold(0_usize, |group, at| {
-            group << 8 | usize::from(chunk.get(at).copied().unwrap_or(0))
-        });
-        for at in 0..4 {
-            let digit = ALPHABET.get(group >> (18 - 6 * at) & 63);
-            match digit {
-                Some(digit) if at <= chunk.len() => text.push(char::from(*digit)),
-                _ => text.push('='),
-            }
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 pub(in crate::sink) mod tests {
     use super::*;
@@ -158,22 +239,6 @@ pub(in crate::sink) mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         Secret::load(SecretPlace::File(file.path().to_owned())).unwrap()
-    }
-
-    #[test]
-    fn base64_agrees_with_the_examples_of_rfc_4648() {
-        for (plain, encoded) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-            ("fooba", "Zm9vYmE="),
-            ("foobar", "Zm9vYmFy"),
-        ] {
-            assert_eq!(base64(plain.as_bytes()), encoded);
-        }
-        assert_eq!(base64(&[0xfb, 0xff]), "+/8=");
     }
 
     #[test]

@@ -60,6 +60,13 @@ pub(super) fn seconds(nanos: u64) -> String {
 /// Writes the relay's id, the received time, the source and the first event of a repeated one, each
 /// under its name with `prefix` before it.
 pub(super) fn identity(object: &mut Object<'_>, event: &Rendered, prefix: &str) {
+    for (name, value) in facts(event) {
+        object.text(&format!("{prefix}{name}"), &value);
+    }
+}
+
+/// The same as names and values.
+pub(super) fn facts(event: &Rendered) -> impl Iterator<Item = (&'static str, String)> {
     let first = event.event.duplicate_of.map(|id| id.to_string());
     let facts = [
         ("id", Some(event.id().to_string())),
@@ -67,9 +74,9 @@ pub(super) fn identity(object: &mut Object<'_>, event: &Rendered, prefix: &str) 
         ("source", Some(event.event.provenance.source.clone())),
         ("duplicate_of", first),
     ];
-    for (name, value) in facts {
-        object.some(&format!("{prefix}{name}"), value.as_deref());
-    }
+    facts
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
 }
 
 fn oldest(now_ms: u64, window: Option<Duration>) -> u64 {

@@ -1,0 +1,160 @@
+//! How to log in at an HTTP destination: which keys make which login, and that there is at most
+//! one.
+//!
+//! Whether a secret is what it should be inside (a key file, a signing key) is found where it is
+//! used.
+
+use crate::secret::Secret;
+use crate::settings::{Auth, OAuth2, TokenStyle};
+
+use super::endpoint::token_url;
+use super::secrets::{self, Rule};
+use super::source::{header, pair};
+use super::table::Table;
+
+/// A login that the table names, and what came of reading it.
+struct Named {
+    /// Its keys, for people.
+    keys: &'static str,
+    is_named: bool,
+    auth: Option<Auth>,
+}
+
+/// Logins of `kind = "elasticsearch"`.
+pub(super) fn elasticsearch(table: &Table<'_>) -> Option<Auth> {
+    one(
+        table,
+        [api_key(table), bearer(table), basic(table), oauth2(table)],
+    )
+}
+
+/// Logins of `kind = "http"`.
+pub(super) fn http(table: &Table<'_>) -> Option<Auth> {
+    let any_header = any_header(table);
+    let logins = [bearer(table), basic(table), oauth2(table)];
+    if any_header.is_named && !logins.iter().any(|login| login.is_named) {
+        pair(table);
+    }
+    let [bearer, basic, oauth2] = logins;
+    one(table, [bearer, basic, any_header, oauth2])
+}
+
+/// The one login that is named; none if it is wrong, or there are several, which is reported.
+fn one<const N: usize>(table: &Table<'_>, logins: [Named; N]) -> Option<Auth> {
+    let keys = logins.each_ref().map(|login| login.keys);
+    let mut named = logins.into_iter().filter(|login| login.is_named);
+    match (named.next(), named.next()) {
+        (None, _) => Some(Auth::None),
+        (Some(login), None) => login.auth,
+        (Some(_), Some(_)) => {
+            let remedy = format!("keep one of {}", alternatives(&keys));
+            table.problem("", "names more than one login", remedy);
+            None
+        }
+    }
+}
+
+fn alternatives(keys: &[&str]) -> String {
+    match keys {
+        [before @ .., last] if !before.is_empty() => {
+            format!("{}, or {last}", before.join(", "))
+        }
+        _ => keys.concat(),
+    }
+}
+
+fn api_key(table: &Table<'_>) -> Named {
+    Named {
+        keys: "api_key_*",
+        is_named: secrets::named(table, "api_key"),
+        auth: secrets::one(table, "api_key", Rule::API_KEY).map(Auth::ApiKey),
+    }
+}
+
+fn bearer(table: &Table<'_>) -> Named {
+    Named {
+        keys: "bearer_token_*",
+        is_named: secrets::named(table, "bearer_token"),
+        auth: secrets::one(table, "bearer_token", Rule::BEARER_OUT).map(Auth::Bearer),
+    }
+}
+
+fn basic(table: &Table<'_>) -> Named {
+    let pair = user_and_password(table);
+    Named {
+        keys: "user with password_*",
+        is_named: table.has("user") || secrets::named(table, "password"),
+        auth: pair.map(|(user, password)| Auth::Basic { user, password }),
+    }
+}
+
+fn user_and_password(table: &Table<'_>) -> Option<(String, Secret)> {
+    let user = table.string("user", None);
+    let password = secrets::one(table, "password", Rule::PASSWORD);
+    match (table.has("user"), secrets::named(table, "password")) {
+        (true, false) => {
+            let remedy = "set it to a file with the password, or set password_env";
+            table.problem("password_file", "missing beside user", remedy);
+        }
+        (false, true) => {
+            let what = "missing beside the password";
+            table.problem("user", what, "name the user");
+        }
+        _ => {}
+    }
+    if user.as_deref().is_some_and(|user| user.contains(':')) {
+        let what = "has a colon, which ends the name in basic authentication";
+        table.problem("user", what, "use a user without one");
+    }
+    Some((user?, password?))
+}
+
+fn any_header(table: &Table<'_>) -> Named {
+    let name = header(table, "header");
+    let value = secrets::one(table, "value", Rule::HEADER_OUT);
+    let header = name.zip(value);
+    Named {
+        keys: "header with value_*",
+        is_named: table.has("header") || secrets::named(table, "value"),
+        auth: header.map(|(name, value)| Auth::Header { name, value }),
+    }
+}
+
+fn oauth2(table: &Table<'_>) -> Named {
+    let is_named = table.has("oauth2");
+    let proxied = table.has("proxy_url");
+    let read = || table.section("oauth2", |inner| client_credentials(inner, proxied));
+    Named {
+        keys: "oauth2",
+        is_named,
+        auth: is_named.then(read).flatten(),
+    }
+}
+
+/// OAuth 2 client credentials. Reads every key before it gives up.
+fn client_credentials(table: &Table<'_>, proxied: bool) -> Option<Auth> {
+    let token_url = token_url(table, "token_url", proxied);
+    let client_id = table.required(
+        "client_id",
+        "write the name that the server knows the relay by",
+    );
+    let client_secret = secrets::one(table, "client_secret", Rule::PASSWORD);
+    if !secrets::named(table, "client_secret") {
+        let remedy = "set it to a file with the secret, or set client_secret_env";
+        table.problem("client_secret_file", "missing", remedy);
+    }
+    let scope = table.string("scope", None);
+    let audience = table.string("audience", None);
+    let styles = [("basic", TokenStyle::Basic), ("body", TokenStyle::Body)];
+    let style = table.one_of("style", Some("basic"), &styles);
+    let ca_file = table.readable("ca_file");
+    Some(Auth::OAuth2(OAuth2 {
+        token_url: token_url?,
+        client_id: client_id?,
+        client_secret: client_secret?,
+        scope,
+        audience,
+        style: style.unwrap_or(TokenStyle::Basic),
+        ca_file,
+    }))
+}

@@ -1,0 +1,125 @@
+//! Proves the rules of logins that are more than a header: what they need, and that there is one.
+
+use crate::settings::{Auth, Kind, OAuth2, TokenStyle};
+
+use super::*;
+
+const TO: &str = "url = \"https://h.example.com/x\"";
+
+fn http(lines: &str) -> String {
+    destination(&format!("kind = \"http\"\n{TO}\n{lines}"))
+}
+
+fn elastic(lines: &str) -> String {
+    destination(&format!(
+        "kind = \"elasticsearch\"\nindex = \"i\"\n{TO}\n{lines}"
+    ))
+}
+
+fn oauth2(keys: &str) -> String {
+    let good = "client_id = \"relay\", client_secret_file = \"token\"";
+    format!("oauth2 = {{ {good}, {keys} }}")
+}
+
+fn client(text: &str) -> OAuth2 {
+    let auth = match accepted(text).destinations.remove(0).kind {
+        Kind::Http(http) => http.auth,
+        Kind::Elasticsearch(elastic) => elastic.auth,
+        other => panic!("{other:?}"),
+    };
+    match auth {
+        Auth::OAuth2(client) => client,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn client_credentials_are_a_login_of_both_kinds() {
+    let least = oauth2("token_url = \"https://login.example.com/t/token\"");
+    for text in [http(&least), elastic(&least)] {
+        let client = client(&text);
+        assert_eq!(client.token_url, "https://login.example.com/t/token");
+        assert_eq!(
+            (&*client.client_id, client.style),
+            ("relay", TokenStyle::Basic)
+        );
+        assert_eq!(
+            (client.scope, client.audience, client.ca_file),
+            (None, None, None)
+        );
+    }
+    let most = "token_url = \"http://127.0.0.1:1/token\", scope = \"a b\", audience = \"c\", \
+                style = \"body\", ca_file = \"ca.pem\"";
+    let client = client(&http(&oauth2(most)));
+    assert_eq!(
+        (client.scope.as_deref(), client.audience.as_deref()),
+        (Some("a b"), Some("c"))
+    );
+    assert!(client.style == TokenStyle::Body && client.ca_file.is_some());
+}
+
+#[test]
+fn what_client_credentials_lack_is_said() {
+    let url = "token_url = \"https://login.example.com/\"";
+    for (keys, expected) in [
+        (
+            "client_id = \"a\", client_secret_file = \"token\"",
+            "token_url: missing",
+        ),
+        (
+            &*format!("{url}, client_secret_file = \"token\""),
+            "client_id: missing",
+        ),
+        (
+            &*format!("{url}, client_id = \"a\""),
+            "client_secret_file: missing",
+        ),
+    ] {
+        let text = http(&format!("oauth2 = {{ {keys} }}"));
+        refused(&text, &format!("destinations.d.oauth2.{expected}"));
+    }
+    for (keys, expected) in [
+        ("token_url = \"login\"", "token_url: begins with neither"),
+        (
+            "token_url = \"https://u:hunter2@h/\"",
+            "token_url: has credentials",
+        ),
+        (
+            "token_url = \"http://login.example.com/\"",
+            "token_url: a secret would cross the network",
+        ),
+        (
+            &*format!("{url}, style = \"jwt\""),
+            "style: \"jwt\" is unknown",
+        ),
+        (
+            &*format!("{url}, client_secret = \"hunter2\""),
+            "client_secret: unknown key",
+        ),
+    ] {
+        let text = http(&oauth2(keys));
+        refused(&text, &format!("destinations.d.oauth2.{expected}"));
+    }
+    // What is meant for this machine goes to the proxy all the same.
+    let here = oauth2("token_url = \"http://localhost:1/\"");
+    accepted(&http(&here));
+    let proxied = format!("{here}\nproxy_url = \"http://proxy.example.com:3128\"");
+    let expected = "destinations.d.oauth2.token_url: a secret would cross the network";
+    refused(&http(&proxied), expected);
+}
+
+#[test]
+fn two_logins_are_one_problem() {
+    let oauth2 = oauth2("token_url = \"https://login.example.com/\"");
+    let others = [
+        "bearer_token_file = \"token\"",
+        "user = \"u\"\npassword_file = \"token\"",
+        "header = \"X-Key\"",
+    ];
+    for other in others {
+        let text = http(&format!("{oauth2}\n{other}"));
+        refused(&text, "destinations.d: names more than one login");
+    }
+    let text = elastic(&format!("{oauth2}\napi_key_file = \"token\""));
+    refused(&text, "destinations.d: names more than one login");
+}
