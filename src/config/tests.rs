@@ -8,6 +8,7 @@ mod destinations;
 mod documentation;
 mod environment;
 mod http_destinations;
+mod intake_names;
 mod intakes;
 mod logins;
 mod messages;

@@ -1,5 +1,5 @@
-//! Proves what each intake's answers mean, row by row of the generic HTTP reference: what all share,
-//! and what each says differently.
+//! Proves what each intake's answers mean, row by row of the generic HTTP reference: what all
+//! share, and what each says differently.
 
 use std::sync::Mutex;
 

@@ -20,6 +20,7 @@ mod hec;
 mod hec_acknowledgement;
 mod hec_endpoints;
 mod intake_answers;
+mod intake_cloud;
 mod intake_limits;
 mod intake_requests;
 mod logins;

@@ -1,8 +1,8 @@
 //! CrowdStrike LogScale's structured ingest, and the HEC/HTTP connector of Falcon Next-Gen SIEM.
 //!
 //! Structured: events in groups of equal tags, each with its time, attributes and `rawstring`
-//! ("Ingest API"). The connector is called HEC and is not Splunk's: its lines are read as JSON, each
-//! also a well-formed HEC envelope, and its answers are judged by status alone.
+//! ("Ingest API"). The connector is called HEC and is not Splunk's: its lines are read as JSON, and
+//! each is a well-formed HEC envelope, and its answers are judged by status alone.
 
 use super::json::{self, Object, Out};
 use super::judge::{self, Taken};

@@ -1,7 +1,7 @@
 //! New Relic logs: one block with common attributes and entries ("Introduction to the Log API").
 //!
-//! Attributes can be no arrays, so that the event goes as the string `message`. The 202 comes before
-//! anything is looked at.
+//! Attributes can be no arrays, so that the event goes as the string `message`. The 202 comes
+//! before anything is looked at.
 
 use std::time::Duration;
 
