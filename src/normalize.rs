@@ -112,14 +112,17 @@ pub fn render(
         Preset::DataTheorem => Envelope::read(text),
         Preset::Generic => Envelope::none(),
     };
-    if shape == Shape::HecEvent {
+    if matches!(shape, Shape::HecEvent | Shape::Entry) {
         rendered.time = envelope.time().map(str::to_owned);
         rendered.host = envelope.host().map(str::to_owned);
     }
     rendered.body = match (format, shape) {
         (Format::Ecs, _) => ecs::document(event, text, preset, envelope).into_bytes()?,
+        (Format::Original, Shape::Payload | Shape::Entry) => rendered.body,
         (Format::Original, Shape::HecEvent) => hec_event(&event.payload, text, &envelope)?,
-        (Format::Original, _) => ecs::wrapped(event, text, preset, &envelope).into_bytes()?,
+        (Format::Original, Shape::Document) => {
+            ecs::wrapped(event, text, preset, &envelope).into_bytes()?
+        }
     };
     Ok(rendered)
 }

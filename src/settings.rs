@@ -14,6 +14,7 @@ use crate::secret::Secret;
 
 mod destination;
 mod elastic;
+mod intake;
 mod login;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,10 @@ pub use destination::{
     SplunkHec, Start, TlsVersion,
 };
 pub use elastic::{BulkTarget, ElasticFlavour, Elasticsearch, NamePart};
+pub use intake::{
+    Datadog, GoogleSecops, Graylog, Intake, IntakeLimits, IntakePreset, Logscale, LogscaleInput,
+    Loki, NewRelic, SecopsApi, Sentinel, SentinelColumn, SumoLogic,
+};
 pub use login::{Auth, GoogleServiceAccount, OAuth2, TokenStyle};
 
 /// The whole configuration.

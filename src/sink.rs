@@ -18,6 +18,7 @@ pub mod client;
 pub mod elastic;
 pub mod file;
 pub mod http;
+pub mod intake;
 mod payload;
 mod retry_after;
 pub mod splunk;
@@ -180,6 +181,8 @@ pub enum Shape {
     Document,
     /// The payload.
     Payload,
+    /// The payload, with the vendor's time and host beside it.
+    Entry,
 }
 
 /// A destination's protocol.

@@ -11,6 +11,7 @@ use crate::settings::{
 };
 
 use super::elastic;
+use super::intake;
 use super::kinds;
 use super::problems::shown;
 use super::sections::{is_inside, plain};
@@ -38,11 +39,13 @@ enum Word {
     Elasticsearch,
     Http,
     File,
+    Intake(intake::Word),
 }
 
 /// Defaults and cap of a kind's batches.
 struct Batches {
     events: usize,
+    events_max: usize,
     bytes: usize,
     bytes_max: u64,
 }
@@ -54,15 +57,17 @@ pub(super) fn destination(
     sources: &[String],
     journal: &Journal,
 ) -> Option<Destination> {
-    let words = [
+    let mut words = vec![
         ("splunk_hec", Word::SplunkHec),
         ("elasticsearch", Word::Elasticsearch),
         ("http", Word::Http),
         ("file", Word::File),
     ];
+    words.extend(intake::WORDS.map(|(text, word)| (text, Word::Intake(word))));
     let Some(word) = table.one_of("kind", None, &words) else {
         if !table.has("kind") {
-            let remedy = "write kind = one of splunk_hec, elasticsearch, http, file";
+            let words: Vec<_> = words.iter().map(|(text, _)| *text).collect();
+            let remedy = format!("write kind = one of {}", words.join(", "));
             table.problem("kind", "missing", remedy);
         }
         table.take_all();
@@ -73,6 +78,7 @@ pub(super) fn destination(
         Word::Elasticsearch => elastic::elasticsearch(table, sources).map(Kind::Elasticsearch),
         Word::Http => kinds::http(table).map(Kind::Http),
         Word::File => kinds::file(table).map(Kind::File),
+        Word::Intake(word) => intake::intake(table, word).map(Box::new).map(Kind::Intake),
     };
     let formats = [("original", Format::Original), ("ecs", Format::Ecs)];
     let starts = [("earliest", Start::Earliest), ("latest", Start::Latest)];
@@ -83,7 +89,7 @@ pub(super) fn destination(
     let retry = retry(table);
     let probe_range = 10 * MILLISECOND..=24 * HOUR;
     let probe_interval = table.duration("probe_interval", 60 * SECOND, probe_range);
-    let pace = pace(table, word);
+    let pace = pace(table, word, kind.as_ref());
     let max_backlog_bytes = max_backlog(table, journal);
     Some(Destination {
         name: name.to_owned(),
@@ -130,17 +136,28 @@ pub(super) fn check_path(
 }
 
 impl Word {
-    fn batches(self) -> Batches {
+    fn batches(self, kind: Option<&Kind>) -> Batches {
+        if let Some(Kind::Intake(intake)) = kind {
+            let limits = intake.preset.limits();
+            return Batches {
+                events: limits.events,
+                events_max: limits.events_max,
+                bytes: limits.bytes,
+                bytes_max: u64::try_from(limits.bytes_max).unwrap_or(u64::MAX),
+            };
+        }
         let (events, bytes, bytes_max) = match self {
             // Splunk's documents let a request grow to 5 MB; proxies count the frame as well.
             Self::SplunkHec => (1000, 1_000_000, 4608 * 1024),
             // Elasticsearch refuses more than 100 MB unless told otherwise.
             Self::Elasticsearch => (1000, 5_000_000, 50_000_000),
-            Self::Http => (1000, 1_000_000, 50_000_000),
+            // An intake only where it could not be read, which is reported already.
+            Self::Http | Self::Intake(_) => (1000, 1_000_000, 50_000_000),
             Self::File => (5000, 4 * 1024 * 1024, 64 * 1024 * 1024),
         };
         Batches {
             events,
+            events_max: BATCH_EVENTS_MAX,
             bytes,
             bytes_max,
         }
@@ -166,10 +183,10 @@ fn wanted(table: &Table<'_>, sources: &[String]) -> Option<Vec<String>> {
 }
 
 fn batch(table: &Table<'_>, word: Word, kind: Option<&Kind>) -> BatchLimits {
-    let limits = word.batches();
+    let limits = word.batches(kind);
     let single = matches!(kind, Some(Kind::Http(http)) if http.framing == Framing::Single);
     let default = if single { 1 } else { limits.events };
-    let range: RangeInclusive<usize> = 1..=BATCH_EVENTS_MAX;
+    let range: RangeInclusive<usize> = 1..=limits.events_max;
     let max_events = table.count("batch_max_events", default, range);
     if single && max_events > 1 {
         let what = "more than one event while framing is single";
@@ -186,7 +203,7 @@ fn batch(table: &Table<'_>, word: Word, kind: Option<&Kind>) -> BatchLimits {
     }
 }
 
-fn pace(table: &Table<'_>, word: Word) -> SendingPace {
+fn pace(table: &Table<'_>, word: Word, kind: Option<&Kind>) -> SendingPace {
     let (default, most) = match word {
         // A file has one end to write to.
         Word::File => (1, 1),
@@ -196,7 +213,20 @@ fn pace(table: &Table<'_>, word: Word) -> SendingPace {
     SendingPace {
         max_in_flight: table.count("max_in_flight", default, 1..=most),
         rate_limit: rate.and_then(|rate| u32::try_from(rate).ok()),
-        max_event_age: table.optional_duration("max_event_age", 60 * SECOND..=3650 * 24 * HOUR),
+        max_event_age: max_event_age(table, kind),
+    }
+}
+
+/// An intake that takes events of some age only has that as the default.
+fn max_event_age(table: &Table<'_>, kind: Option<&Kind>) -> Option<Duration> {
+    let range = 60 * SECOND..=3650 * 24 * HOUR;
+    let window = match kind {
+        Some(Kind::Intake(intake)) => intake.preset.limits().age_max,
+        _ => None,
+    };
+    match window {
+        Some(window) => Some(table.duration("max_event_age", window, range)),
+        None => table.optional_duration("max_event_age", range),
     }
 }
 

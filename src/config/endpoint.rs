@@ -22,13 +22,13 @@ const CENTISECOND: Duration = Duration::from_millis(10);
 /// What a kind makes of its URL.
 pub(super) struct Shape {
     /// Whether the relay adds path and query itself.
-    base: bool,
+    pub(super) base: bool,
     /// The path that it adds, and that is easily pasted with the rest.
-    added: &'static str,
+    pub(super) added: &'static str,
     /// Whether bodies are compressed unless told otherwise.
-    gzip: bool,
+    pub(super) gzip: bool,
     /// How a URL of the kind looks.
-    example: &'static str,
+    pub(super) example: &'static str,
 }
 
 impl Shape {
@@ -110,7 +110,7 @@ pub(super) fn token_url(table: &Table<'_>, key: &str, proxied: bool) -> Option<S
 }
 
 /// One endpoint per URL found under `key`, alike in everything else.
-fn reached(
+pub(super) fn reached(
     table: &Table<'_>,
     login: bool,
     shape: &Shape,

@@ -186,7 +186,7 @@ fn load(
 }
 
 /// The error without its place.
-fn unloaded(error: &SecretError) -> (String, &'static str) {
+pub(super) fn unloaded(error: &SecretError) -> (String, &'static str) {
     match error {
         SecretError::Unreadable { source, .. } => (
             format!("the file that it names cannot be read: {source}"),

@@ -8,6 +8,8 @@ mod destinations;
 mod documentation;
 mod environment;
 mod http_destinations;
+mod intake_names;
+mod intakes;
 mod logins;
 mod messages;
 mod sections;
@@ -19,7 +21,7 @@ mod transport;
 const SOURCE: &str = "[sources.a]\nauth = { bearer_token_file = \"token\" }\n";
 const DESTINATION: &str = "[destinations.d]\nkind = \"file\"\npath = \"out/events.jsonl\"\n";
 /// What stands in each file of the fixture: secrets, and files that are only opened.
-const FILES: [(&str, &str); 16] = [
+const FILES: [(&str, &str); 19] = [
     ("token", "correct-horse-battery-staple"),
     ("token2", "another-horse-battery-staple"),
     ("same", "correct-horse-battery-staple"),
@@ -36,6 +38,12 @@ const FILES: [(&str, &str); 16] = [
     ("c.pem", ""),
     ("k.pem", ""),
     ("ca.pem", ""),
+    ("google", "{\n}\n"),
+    (
+        "sumo",
+        "https://collectors.sumologic.com/receiver/v1/http/ZaVnC4dhaV3-Zbn8Kq",
+    ),
+    ("sumo-plain", "http://sumo.example.com/ZaVnC4dhaV3-Zbn8Kq"),
 ];
 /// A variable that every run of the tests has, longer than the shortest secret.
 const SET_VARIABLE: &str = "PATH";

@@ -103,7 +103,12 @@ fn variants_become_the_expected_ecs_documents() {
 
 #[test]
 fn the_same_event_gives_the_same_bytes() {
-    for shape in [Shape::HecEvent, Shape::Document, Shape::Payload] {
+    for shape in [
+        Shape::HecEvent,
+        Shape::Document,
+        Shape::Payload,
+        Shape::Entry,
+    ] {
         for format in [Format::Original, Format::Ecs] {
             let (one, two) = (
                 render_as(OPENED, format, shape),
@@ -131,6 +136,14 @@ fn splunk_gets_the_ecs_document_with_the_vendors_time_and_host() {
     let rendered = render_as(RESOLVED, Format::Ecs, Shape::HecEvent);
     let document = render_as(RESOLVED, Format::Ecs, Shape::Document);
     assert_eq!(rendered.body, document.body);
+    assert_eq!(rendered.time.as_deref(), Some("1611733052"));
+    assert_eq!(rendered.host.as_deref(), Some("securetheorem.com"));
+}
+
+#[test]
+fn an_intake_gets_the_payload_with_the_vendors_time_and_host_beside_it() {
+    let rendered = render_as(RESOLVED, Format::Original, Shape::Entry);
+    assert_eq!(rendered.body, RESOLVED);
     assert_eq!(rendered.time.as_deref(), Some("1611733052"));
     assert_eq!(rendered.host.as_deref(), Some("securetheorem.com"));
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use http::Uri;
 
-use super::{Auth, Elasticsearch};
 use crate::secret::Secret;
+
+use super::{Auth, Elasticsearch, Intake};
 
 /// One destination.
 #[derive(Clone, Debug)]
@@ -96,6 +97,8 @@ pub enum Kind {
     Elasticsearch(Elasticsearch),
     /// Any HTTP endpoint.
     Http(Http),
+    /// A SIEM whose protocol is known.
+    Intake(Box<Intake>),
     /// A local file.
     File(File),
 }
@@ -273,6 +276,7 @@ impl Kind {
             Self::SplunkHec(_) => "splunk_hec",
             Self::Elasticsearch(_) => "elasticsearch",
             Self::Http(_) => "http",
+            Self::Intake(intake) => intake.preset.as_str(),
             Self::File(_) => "file",
         }
     }
@@ -284,6 +288,7 @@ impl Kind {
             Self::SplunkHec(splunk) => to_know_of(&splunk.endpoints),
             Self::Elasticsearch(elastic) => to_know_of(&elastic.endpoints),
             Self::Http(http) => Some(&http.endpoint),
+            Self::Intake(intake) => Some(&intake.endpoint),
             Self::File(_) => None,
         }
     }

@@ -6,6 +6,7 @@ use super::client::ClientError;
 use super::elastic::Elastic;
 use super::file::{FileSink, PathError};
 use super::http::Http;
+use super::intake::Intake;
 use super::splunk::Splunk;
 use super::{Confirmation, Confirming, Outcome, Rendered, Shape, Sink, Ticket};
 use crate::settings::{Destination, Kind};
@@ -20,6 +21,8 @@ pub enum AnySink {
     Elastic(Arc<Elastic>),
     /// Any HTTP endpoint.
     Http(Arc<Http>),
+    /// A SIEM whose protocol is known.
+    Intake(Arc<Intake>),
     /// A local file.
     File(Arc<FileSink>),
 }
@@ -66,6 +69,10 @@ impl AnySink {
                 let sink = Http::new(settings);
                 sink.map(Arc::new).map(Self::Http).map_err(client)
             }
+            Kind::Intake(settings) => {
+                let sink = Intake::new(settings);
+                sink.map(Arc::new).map(Self::Intake).map_err(client)
+            }
             Kind::File(settings) => {
                 let path = |source| SinkError::Path {
                     destination: name.clone(),
@@ -84,6 +91,7 @@ impl Sink for AnySink {
             Self::Splunk(sink) => sink.shape(),
             Self::Elastic(sink) => sink.shape(),
             Self::Http(sink) => sink.shape(),
+            Self::Intake(sink) => sink.shape(),
             Self::File(sink) => sink.shape(),
         }
     }
@@ -93,6 +101,7 @@ impl Sink for AnySink {
             Self::Splunk(sink) => sink.encoded_bytes(event),
             Self::Elastic(sink) => sink.encoded_bytes(event),
             Self::Http(sink) => sink.encoded_bytes(event),
+            Self::Intake(sink) => sink.encoded_bytes(event),
             Self::File(sink) => sink.encoded_bytes(event),
         }
     }
@@ -102,6 +111,7 @@ impl Sink for AnySink {
             Self::Splunk(sink) => sink.send(batch).await,
             Self::Elastic(sink) => sink.send(batch).await,
             Self::Http(sink) => sink.send(batch).await,
+            Self::Intake(sink) => sink.send(batch).await,
             Self::File(sink) => sink.send(batch).await,
         }
     }
@@ -111,6 +121,7 @@ impl Sink for AnySink {
             Self::Splunk(sink) => sink.partition(event),
             Self::Elastic(sink) => sink.partition(event),
             Self::Http(sink) => sink.partition(event),
+            Self::Intake(sink) => sink.partition(event),
             Self::File(sink) => sink.partition(event),
         }
     }
@@ -120,6 +131,7 @@ impl Sink for AnySink {
             Self::Splunk(sink) => sink.confirming(),
             Self::Elastic(sink) => sink.confirming(),
             Self::Http(sink) => sink.confirming(),
+            Self::Intake(sink) => sink.confirming(),
             Self::File(sink) => sink.confirming(),
         }
     }
@@ -129,6 +141,7 @@ impl Sink for AnySink {
             Self::Splunk(sink) => sink.confirm(tickets).await,
             Self::Elastic(sink) => sink.confirm(tickets).await,
             Self::Http(sink) => sink.confirm(tickets).await,
+            Self::Intake(sink) => sink.confirm(tickets).await,
             Self::File(sink) => sink.confirm(tickets).await,
         }
     }
@@ -138,6 +151,7 @@ impl Sink for AnySink {
             Self::Splunk(sink) => sink.refresh(),
             Self::Elastic(sink) => sink.refresh(),
             Self::Http(sink) => sink.refresh(),
+            Self::Intake(sink) => sink.refresh(),
             Self::File(sink) => sink.refresh(),
         }
     }

@@ -9,10 +9,12 @@ use siem_relay::event::{Event, EventId, Provenance};
 use siem_relay::secret::{Secret, SecretPlace};
 use siem_relay::settings::{
     self, Acknowledgement, Auth, BulkTarget, ElasticFlavour, Elasticsearch, Endpoint, EndpointTls,
-    Framing, HecInput, PartialBatches, SplunkHec,
+    Framing, HecInput, IntakePreset, LogscaleInput, PartialBatches, SecopsApi, SentinelColumn,
+    SplunkHec,
 };
 use siem_relay::sink::elastic::Elastic;
 use siem_relay::sink::http::Http;
+use siem_relay::sink::intake::Intake;
 use siem_relay::sink::splunk::Splunk;
 use siem_relay::sink::{Note, Outcome, Rendered, RetryCause, Sent, Verdict};
 
@@ -158,4 +160,80 @@ pub(crate) fn detail(verdict: &Verdict) -> &str {
         | Verdict::Reject { detail, .. } => detail,
         other => panic!("nothing to say: {other:?}"),
     }
+}
+
+/// An intake with nothing but what it needs.
+pub(crate) fn intake(url: &str, auth: Auth, preset: IntakePreset) -> Intake {
+    intake_with(endpoint(url), auth, preset)
+}
+
+pub(crate) fn intake_with(endpoint: Endpoint, auth: Auth, preset: IntakePreset) -> Intake {
+    let settings = settings::Intake {
+        endpoint,
+        secret_url: None,
+        auth,
+        preset,
+    };
+    Intake::new(&settings).unwrap()
+}
+
+/// Every preset in its plainest form.
+pub(crate) fn presets() -> Vec<IntakePreset> {
+    let logscale = |input| {
+        IntakePreset::Logscale(settings::Logscale {
+            input,
+            tags: Vec::new(),
+        })
+    };
+    let graylog = |bulk| {
+        IntakePreset::Graylog(settings::Graylog {
+            host: None,
+            level: 6,
+            fields: Vec::new(),
+            bulk,
+        })
+    };
+    let google = |api| {
+        IntakePreset::GoogleSecops(settings::GoogleSecops {
+            log_type: "ACME_CUSTOM".to_owned(),
+            instance: "c0ffee".to_owned(),
+            api,
+        })
+    };
+    let import = SecopsApi::Import {
+        version: "v1alpha".to_owned(),
+        project: "acme".to_owned(),
+        region: "eu".to_owned(),
+        forwarder: None,
+    };
+    vec![
+        IntakePreset::Sentinel(settings::Sentinel {
+            rule_id: "dcr-00000000000000000000000000000000".to_owned(),
+            stream: "Custom-SiemRelay_CL".to_owned(),
+            column: SentinelColumn::RawData,
+        }),
+        google(import),
+        google(SecopsApi::Legacy),
+        IntakePreset::Datadog(settings::Datadog::default()),
+        IntakePreset::SumoLogic(settings::SumoLogic::default()),
+        logscale(LogscaleInput::Structured),
+        logscale(LogscaleInput::Connector),
+        IntakePreset::Panther,
+        IntakePreset::Loki(settings::Loki::default()),
+        IntakePreset::NewRelic(settings::NewRelic::default()),
+        graylog(false),
+        graylog(true),
+        IntakePreset::ElasticAgent,
+    ]
+}
+
+/// An event received just now, as intakes with an age window want them.
+pub(crate) fn fresh(n: u8, body: &str, received_ms: u64) -> Rendered {
+    let mut event = event(n, body);
+    Arc::get_mut(&mut event.event).unwrap().received_ms = received_ms;
+    event
+}
+
+pub(crate) fn now_ms() -> u64 {
+    u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap()
 }

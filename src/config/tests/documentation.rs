@@ -45,9 +45,11 @@ fn every_line_and_alternative_of_the_example_is_accepted() {
     for text in example.variants() {
         let fixture = with_secrets(&text);
         if let Err(problems) = fixture.load(&[]) {
-            // The variable that stands in for all others has slashes, as no capability may.
+            // The variable that stands in for all others has slashes, as no capability may, and
+            // is no URL.
             let expected = |problem: &Problem| {
-                problem.key.ends_with("capability_env") && problem.what.contains("in a URL")
+                (problem.key.ends_with("capability_env") && problem.what.contains("in a URL"))
+                    || problem.key.ends_with("sumo.url_env")
             };
             assert!(problems.iter().all(expected), "{problems}\nin\n{text}");
         }
@@ -232,7 +234,10 @@ fn with_secrets(text: &str) -> Fixture {
     std::fs::create_dir(directory.join("tls")).unwrap();
     let is_file = |name: &&String| name.starts_with("secrets/") || name.starts_with("tls/");
     for name in names.iter().filter(is_file) {
-        let text = format!("content-of-{}", name.replace('/', "-"));
+        let mut text = format!("content-of-{}", name.replace('/', "-"));
+        if name.ends_with("-url") {
+            text.insert_str(0, "https://");
+        }
         std::fs::write(directory.join(name), text).unwrap();
     }
     fixture

@@ -20,7 +20,12 @@ fn check(payload: &str) {
 fn check_event(event: &Arc<Event>, preset: Preset) {
     let payload = std::str::from_utf8(&event.payload).unwrap();
     for format in [Format::Original, Format::Ecs] {
-        for shape in [Shape::HecEvent, Shape::Document, Shape::Payload] {
+        for shape in [
+            Shape::HecEvent,
+            Shape::Document,
+            Shape::Payload,
+            Shape::Entry,
+        ] {
             match render(event, preset, format, shape) {
                 Ok(rendered) => check_body(&rendered, payload, format, shape),
                 Err(RenderError::Blank) if shape == Shape::HecEvent => {}
@@ -34,7 +39,7 @@ fn check_body(rendered: &Rendered, payload: &str, format: Format, shape: Shape) 
     let body = std::str::from_utf8(&rendered.body).unwrap();
     let whole: &RawValue = serde_json::from_str(body).unwrap();
     match (format, shape) {
-        (Format::Original, Shape::Payload) => assert_eq!(body, payload),
+        (Format::Original, Shape::Payload | Shape::Entry) => assert_eq!(body, payload),
         (Format::Original, Shape::HecEvent) => assert!(payload.contains(whole.get())),
         _ => {
             let document: Value = serde_json::from_str(body).unwrap();
