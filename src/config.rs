@@ -11,6 +11,7 @@ use crate::settings::{Settings, Source};
 
 mod destination;
 mod endpoint;
+mod http;
 mod kinds;
 mod names;
 mod problems;

@@ -13,13 +13,17 @@ use ipnet::IpNet;
 use crate::secret::Secret;
 
 mod destination;
+mod http;
 #[cfg(test)]
 mod tests;
 
+pub use self::http::{
+    CloudEvents, CloudEventsData, CloudEventsMode, Framing, HttpTerms, Success, Wrap,
+};
 pub use destination::{
     Acknowledgement, BatchLimits, ClientCertificate, Compress, Destination, Elasticsearch,
-    ElasticsearchAuth, Endpoint, EndpointTls, File, Format, Framing, HecInput, Http, HttpAuth,
-    Kind, PartialBatches, Proxy, Retry, SendingPace, SplunkHec, Start, TlsVersion,
+    ElasticsearchAuth, Endpoint, EndpointTls, File, Format, HecInput, Http, HttpAuth, Kind,
+    PartialBatches, Proxy, Retry, SendingPace, SplunkHec, Start, TlsVersion,
 };
 
 /// The whole configuration.

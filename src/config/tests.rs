@@ -8,6 +8,7 @@ mod destinations;
 mod documentation;
 mod environment;
 mod http_destinations;
+mod http_requests;
 mod messages;
 mod sections;
 mod sources;

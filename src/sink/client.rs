@@ -25,6 +25,7 @@ mod transport;
 
 pub use answer::Answer;
 pub use fault::{Fault, FaultKind};
+pub(super) use login::base64;
 pub use login::{Login, LoginError};
 
 use transport::{Material, Transport};
@@ -71,6 +72,8 @@ pub struct Request<'a> {
     pub body: Bytes,
     /// Bytes of the answer kept; more are cut.
     pub answer_bytes_max: usize,
+    /// Names the request for a login that signs it: the same for the same body, without dots.
+    pub id: Option<String>,
 }
 
 /// What became of one request.
@@ -280,7 +283,12 @@ impl Client {
     /// changed. The last good ones stay if that fails.
     pub fn refresh(&self) {
         transport::proxy_login(&self.endpoint).reread();
-        self.renew();
+        self.renew(false);
+    }
+
+    /// Lets go of the connections that are kept: the next request gets a new one.
+    pub fn reconnect(&self) {
+        self.renew(true);
     }
 
     /// Takes a rotated password of the proxy into use, and has it blanked in quotes.
@@ -293,19 +301,20 @@ impl Client {
                 .made_of
                 .has_login(Some(&credential.value))
             {
-                self.renew();
+                self.renew(false);
             }
             secrets.extend(credential.secrets);
         }
     }
 
-    fn renew(&self) {
+    /// Makes the pool anew if what it is made of changed, or `always`.
+    fn renew(&self, always: bool) {
         let rebuilt = Material::read(&self.endpoint).and_then(|material| {
             // Without ca_file the system's certificates may have changed; where none are checked
             // there is nothing to see.
             let checked = self.base.scheme() == "https" && !self.endpoint.tls.skip_verify;
             let system = checked && self.endpoint.ca_file.is_none();
-            if !system && material.is_as(&self.transport.load().made_of) {
+            if !always && !system && material.is_as(&self.transport.load().made_of) {
                 return Ok(None);
             }
             Transport::build(&self.endpoint, &self.base, material).map(Some)
@@ -343,6 +352,7 @@ pub async fn post_once(
             headers: content_type("application/json"),
             body,
             answer_bytes_max: ANSWER_BYTES,
+            id: None,
         })
         .await;
     Ok(exchange.result?)

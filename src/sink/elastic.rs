@@ -74,6 +74,7 @@ impl Sink for Elastic {
                 headers: client::content_type("application/x-ndjson"),
                 body: Bytes::from(self.action.encode(batch)),
                 answer_bytes_max: ANSWER_BYTES_MAX,
+                id: None,
             })
             .await;
         let mut outcome = match exchange.result {

@@ -9,7 +9,7 @@ use siem_relay::event::{Event, EventId, Provenance};
 use siem_relay::secret::{Secret, SecretPlace};
 use siem_relay::settings::{
     self, Acknowledgement, Elasticsearch, ElasticsearchAuth, Endpoint, EndpointTls, Framing,
-    HecInput, HttpAuth, PartialBatches, SplunkHec,
+    HecInput, HttpAuth, HttpTerms, PartialBatches, SplunkHec,
 };
 use siem_relay::sink::elastic::Elastic;
 use siem_relay::sink::http::Http;
@@ -100,6 +100,7 @@ pub(crate) fn http(endpoint: Endpoint, framing: Framing, envelope: bool, auth: H
         auth,
         envelope,
         headers: vec![("x-tenant".to_owned(), "blue".to_owned())],
+        terms: HttpTerms::default(),
     };
     Http::new(&settings).unwrap()
 }

@@ -131,7 +131,7 @@ impl fmt::Debug for Hidden {
 }
 
 /// Base64 with padding, as Basic authentication wants it (RFC 4648 section 4).
-fn base64(bytes: &[u8]) -> String {
+pub(in crate::sink) fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {

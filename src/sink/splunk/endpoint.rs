@@ -91,6 +91,7 @@ impl HecEndpoint {
             headers,
             body,
             answer_bytes_max: ANSWER_BYTES,
+            id: None,
         };
         self.client.post(request).await
     }
@@ -156,6 +157,7 @@ impl HecEndpoint {
             headers,
             body: ack::question(ids),
             answer_bytes_max: ANSWER_BYTES,
+            id: None,
         };
         match self.client.post(request).await.result {
             Ok(answer) => {
@@ -219,6 +221,7 @@ impl HecEndpoint {
             headers: HeaderMap::new(),
             body: Bytes::new(),
             answer_bytes_max: ANSWER_BYTES,
+            id: None,
         };
         match self.client.get(request).await.result {
             Ok(Answer { status, .. }) if status < 500 && status != 429 => self.use_again(),
