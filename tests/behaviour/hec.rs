@@ -14,7 +14,7 @@ use crate::relay::{Relay, Setup, TOKEN};
 
 const HEC_TOKEN: &str = "11111111-2222-3333-4444-555555555555";
 /// How long a fault lasts.
-const OUTAGE: Duration = Duration::from_secs(3);
+pub(crate) const OUTAGE: Duration = Duration::from_secs(3);
 /// Events posted a second while it lasts, as far as the machine can.
 const RATE: u32 = 2000;
 const SENDERS: u32 = 8;
@@ -38,7 +38,7 @@ fn setup(hec: &FakeHec, keys: &str) -> Setup {
 }
 
 /// Posts at [`RATE`] until the fault has lasted long enough; the ids answered.
-async fn load(relay: &Relay) -> Vec<String> {
+pub(crate) async fn load(relay: &Relay) -> Vec<String> {
     let end = Instant::now() + OUTAGE;
     let url = format!("http://{}/hooks/datatheorem", relay.address);
     let mut senders = JoinSet::new();
@@ -69,7 +69,7 @@ async fn load(relay: &Relay) -> Vec<String> {
 }
 
 /// All of them are there; how many copies more than one of each.
-fn all_there(ids: &[String], indexed: &BTreeMap<String, usize>) -> usize {
+pub(crate) fn all_there(ids: &[String], indexed: &BTreeMap<String, usize>) -> usize {
     let missing: Vec<_> = ids.iter().filter(|id| !indexed.contains_key(*id)).collect();
     assert!(
         missing.is_empty(),

@@ -19,6 +19,9 @@ mod faults;
 mod hec;
 mod hec_acknowledgement;
 mod hec_endpoints;
+mod http;
+#[path = "../support/http_answers.rs"]
+mod http_answers;
 mod proxies;
 mod requests;
 mod setup;
