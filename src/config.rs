@@ -12,6 +12,7 @@ use crate::settings::{Settings, Source};
 mod destination;
 mod elastic;
 mod endpoint;
+mod http;
 mod intake;
 mod kinds;
 mod login;

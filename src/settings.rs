@@ -14,15 +14,19 @@ use crate::secret::Secret;
 
 mod destination;
 mod elastic;
+mod http;
 mod intake;
 mod login;
 #[cfg(test)]
 mod tests;
 
+pub use self::http::{
+    CloudEvents, CloudEventsData, CloudEventsMode, Framing, HttpTerms, Success, Wrap,
+};
 pub use destination::{
     Acknowledgement, BatchLimits, ClientCertificate, Compress, Destination, Endpoint, EndpointTls,
-    File, Format, Framing, HecInput, Http, Kind, PartialBatches, Proxy, Retry, SendingPace,
-    SplunkHec, Start, TlsVersion,
+    File, Format, HecInput, Http, Kind, PartialBatches, Proxy, Retry, SendingPace, SplunkHec,
+    Start, TlsVersion,
 };
 pub use elastic::{BulkTarget, ElasticFlavour, Elasticsearch, NamePart};
 pub use intake::{

@@ -203,6 +203,12 @@ pub trait Sink: Send + Sync + 'static {
         None
     }
 
+    /// Whether the destination knows a repeat by the whole request: then events whose outcome is
+    /// unknown are sent again with those they went with, and no others.
+    fn repeats_whole(&self) -> bool {
+        false
+    }
+
     /// When to ask about unconfirmed batches; none for a sink that leaves none.
     fn confirming(&self) -> Option<Confirming> {
         None
@@ -235,6 +241,10 @@ impl<S: Sink> Sink for Arc<S> {
 
     fn partition(&self, event: &Rendered) -> Option<Arc<str>> {
         S::partition(self, event)
+    }
+
+    fn repeats_whole(&self) -> bool {
+        S::repeats_whole(self)
     }
 
     fn confirming(&self) -> Option<Confirming> {

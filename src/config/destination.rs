@@ -184,22 +184,25 @@ fn wanted(table: &Table<'_>, sources: &[String]) -> Option<Vec<String>> {
 
 fn batch(table: &Table<'_>, word: Word, kind: Option<&Kind>) -> BatchLimits {
     let limits = word.batches(kind);
-    let single = matches!(kind, Some(Kind::Http(http)) if http.framing == Framing::Single);
+    let framing = match kind {
+        Some(Kind::Http(http)) => Some(&http.framing),
+        _ => None,
+    };
+    let single = framing.is_some_and(Framing::is_single);
     let default = if single { 1 } else { limits.events };
     let range: RangeInclusive<usize> = 1..=limits.events_max;
     let max_events = table.count("batch_max_events", default, range);
     if single && max_events > 1 {
-        let what = "more than one event while framing is single";
-        table.problem(
-            "batch_max_events",
-            what,
-            "remove it, or use framing = \"array\"",
-        );
+        let what = "more than one event while each has a request of its own";
+        let remedy = "remove it, or use framing = \"array\" or cloudevents = \"batched\"";
+        table.problem("batch_max_events", what, remedy);
     }
     let bytes_range = BATCH_BYTES_MIN..=limits.bytes_max;
+    let max_bytes = table.memory("batch_max_bytes", limits.bytes, bytes_range);
     BatchLimits {
         max_events,
-        max_bytes: table.memory("batch_max_bytes", limits.bytes, bytes_range),
+        // The limit is the body's; what is left of it is the events'.
+        max_bytes: max_bytes - framing.map_or(0, Framing::frame_bytes).min(max_bytes),
     }
 }
 

@@ -10,6 +10,7 @@ use http::HeaderValue;
 use crate::settings::{Auth, Compress, File, Framing, Http};
 
 use super::endpoint::{Shape, endpoint};
+use super::http::{framing, terms};
 use super::login;
 use super::names::{header_name, is_framing, secret_like};
 use super::problems::shown;
@@ -27,20 +28,17 @@ pub(super) fn http(table: &Table<'_>) -> Option<Http> {
     let auth = login::http(table);
     let login = !matches!(auth, Some(Auth::None));
     let endpoint = endpoint(table, login, &Shape::HTTP);
-    let framings = [
-        ("array", Framing::Array),
-        ("ndjson", Framing::Ndjson),
-        ("single", Framing::Single),
-    ];
-    let framing = table.one_of("framing", Some("array"), &framings);
     let envelope = table.flag("envelope", false);
-    let headers = constant_headers(table);
+    let framing = framing(table, envelope);
+    let headers = constant_headers(table, &framing);
+    let terms = terms(table, &headers);
     let http = Http {
         endpoint: endpoint?,
-        framing: framing.unwrap_or(Framing::Array),
+        framing,
         auth: auth?,
         envelope,
         headers,
+        terms,
     };
     login::check_signed(table, &http);
     Some(http)
@@ -86,8 +84,10 @@ pub(super) fn constants(table: &Table<'_>, key: &str) -> Vec<(String, String)> {
     texts
 }
 
-fn constant_headers(table: &Table<'_>) -> Vec<(String, String)> {
+fn constant_headers(table: &Table<'_>, framing: &Framing) -> Vec<(String, String)> {
     let mut headers: Vec<(String, String)> = Vec::new();
+    // Their types and headers are those of the standard.
+    let cloud_events = matches!(framing, Framing::CloudEvents(_));
     for (text, value) in constants(table, "headers") {
         let at = format!("headers.{}", shown(&text));
         let Some(name) = header_name(&text) else {
@@ -101,12 +101,15 @@ fn constant_headers(table: &Table<'_>) -> Vec<(String, String)> {
         if secret_like(&name) {
             let what = "sounds like a credential, which is not written into the configuration";
             table.problem(&at, what, "use header with value_file or value_env");
-        } else if is_framing(&name) {
+        } else if is_framing(&name) && (cloud_events || name != "content-type") {
             table.problem(
                 &at,
                 "is a header that the relay or HTTP itself sets",
                 "remove it",
             );
+        } else if cloud_events && name.starts_with("ce-") {
+            let what = "is an attribute of a CloudEvent, which the relay sets";
+            table.problem(&at, what, "remove it");
         } else if HeaderValue::from_str(&value).is_err() {
             let what = "has a value that a header cannot have";
             table.problem(&at, what, "keep visible ASCII characters");

@@ -8,6 +8,7 @@ mod destinations;
 mod documentation;
 mod environment;
 mod http_destinations;
+mod http_requests;
 mod intake_names;
 mod intakes;
 mod logins;

@@ -23,6 +23,8 @@ pub(super) struct Item {
     pub(super) attempts: u32,
     /// What the last attempt left open; a resend of an unknown one may be a duplicate.
     pub(super) sent: Sent,
+    /// The batch that it went with and has to go with again: its first position.
+    pub(super) together: Option<u64>,
 }
 
 /// Events waiting to be sent.
@@ -76,7 +78,7 @@ impl Outbox {
     }
 
     /// Takes the next portion off the front: at least one event if there is one. What is to go
-    /// `alone` is a portion of its own.
+    /// `alone` is a portion of its own, and what has to go together is not mixed with others.
     pub(super) fn take(&mut self, events_max: usize, alone: impl Fn(u64) -> bool) -> Vec<Item> {
         let events_max = events_max.min(self.portion).max(1);
         let mut taken: Vec<Item> = Vec::with_capacity(events_max.min(self.items.len()));
@@ -90,8 +92,9 @@ impl Outbox {
                 passed_over.push((position, item));
                 continue;
             }
+            let other = taken.first().is_some_and(|t| t.together != item.together);
             let too_much = bytes + item.encoded_bytes > self.limits.max_bytes;
-            if !taken.is_empty() && (too_much || alone(position)) {
+            if !taken.is_empty() && (too_much || other || alone(position)) {
                 self.items.insert(position, item);
                 break;
             }

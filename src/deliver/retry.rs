@@ -13,11 +13,16 @@ use crate::settings::Retry;
 
 /// Shortest wait, whatever the settings: a destination is never hammered.
 const WAIT_MIN: Duration = Duration::from_millis(10);
+/// Most of the wait that a destination asks for by which it becomes longer, so that all who were
+/// asked do not come back at once.
+const WISH_JITTER_MAX: f64 = 0.1;
 
 /// The waits of one destination.
 pub(super) struct Schedule {
     backoff: ExponentialBackoff,
     max: Duration,
+    /// Share by which a wait that was asked for becomes longer at most.
+    wish_jitter: f64,
 }
 
 impl Schedule {
@@ -34,14 +39,31 @@ impl Schedule {
         Self {
             backoff,
             max: settings.max,
+            wish_jitter: settings.jitter.clamp(0.0, WISH_JITTER_MAX),
         }
     }
 
     /// The next wait; at least what the destination asked for, as far as `max` allows.
     pub(super) fn next(&mut self, asked: Option<Duration>) -> Duration {
         let own = self.backoff.next_backoff().unwrap_or(self.max);
-        let wait = own.max(asked.unwrap_or(Duration::ZERO));
+        let wait = own.max(asked.map_or(Duration::ZERO, |asked| self.later(asked)));
         wait.min(self.max).max(WAIT_MIN)
+    }
+
+    /// A wish, or somewhat more.
+    fn later(&self, asked: Duration) -> Duration {
+        let asked = asked.min(self.max);
+        let middle = 1.0 + self.wish_jitter / 2.0;
+        let interval = asked.mul_f64(middle);
+        let mut once = ExponentialBackoff {
+            current_interval: interval,
+            initial_interval: interval,
+            randomization_factor: self.wish_jitter / 2.0 / middle,
+            max_interval: interval,
+            max_elapsed_time: None,
+            ..ExponentialBackoff::default()
+        };
+        once.next_backoff().map_or(asked, |wait| wait.max(asked))
     }
 
     /// Begins again with the first wait.
@@ -91,5 +113,30 @@ mod tests {
         assert_eq!(schedule.next(asked(700)).as_millis(), 700);
         assert_eq!(schedule.next(asked(10)).as_millis(), 200);
         assert_eq!(schedule.next(asked(3_600_000)).as_millis(), 1000);
+    }
+
+    #[test]
+    fn a_wish_grows_by_a_tenth_at_most_and_never_shrinks() {
+        let mut schedule = Schedule::new(&Retry {
+            max: Duration::from_secs(100),
+            ..settings(1.0)
+        });
+        let asked = Duration::from_secs(50);
+        let waits: Vec<_> = (0..1_000)
+            .map(|_| {
+                schedule.reset();
+                schedule.next(Some(asked))
+            })
+            .collect();
+        let most = Duration::from_millis(55_001);
+        assert!(waits.iter().all(|wait| *wait >= asked && *wait <= most));
+        assert!(
+            waits.iter().any(|wait| *wait > Duration::from_secs(54)),
+            "they are spread"
+        );
+        for _ in 0..1_000 {
+            let endless = Some(Duration::from_secs(365 * 24 * 60 * 60));
+            assert_eq!(schedule.next(endless), Duration::from_secs(100));
+        }
     }
 }

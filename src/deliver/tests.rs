@@ -6,6 +6,7 @@ mod memory;
 mod parallel_tests;
 mod partition_tests;
 mod purge_tests;
+mod repeat_tests;
 mod replay_tests;
 mod scripted;
 mod shed_tests;

@@ -23,6 +23,8 @@ pub(super) struct Review {
     pub(super) kept: Vec<(usize, Option<(RetryCause, Sent)>)>,
     /// What to do now.
     pub(super) next: Next,
+    /// Whether the destination asks for less, whatever became of the events.
+    pub(super) pace: Pace,
     /// The attempt's result, for metrics.
     pub(super) result: &'static str,
 }
@@ -57,6 +59,7 @@ pub(super) fn review(sent: usize, outcome: &Outcome) -> Review {
         rejected: Vec::new(),
         kept: Vec::new(),
         next: Next::Go,
+        pace: outcome.pace,
         result: "success",
     };
     for index in 0..sent {

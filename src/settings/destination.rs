@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::Uri;
 
+use super::http::{Framing, HttpTerms};
 use crate::secret::Secret;
 
 use super::{Auth, Elasticsearch, Intake};
@@ -228,17 +229,8 @@ pub struct Http {
     pub envelope: bool,
     /// Constant headers, without credentials.
     pub headers: Vec<(String, String)>,
-}
-
-/// How events are put into bodies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
-    /// One JSON array.
-    Array,
-    /// One JSON value a line.
-    Ndjson,
-    /// One event a request.
-    Single,
+    /// What the receiver makes of requests, and means by its answers.
+    pub terms: HttpTerms,
 }
 
 /// A local JSON-lines file.

@@ -126,6 +126,16 @@ impl Sink for AnySink {
         }
     }
 
+    fn repeats_whole(&self) -> bool {
+        match self {
+            Self::Splunk(sink) => sink.repeats_whole(),
+            Self::Elastic(sink) => sink.repeats_whole(),
+            Self::Http(sink) => sink.repeats_whole(),
+            Self::Intake(sink) => sink.repeats_whole(),
+            Self::File(sink) => sink.repeats_whole(),
+        }
+    }
+
     fn confirming(&self) -> Option<Confirming> {
         match self {
             Self::Splunk(sink) => sink.confirming(),

@@ -267,7 +267,12 @@ impl Client {
     /// changed. The last good ones stay if that fails.
     pub fn refresh(&self) {
         transport::proxy_login(&self.endpoint).reread();
-        self.renew();
+        self.renew(false);
+    }
+
+    /// Lets go of the connections that are kept: the next request gets a new one.
+    pub fn reconnect(&self) {
+        self.renew(true);
     }
 
     /// Takes a rotated password of the proxy into use, and has it blanked in quotes.
@@ -280,19 +285,20 @@ impl Client {
                 .made_of
                 .has_login(Some(&credential.value))
             {
-                self.renew();
+                self.renew(false);
             }
             secrets.extend(credential.secrets);
         }
     }
 
-    fn renew(&self) {
+    /// Makes the pool anew if what it is made of changed, or `always`.
+    fn renew(&self, always: bool) {
         let rebuilt = Material::read(&self.endpoint).and_then(|material| {
             // Without ca_file the system's certificates may have changed; where none are checked
             // there is nothing to see.
             let checked = self.base.scheme() == "https" && !self.endpoint.tls.skip_verify;
             let system = checked && self.endpoint.ca_file.is_none();
-            if !system && material.is_as(&self.transport.load().made_of) {
+            if !always && !system && material.is_as(&self.transport.load().made_of) {
                 return Ok(None);
             }
             Transport::build(&self.endpoint, &self.base, material).map(Some)

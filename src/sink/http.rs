@@ -1,8 +1,9 @@
-//! Any HTTP endpoint: events in a JSON array, as JSON lines, or one a request.
+//! Any HTTP endpoint: events in a JSON array, wrapped or not, as JSON lines, one a request, or as
+//! CloudEvents.
 //!
 //! POST is not idempotent, so each request has an `Idempotency-Key` made of its body: the same
-//! events give the same key. What a receiver does with it, and what its 2xx is worth, is its own
-//! affair.
+//! events give the same key, and where the outcome is unknown the same events are sent again
+//! together. What a receiver does with it is its own affair.
 
 use std::sync::Arc;
 
@@ -12,28 +13,35 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use super::client::{self, ANSWER_BYTES, Client, ClientError, Exchange, Login, Request, Target};
 use super::status;
 use super::{Outcome, Pace, RejectCause, Rendered, Shape, Sink, Verdict};
-use crate::settings::{self, Framing};
+use crate::settings;
 
+mod cloud_events;
 mod encode;
 mod judge;
 mod request_id;
 
+use encode::{BodyDigest, Form};
+use judge::Terms;
+
 /// Headers that the connection or the body's form decides.
-const FORBIDDEN_HEADERS: [&str; 5] = [
+const FORBIDDEN_HEADERS: [&str; 4] = [
     "connection",
     "content-encoding",
     "content-length",
-    "idempotency-key",
     "transfer-encoding",
 ];
+/// Asked on a connection that does not lead to the URL's host (RFC 9110, section 15.5.20).
+const MISDIRECTED_REQUEST: u16 = 421;
 
 /// Delivers to one URL.
 pub struct Http {
     client: Client,
     target: Target,
     login: Login,
-    framing: Framing,
-    envelope: bool,
+    form: Form,
+    terms: Terms,
+    /// Header with the request's key, where requests have one.
+    key: Option<HeaderName>,
     /// Content type, then what the configuration adds or replaces.
     headers: HeaderMap,
 }
@@ -43,16 +51,17 @@ impl Http {
     pub fn new(settings: &settings::Http) -> Result<Self, ClientError> {
         let client = Client::new(&settings.endpoint)?;
         let login = Login::new(&settings.auth, &settings.endpoint)?;
-        let mut headers = client::content_type(match settings.framing {
-            Framing::Ndjson => "application/x-ndjson",
-            Framing::Array | Framing::Single => "application/json",
-        });
+        let form = Form::new(settings.framing.clone(), settings.envelope);
+        let terms = &settings.terms;
+        let key = terms.idempotency_header.as_deref().map(header_name);
+        let key = key.transpose()?;
+        let mut headers = client::content_type(form.content_type());
         for (name, value) in &settings.headers {
             let unusable = |why| ClientError::Header {
                 name: name.clone(),
                 why,
             };
-            if FORBIDDEN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+            if sets(&form, key.as_ref(), &name.to_ascii_lowercase()) {
                 return Err(unusable("the relay sets it itself"));
             }
             let value = HeaderValue::from_str(value);
@@ -65,16 +74,31 @@ impl Http {
             target: client.base(),
             client,
             login,
-            framing: settings.framing,
-            envelope: settings.envelope,
+            form,
+            terms: Terms {
+                keyed: key.is_some(),
+                success_statuses: terms.success_statuses.clone(),
+                success: terms.success.clone(),
+            },
+            key,
             headers,
         })
     }
 
-    async fn post(&self, headers: HeaderMap, body: Vec<u8>, batch: &[Rendered]) -> Exchange {
+    /// Sends a request with these events; with one, where a request holds one only.
+    async fn post(&self, batch: &[Rendered]) -> Outcome {
+        let body = self.form.body(batch);
+        let mut headers = self.headers.clone();
+        if let [event] = batch {
+            self.form.insert_event(&mut headers, event);
+        }
+        if let Some(name) = &self.key {
+            BodyDigest::of(&body).insert(&mut headers, name.clone());
+        }
         let signs = self.login.signs();
         let id = signs.then(|| request_id::of(batch, &body));
-        self.client
+        let exchange = self
+            .client
             .post(Request {
                 target: &self.target,
                 login: &self.login,
@@ -83,18 +107,23 @@ impl Http {
                 answer_bytes_max: ANSWER_BYTES,
                 id,
             })
-            .await
+            .await;
+        self.outcome(exchange, batch.len())
     }
 
-    async fn send_together(&self, batch: &[Rendered]) -> Outcome {
-        let body = match self.framing {
-            Framing::Ndjson => encode::lines(batch, self.envelope),
-            Framing::Array | Framing::Single => encode::array(batch, self.envelope),
+    fn outcome(&self, exchange: Exchange, events: usize) -> Outcome {
+        let wire_bytes = exchange.wire_bytes;
+        let answer = match exchange.result {
+            Ok(answer) => answer,
+            Err(fault) => return Outcome::all(events, fault.verdict(), None, wire_bytes),
         };
-        let mut headers = self.headers.clone();
-        encode::insert_key(&mut headers, &body);
-        let exchange = self.post(headers, body, batch).await;
-        outcome(exchange, batch.len())
+        if answer.status == MISDIRECTED_REQUEST {
+            self.client.reconnect();
+        }
+        let verdict = judge::judge(&answer, events, &self.terms);
+        let mut outcome = Outcome::all(events, verdict, Some(answer.status), wire_bytes);
+        outcome.pace = status::pace(&answer);
+        outcome
     }
 
     /// One request per event, in order. A refused event does not stop the ones behind it; any
@@ -107,14 +136,7 @@ impl Http {
             wire_bytes: 0,
         };
         for event in batch {
-            let body = encode::single(event, self.envelope);
-            let mut headers = self.headers.clone();
-            encode::insert_key(&mut headers, &body);
-            if !self.envelope {
-                encode::insert_provenance(&mut headers, event);
-            }
-            let exchange = self.post(headers, body, std::slice::from_ref(event)).await;
-            let mut one = outcome(exchange, 1);
+            let mut one = self.post(std::slice::from_ref(event)).await;
             one.verdicts.iter_mut().for_each(refuse_too_large);
             whole.wire_bytes += one.wire_bytes;
             whole.status = one.status.or(whole.status);
@@ -140,14 +162,19 @@ impl Sink for Http {
     }
 
     fn encoded_bytes(&self, event: &Rendered) -> usize {
-        encode::bytes(event, self.envelope)
+        self.form.event_bytes(event)
     }
 
     async fn send(&self, batch: &[Rendered]) -> Outcome {
-        match self.framing {
-            Framing::Array | Framing::Ndjson => self.send_together(batch).await,
-            Framing::Single => self.send_singly(batch).await,
+        if self.form.is_single() {
+            self.send_singly(batch).await
+        } else {
+            self.post(batch).await
         }
+    }
+
+    fn repeats_whole(&self) -> bool {
+        self.key.is_some()
     }
 
     fn refresh(&self) {
@@ -166,22 +193,17 @@ fn refuse_too_large(verdict: &mut Verdict) {
     }
 }
 
+/// Whether the relay sets a header (lower case) itself in requests of this form.
+fn sets(form: &Form, key: Option<&HeaderName>, name: &str) -> bool {
+    let of_standard = form.cloud_events().is_some();
+    FORBIDDEN_HEADERS.contains(&name)
+        || key.is_some_and(|key| key == name)
+        || of_standard && (name == "content-type" || name.starts_with("ce-"))
+}
+
 fn header_name(name: &str) -> Result<HeaderName, ClientError> {
     HeaderName::from_bytes(name.as_bytes()).map_err(|_| ClientError::Header {
         name: name.to_owned(),
         why: "this is no header name",
     })
-}
-
-fn outcome(exchange: Exchange, events: usize) -> Outcome {
-    match exchange.result {
-        Ok(answer) => {
-            let verdict = judge::judge(&answer, events);
-            let mut outcome =
-                Outcome::all(events, verdict, Some(answer.status), exchange.wire_bytes);
-            outcome.pace = status::pace(&answer);
-            outcome
-        }
-        Err(fault) => Outcome::all(events, fault.verdict(), None, exchange.wire_bytes),
-    }
 }

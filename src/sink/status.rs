@@ -16,10 +16,7 @@ const BEHIND: &str = "not taken, because another event of the request was refuse
 pub(super) fn judge(answer: &Answer) -> Verdict {
     let after = answer.retry_after;
     match answer.status {
-        300..=399 => hold_url(
-            answer,
-            "redirects are not followed; set url to the final address",
-        ),
+        300..=399 => hold_url(answer, &redirected(answer)),
         401 | 403 | 407 => hold_auth(answer),
         404 | 405 | 410 => hold_url(answer, "check url"),
         406 | 415 => hold(
@@ -51,6 +48,10 @@ pub(super) fn judge(answer: &Answer) -> Verdict {
 pub(super) fn pace(answer: &Answer) -> Pace {
     match answer.status {
         429 => Pace::Slower {
+            after: answer.retry_after,
+        },
+        // Of a redirect it is the least wait before the next request (RFC 9110, section 10.2.3).
+        300..=399 if answer.retry_after.is_some() => Pace::Slower {
             after: answer.retry_after,
         },
         _ => Pace::Steady,
@@ -153,6 +154,14 @@ pub(super) fn described(status: u16, quote: &str, advice: &str) -> Arc<str> {
         }
     }
     text.into()
+}
+
+fn redirected(answer: &Answer) -> String {
+    let advice = "redirects are not followed; set url to the final address";
+    match &answer.location {
+        None => advice.to_owned(),
+        Some(location) => format!("it points to {location}; {advice}"),
+    }
 }
 
 fn hold_url(answer: &Answer, advice: &str) -> Verdict {

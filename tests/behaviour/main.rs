@@ -7,6 +7,8 @@
     clippy::indexing_slicing
 )]
 
+#[path = "../support/http_answers.rs"]
+mod answers;
 #[path = "../support/authority.rs"]
 mod authority;
 #[path = "../support/fake_bulk.rs"]
@@ -29,6 +31,7 @@ mod destination_tls;
 mod file_destination;
 mod front_door;
 mod hec;
+mod http_answers;
 mod journal_commands;
 mod journal_repairs;
 mod memory;

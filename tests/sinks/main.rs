@@ -22,6 +22,9 @@ mod faults;
 mod hec;
 mod hec_acknowledgement;
 mod hec_endpoints;
+mod http;
+#[path = "../support/http_answers.rs"]
+mod http_answers;
 mod intake_answers;
 mod intake_cloud;
 mod intake_limits;

@@ -1,7 +1,7 @@
 //! What each destination is sent, and that credentials stay in their header.
 
 use bytes::Bytes;
-use siem_relay::settings::{self, Auth, Framing};
+use siem_relay::settings::{self, Auth, Framing, HttpTerms};
 use siem_relay::sink::client::{Login, post_once};
 use siem_relay::sink::http::Http;
 use siem_relay::sink::splunk::Splunk;
@@ -249,6 +249,7 @@ async fn one_event_a_request_goes_on_behind_a_refused_one_and_stops_at_a_busy_se
 async fn headers_that_the_relay_sets_cannot_be_configured() {
     for (name, value) in [
         ("Content-Length", "3"),
+        ("Idempotency-Key", "\"1\""),
         ("bad name", "x"),
         ("x-ok", "line\nbreak"),
     ] {
@@ -258,6 +259,7 @@ async fn headers_that_the_relay_sets_cannot_be_configured() {
             auth: Auth::None,
             envelope: false,
             headers: vec![(name.to_owned(), value.to_owned())],
+            terms: HttpTerms::default(),
         };
         let error = Http::new(&settings).err().unwrap().to_string();
         assert!(error.contains(name), "{error}");

@@ -9,8 +9,8 @@ use siem_relay::event::{Event, EventId, Provenance};
 use siem_relay::secret::{Secret, SecretPlace};
 use siem_relay::settings::{
     self, Acknowledgement, Auth, BulkTarget, ElasticFlavour, Elasticsearch, Endpoint, EndpointTls,
-    Framing, HecInput, IntakePreset, LogscaleInput, PartialBatches, SecopsApi, SentinelColumn,
-    SplunkHec,
+    Framing, HecInput, HttpTerms, IntakePreset, LogscaleInput, PartialBatches, SecopsApi,
+    SentinelColumn, SplunkHec,
 };
 use siem_relay::sink::elastic::Elastic;
 use siem_relay::sink::http::Http;
@@ -111,6 +111,7 @@ pub(crate) fn http(endpoint: Endpoint, framing: Framing, envelope: bool, auth: A
         auth,
         envelope,
         headers: vec![("x-tenant".to_owned(), "blue".to_owned())],
+        terms: HttpTerms::default(),
     };
     Http::new(&settings).unwrap()
 }

@@ -167,7 +167,7 @@ fn batches_have_limits_by_kind() {
         (
             "kind = \"http\"\nurl = \"https://s\"\nframing = \"single\"\nbatch_max_events = 2"
                 .to_owned(),
-            "batch_max_events: more than one event while framing is single",
+            "batch_max_events: more than one event while each has a request",
         ),
     ] {
         refused(&destination(&lines), &format!("destinations.d.{expected}"));

@@ -11,7 +11,7 @@ fn elastic(lines: &str) -> String {
     destination(&format!("kind = \"elasticsearch\"\n{url}\n{lines}"))
 }
 
-fn http(lines: &str) -> String {
+pub(super) fn http(lines: &str) -> String {
     destination(&format!("kind = \"http\"\n{lines}"))
 }
 
@@ -26,7 +26,7 @@ fn loaded_elastic(text: &str) -> Elasticsearch {
     }
 }
 
-fn loaded_http(text: &str) -> Http {
+pub(super) fn loaded_http(text: &str) -> Http {
     match accepted(text).destinations.remove(0).kind {
         Kind::Http(http) => http,
         other => panic!("{other:?}"),

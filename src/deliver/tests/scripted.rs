@@ -48,6 +48,8 @@ pub(super) struct Script {
     /// Events of each source go to a partition of that name.
     pub(super) partitions: bool,
     pub(super) confirming: Option<Confirming>,
+    /// Whether it knows repeats by the whole request.
+    pub(super) repeats_whole: bool,
     /// Answers whatever it has an answer for, before the script.
     pub(super) rule: Arc<Mutex<Option<Rule>>>,
     pub(super) confirmations: Arc<Mutex<VecDeque<Answers>>>,
@@ -119,6 +121,10 @@ impl Sink for Script {
     fn encoded_bytes(&self, event: &Rendered) -> usize {
         assert_ne!(event.body, POISON, "a fault of the relay");
         event.body.len()
+    }
+
+    fn repeats_whole(&self) -> bool {
+        self.repeats_whole
     }
 
     async fn send(&self, batch: &[Rendered]) -> Outcome {

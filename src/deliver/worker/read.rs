@@ -154,6 +154,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             partition,
             attempts: mark.attempts,
             sent: mark.sent,
+            together: None,
         });
     }
 

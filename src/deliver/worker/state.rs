@@ -109,7 +109,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
 
     /// Waits longer than it would by itself.
     pub(super) fn prolong(&mut self, wait: Duration) {
-        if let State::BackingOff { until, .. } = &mut self.state {
+        if let State::BackingOff { until, .. } | State::Held { until, .. } = &mut self.state {
             *until = (*until).max(Instant::now() + wait);
         }
     }

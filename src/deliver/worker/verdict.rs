@@ -15,7 +15,7 @@ use crate::deliver::parked::{Held, Mark};
 use crate::deliver::suspects::{REFUSED_IN_A_ROW_MAX, Suspicion};
 use crate::deliver::verdicts::{Next, Review};
 use crate::deliver::window::Settled;
-use crate::sink::{HoldCause, Note, RejectCause, RetryCause, Scope, Sink, Ticket};
+use crate::sink::{HoldCause, Note, Pace, RejectCause, RetryCause, Scope, Sent, Sink, Ticket};
 use crate::spool::Log;
 
 /// Attempts in a row that failed as a whole, from which on each one halves the portion.
@@ -26,6 +26,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
         let Flight { items, epoch, .. } = flight;
         let sent = items.len();
         let partition = items.first().and_then(|item| item.partition.clone());
+        let first = items.first().map(Item::position);
         let lonely_error = sent == 1 && reviewed.is_server_error();
         if epoch == self.epoch {
             self.note_whole_failures(&reviewed);
@@ -57,9 +58,14 @@ impl<L: Log, S: Sink> Worker<L, S> {
         let mut singled_out = Vec::new();
         for (index, why) in reviewed.kept {
             if let Some(mut item) = take(index) {
+                item.together = None;
                 if let Some((cause, sent)) = why {
                     self.metrics.retry(cause.as_str(), 1);
                     item.sent = sent;
+                    if sent == Sent::Unknown && self.sink.repeats_whole() {
+                        // The same request once more: whoever has seen it knows it again.
+                        item.together = first;
+                    }
                 }
                 match why {
                     Some((RetryCause::ServerError, _)) if last_taken > Some(index) => {
@@ -73,6 +79,12 @@ impl<L: Log, S: Sink> Worker<L, S> {
         self.keep(kept, lonely);
         self.keep(singled_out, true);
         self.go_on(reviewed.next, sent, epoch, partition.as_ref());
+        if let Pace::Slower { after: Some(asked) } = reviewed.pace
+            && matches!(self.state, State::Held { .. })
+        {
+            // A held destination may say how long it needs, too (`Retry-After` of a redirect).
+            self.prolong(asked.min(self.destination.retry.max));
+        }
     }
 
     /// Something got through.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
+use http::header::{COOKIE, HeaderMap, HeaderValue, LOCATION, SET_COOKIE};
 use jiff::Timestamp;
 use reqwest::{Response, StatusCode, Url};
 
@@ -36,6 +36,8 @@ pub struct Answer {
     pub status: u16,
     /// `Retry-After`, unbounded but for a year.
     pub retry_after: Option<Duration>,
+    /// Where a redirect points, without what may be a credential; at most about 512 bytes.
+    pub location: Option<String>,
     /// The body's beginning, or all of it.
     pub body: Bytes,
     /// The body did not end within the limit, or broke.
@@ -70,6 +72,9 @@ impl Answer {
         let retry_after = retry_after::parse(response.headers(), Timestamp::now());
         let product = response.headers().get(ELASTIC_PRODUCT);
         let elastic = product.is_some_and(|name| name == "Elasticsearch");
+        let location = status
+            .is_redirection()
+            .then(|| location(response.headers(), response.url()));
         let cookies = response.headers().get_all(SET_COOKIE).iter();
         let cookies = cookies.take(COOKIES_MAX).cloned().collect();
         let mut body = BytesMut::new();
@@ -92,16 +97,19 @@ impl Answer {
                 }
             }
         }
-        Ok(Self {
+        let mut answer = Self {
             status: status.as_u16(),
             retry_after,
+            location: None,
             body: body.freeze(),
             cut,
             via,
             elastic,
             cookies,
             secrets,
-        })
+        };
+        answer.location = location.flatten().map(|text| answer.quote(&text));
+        Ok(answer)
     }
 
     /// Whether the status is 2xx.
@@ -170,6 +178,23 @@ pub(super) fn cookie_secrets(headers: &HeaderMap) -> impl Iterator<Item = Hidden
         .map(Hidden::new)
 }
 
+/// Where a redirect of `base` points: scheme, host and path. User, query and fragment are left out
+/// and long parts of the path blanked, since each of them can be a session or a capability.
+fn location(headers: &HeaderMap, base: &Url) -> Option<String> {
+    let text = headers.get(LOCATION)?.to_str().ok()?;
+    let mut url = base.join(text).ok()?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Some(format!("{}:...", url.scheme()));
+    }
+    // Neither fails for a URL with a host.
+    let _ = (url.set_username(""), url.set_password(None));
+    url.set_query(None);
+    url.set_fragment(None);
+    let secrets = url_secrets(&url);
+    let blank = |text: String, secret: &Hidden| secret.blank(text);
+    Some(secrets.iter().fold(url.to_string(), blank))
+}
+
 /// Parts of a URL that may be a capability: long path segments, and values of a query, with or
 /// without a key, as they are written and as a server reads them.
 pub(super) fn url_secrets(url: &Url) -> Vec<Hidden> {
@@ -231,6 +256,27 @@ mod tests {
             answer.quote("no /receiver/v1/ZaVnC4dhaV3-Zbn8Kq?key=s3cret"),
             "no /receiver/v1/***?key=***"
         );
+    }
+
+    #[test]
+    fn a_redirects_target_is_told_without_what_may_be_a_credential() {
+        let base = Url::parse("https://user:s3cret@h/intake/?key=s3cret").unwrap();
+        for (target, told) in [
+            (
+                "https://sso.example.com/login?state=s3cret#s3cret",
+                "https://sso.example.com/login",
+            ),
+            ("https://a:s3cret@b:8443/x", "https://b:8443/x"),
+            ("/v2/events", "https://h/v2/events"),
+            ("v2?x=s3cret", "https://h/intake/v2"),
+            ("//other/p", "https://other/p"),
+            ("/t/ZaVnC4dhaV3-Zbn8Kq/x", "https://h/t/***/x"),
+            ("javascript:s3cret", "javascript:..."),
+        ] {
+            let headers = HeaderMap::from_iter([(LOCATION, HeaderValue::from_static(target))]);
+            assert_eq!(location(&headers, &base).as_deref(), Some(told), "{target}");
+        }
+        assert_eq!(location(&HeaderMap::new(), &base), None);
     }
 
     #[test]

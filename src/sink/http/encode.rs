@@ -3,77 +3,146 @@
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
 
+use super::cloud_events;
+use crate::settings::{CloudEvents, CloudEventsMode, Framing, Wrap};
 use crate::sink::Rendered;
 use crate::sink::payload;
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const ID: HeaderName = HeaderName::from_static("x-siem-relay-id");
 const RECEIVED: HeaderName = HeaderName::from_static("x-siem-relay-received");
 
+/// What requests look like.
+pub(super) struct Form {
+    framing: Framing,
+    /// Whether each event is wrapped as `{"id", "received", "source", "event"}`.
+    envelope: bool,
+}
+
+/// SHA-256 of a body, in hexadecimal: 64 characters, the same for the same bytes.
+pub(super) struct BodyDigest(String);
+
+impl Form {
+    pub(super) fn new(framing: Framing, envelope: bool) -> Self {
+        Self { framing, envelope }
+    }
+
+    /// Whether a request holds one event only.
+    pub(super) fn is_single(&self) -> bool {
+        self.framing.is_single()
+    }
+
+    /// The form of CloudEvents, where that is asked for.
+    pub(super) fn cloud_events(&self) -> Option<&CloudEvents> {
+        match &self.framing {
+            Framing::CloudEvents(cloud) => Some(cloud),
+            _ => None,
+        }
+    }
+
+    pub(super) fn content_type(&self) -> &'static str {
+        match &self.framing {
+            Framing::Ndjson => "application/x-ndjson",
+            Framing::Array | Framing::Single | Framing::Wrapped(_) => "application/json",
+            Framing::CloudEvents(cloud) => cloud_events::content_type(cloud.mode),
+        }
+    }
+
+    /// Bytes that one event adds to a body, with its comma or line end.
+    pub(super) fn event_bytes(&self, event: &Rendered) -> usize {
+        match &self.framing {
+            Framing::CloudEvents(cloud) => cloud_events::bytes(cloud, event),
+            _ => payload::line_bytes(event, self.envelope),
+        }
+    }
+
+    /// The body of a request with these events; with one, where a request holds one only.
+    pub(super) fn body(&self, batch: &[Rendered]) -> Vec<u8> {
+        let bytes: usize = batch.iter().map(|event| self.event_bytes(event)).sum();
+        let mut body = Vec::with_capacity(bytes + self.framing.frame_bytes());
+        let envelope = self.envelope;
+        match &self.framing {
+            Framing::Array => array(&mut body, batch, |out, event| {
+                payload::write(out, event, envelope);
+            }),
+            Framing::Wrapped(Wrap { before, after }) => {
+                body.extend_from_slice(before.as_bytes());
+                array(&mut body, batch, |out, event| {
+                    payload::write(out, event, envelope);
+                });
+                body.extend_from_slice(after.as_bytes());
+            }
+            Framing::Ndjson => {
+                for event in batch {
+                    payload::write_line(&mut body, event, envelope);
+                }
+            }
+            Framing::Single => {
+                for event in batch {
+                    payload::write(&mut body, event, envelope);
+                }
+            }
+            Framing::CloudEvents(cloud) if cloud.mode == CloudEventsMode::Batched => {
+                array(&mut body, batch, |out, event| {
+                    cloud_events::write(out, cloud, event);
+                });
+            }
+            Framing::CloudEvents(cloud) => {
+                for event in batch {
+                    cloud_events::write(&mut body, cloud, event);
+                }
+            }
+        }
+        body
+    }
+
+    /// Adds the headers that say what the body does not, where it holds one event.
+    pub(super) fn insert_event(&self, headers: &mut HeaderMap, event: &Rendered) {
+        match &self.framing {
+            Framing::CloudEvents(cloud) => cloud_events::insert_attributes(headers, cloud, event),
+            Framing::Single if !self.envelope => {
+                insert(headers, ID, &event.id().to_string());
+                insert(headers, RECEIVED, &payload::received(&event.event));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl BodyDigest {
+    pub(super) fn of(body: &[u8]) -> Self {
+        use std::fmt::Write;
+
+        let mut digits = String::with_capacity(64);
+        for byte in Sha256::digest(body) {
+            // Writing to a string has no error.
+            let _ = write!(digits, "{byte:02x}");
+        }
+        Self(digits)
+    }
+
+    /// As a structured-field string, quotes included (RFC 9651, section 3.3.3).
+    pub(super) fn insert(&self, headers: &mut HeaderMap, name: HeaderName) {
+        insert(headers, name, &format!("\"{}\"", self.0));
+    }
+}
+
 /// One JSON array.
-pub(super) fn array(batch: &[Rendered], envelope: bool) -> Vec<u8> {
-    let mut body = with_capacity(batch, envelope);
+fn array(body: &mut Vec<u8>, batch: &[Rendered], mut write: impl FnMut(&mut Vec<u8>, &Rendered)) {
     let mut before = b'[';
     for event in batch {
         body.push(before);
-        payload::write(&mut body, event, envelope);
+        write(body, event);
         before = b',';
     }
     body.push(b']');
-    body
 }
 
-/// One JSON value a line.
-pub(super) fn lines(batch: &[Rendered], envelope: bool) -> Vec<u8> {
-    let mut body = with_capacity(batch, envelope);
-    for event in batch {
-        payload::write_line(&mut body, event, envelope);
-    }
-    body
-}
-
-/// One event, byte for byte.
-pub(super) fn single(event: &Rendered, envelope: bool) -> Vec<u8> {
-    let mut body = Vec::with_capacity(bytes(event, envelope));
-    payload::write(&mut body, event, envelope);
-    body
-}
-
-/// Bytes that one event adds, with its comma or line end.
-pub(super) fn bytes(event: &Rendered, envelope: bool) -> usize {
-    payload::line_bytes(event, envelope)
-}
-
-/// The same body always has the same key: a structured-field string, quotes included.
-pub(super) fn insert_key(headers: &mut HeaderMap, body: &[u8]) {
-    use std::fmt::Write;
-
-    let mut key = String::with_capacity(66);
-    key.push('"');
-    for byte in Sha256::digest(body) {
-        // Writing to a string has no error.
-        let _ = write!(key, "{byte:02x}");
-    }
-    key.push('"');
-    insert(headers, IDEMPOTENCY_KEY, &key);
-}
-
-/// What the envelope would have said.
-pub(super) fn insert_provenance(headers: &mut HeaderMap, event: &Rendered) {
-    insert(headers, ID, &event.id().to_string());
-    insert(headers, RECEIVED, &payload::received(&event.event));
-}
-
-fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    // Hexadecimal, ids and dates are printable ASCII.
+/// Sets a header to printable ASCII.
+pub(super) fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    // Hexadecimal, ids, dates and what was percent-encoded are printable ASCII.
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }
-}
-
-fn with_capacity(batch: &[Rendered], envelope: bool) -> Vec<u8> {
-    let bytes: usize = batch.iter().map(|event| bytes(event, envelope)).sum();
-    Vec::with_capacity(bytes + 1)
 }
 
 #[cfg(test)]
@@ -85,61 +154,86 @@ mod tests {
         [rendered(1, "{\"a\":\r\n1}"), rendered(2, "\"b\"")]
     }
 
+    fn wrapped() -> Framing {
+        Framing::Wrapped(Wrap {
+            before: "{\"events\":".to_owned(),
+            after: ",\"v\":1}".to_owned(),
+        })
+    }
+
+    fn body(framing: Framing, envelope: bool, batch: &[Rendered]) -> Vec<u8> {
+        Form::new(framing, envelope).body(batch)
+    }
+
     #[test]
     fn an_array_keeps_every_byte_of_the_payloads() {
-        assert_eq!(array(&batch(), false), b"[{\"a\":\r\n1},\"b\"]");
+        let body = body(Framing::Array, false, &batch());
+        assert_eq!(body, b"[{\"a\":\r\n1},\"b\"]");
+    }
+
+    #[test]
+    fn a_wrapped_array_stands_between_its_constant_texts() {
+        let body = body(wrapped(), false, &batch());
+        assert_eq!(body, b"{\"events\":[{\"a\":\r\n1},\"b\"],\"v\":1}");
     }
 
     #[test]
     fn lines_lose_only_the_line_ends_between_tokens() {
-        assert_eq!(lines(&batch(), false), b"{\"a\":1}\n\"b\"\n");
+        let body = body(Framing::Ndjson, false, &batch());
+        assert_eq!(body, b"{\"a\":1}\n\"b\"\n");
     }
 
     #[test]
     fn a_single_event_is_its_payload() {
-        assert_eq!(
-            single(&rendered(1, "{\"a\":\r\n1}"), false),
-            b"{\"a\":\r\n1}"
-        );
+        let event = [rendered(1, "{\"a\":\r\n1}")];
+        assert_eq!(body(Framing::Single, false, &event), b"{\"a\":\r\n1}");
     }
 
     #[test]
     fn envelopes_make_valid_json_in_every_framing() {
-        let array: Vec<serde_json::Value> = serde_json::from_slice(&array(&batch(), true)).unwrap();
+        let array = body(Framing::Array, true, &batch());
+        let array: Vec<serde_json::Value> = serde_json::from_slice(&array).unwrap();
         assert_eq!(array[1]["event"], "b");
-        let lines = String::from_utf8(lines(&batch(), true)).unwrap();
+        let wrapped = body(wrapped(), true, &batch());
+        let wrapped: serde_json::Value = serde_json::from_slice(&wrapped).unwrap();
+        assert_eq!(wrapped["events"], serde_json::Value::from(array.clone()));
+        let lines = String::from_utf8(body(Framing::Ndjson, true, &batch())).unwrap();
         let values = lines
             .lines()
             .map(|line| serde_json::from_str(line).unwrap());
         assert_eq!(values.collect::<Vec<serde_json::Value>>(), array);
-        let single: serde_json::Value =
-            serde_json::from_slice(&single(&rendered(1, "7"), true)).unwrap();
+        let single = body(Framing::Single, true, &[rendered(1, "7")]);
+        let single: serde_json::Value = serde_json::from_slice(&single).unwrap();
         assert_eq!(single["received"], "2026-11-23T14:42:05.123Z");
     }
 
     #[test]
     fn the_batch_limit_counts_at_least_what_is_sent() {
-        for envelope in [false, true] {
-            let bytes: usize = batch().iter().map(|event| bytes(event, envelope)).sum();
-            assert!(array(&batch(), envelope).len() <= bytes + 1);
-            assert!(lines(&batch(), envelope).len() <= bytes);
+        for framing in [Framing::Array, Framing::Ndjson, wrapped()] {
+            for envelope in [false, true] {
+                let form = Form::new(framing.clone(), envelope);
+                let events: usize = batch().iter().map(|event| form.event_bytes(event)).sum();
+                assert!(form.body(&batch()).len() <= events + framing.frame_bytes());
+            }
         }
     }
 
     #[test]
     fn the_key_is_the_digest_of_the_body_in_quotes() {
         let mut headers = HeaderMap::new();
-        insert_key(&mut headers, b"abc");
-        assert_eq!(
-            headers["idempotency-key"],
-            "\"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\""
-        );
+        let digest = BodyDigest::of(b"abc");
+        digest.insert(&mut headers, HeaderName::from_static("idempotency-key"));
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(headers["idempotency-key"], format!("\"{expected}\""));
     }
 
     #[test]
-    fn headers_carry_id_and_received_time() {
+    fn headers_carry_id_and_received_time_where_no_envelope_does() {
         let mut headers = HeaderMap::new();
-        insert_provenance(&mut headers, &rendered(1, "{}"));
+        let event = rendered(1, "{}");
+        Form::new(Framing::Single, true).insert_event(&mut headers, &event);
+        assert!(headers.is_empty());
+        Form::new(Framing::Single, false).insert_event(&mut headers, &event);
         assert_eq!(
             headers["x-siem-relay-id"],
             "01010101-0101-0101-0101-010101010101"

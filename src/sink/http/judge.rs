@@ -1,18 +1,43 @@
-//! A status to one verdict for the whole request (generic HTTP reference, status to action).
+//! An answer to one verdict for the whole request (generic HTTP reference, status to action).
 
+use serde_json::Value;
+
+use crate::settings::Success;
 use crate::sink::client::Answer;
 use crate::sink::status;
 use crate::sink::{HoldCause, Note, RetryCause, Sent, Verdict};
 
+/// What is known of the receiver.
+#[derive(Default)]
+pub(super) struct Terms {
+    /// Whether requests have a key by which it knows a repeat.
+    pub(super) keyed: bool,
+    /// Statuses with which it says that it has the events already.
+    pub(super) success_statuses: Vec<u16>,
+    /// What the body of a 2xx must say besides.
+    pub(super) success: Option<Success>,
+}
+
 /// What the answer means for each of the request's `events`.
-pub(super) fn judge(answer: &Answer, events: usize) -> Verdict {
+pub(super) fn judge(answer: &Answer, events: usize, terms: &Terms) -> Verdict {
     let retry = |sent, cause| status::retry(answer, answer.retry_after, sent, cause);
     match answer.status {
-        200..300 => status::delivered(Note::Plain),
+        status if terms.success_statuses.contains(&status) => status::delivered(Note::Duplicate),
+        200..300 => match &terms.success {
+            None => status::delivered(Note::Plain),
+            Some(success) => accepted(answer, success),
+        },
         400 | 422 => status::split_or_reject(status::describe(answer, ""), events),
-        // With an idempotency key: the first attempt is still running there.
-        409 => retry(Sent::Unknown, RetryCause::Blocked),
-        // Too large only for now, when it names a time.
+        // The first attempt with this key is still running there. Without a key nobody knows.
+        409 if terms.keyed => retry(Sent::Unknown, RetryCause::Blocked),
+        410 => status::hold(
+            HoldCause::Url,
+            status::describe(
+                answer,
+                "the receiver wants no more requests here; correct url, or pause or remove the \
+                 destination",
+            ),
+        ),
         421 | 425 => retry(Sent::No, RetryCause::ServerError),
         414 | 426 | 431 => hold_request(answer, "check url and headers"),
         501 | 505 => hold_request(
@@ -20,6 +45,39 @@ pub(super) fn judge(answer: &Answer, events: usize) -> Verdict {
             "it will not take this request at a later time either",
         ),
         _ => status::judge(answer),
+    }
+}
+
+/// A 2xx counts only if its body says so.
+///
+/// What cannot be read may be a proxy's page, and says nothing. What says otherwise is the
+/// receiver's word that something failed: it is treated as a server error is, so that one event
+/// that causes it each time is found and put aside, and all others go on.
+fn accepted(answer: &Answer, success: &Success) -> Verdict {
+    let retry = |cause, what: &str| Verdict::Retry {
+        after: answer.retry_after,
+        sent: Sent::Unknown,
+        cause,
+        detail: status::describe(answer, what),
+    };
+    if answer.cut {
+        let what = "the answer is longer than 64 KiB, so success_pointer cannot be looked for";
+        return retry(RetryCause::BadAnswer, what);
+    }
+    let Ok(body) = serde_json::from_slice::<Value>(&answer.body) else {
+        let what = "the answer is not JSON, so it does not have what success_pointer names";
+        return retry(RetryCause::BadAnswer, what);
+    };
+    match body.pointer(&success.pointer) {
+        Some(found) if *found == success.equals => status::delivered(Note::Plain),
+        Some(_) => {
+            let what = "at success_pointer the answer does not say success_equals";
+            retry(RetryCause::ServerError, what)
+        }
+        None => {
+            let what = "the answer does not have what success_pointer names";
+            retry(RetryCause::BadAnswer, what)
+        }
     }
 }
 
@@ -33,6 +91,13 @@ mod tests {
 
     use super::*;
     use crate::sink::status::tests::{Expected, answer, check};
+
+    fn keyed() -> Terms {
+        Terms {
+            keyed: true,
+            ..Terms::default()
+        }
+    }
 
     #[test]
     fn every_row_of_the_status_table() {
@@ -80,7 +145,7 @@ mod tests {
             for status in statuses {
                 let answer = answer(*status, "");
                 for events in [1, 3] {
-                    check(row, &judge(&answer, events), &expected);
+                    check(row, &judge(&answer, events, &keyed()), &expected);
                 }
             }
         }
@@ -90,8 +155,8 @@ mod tests {
     fn bad_content_is_halved_until_the_event_is_alone() {
         for status in [400, 422] {
             let answer = answer(status, "nope");
-            check("several", &judge(&answer, 2), &Expected::Split);
-            check("alone", &judge(&answer, 1), &Expected::Reject);
+            check("several", &judge(&answer, 2, &keyed()), &Expected::Split);
+            check("alone", &judge(&answer, 1, &keyed()), &Expected::Reject);
         }
     }
 
@@ -100,9 +165,78 @@ mod tests {
         let after = Some(Duration::from_secs(9));
         let mut answer = answer(413, "");
         answer.retry_after = after;
-        let Verdict::Retry { after: asked, .. } = judge(&answer, 1) else {
+        let Verdict::Retry { after: asked, .. } = judge(&answer, 1, &keyed()) else {
             panic!("not a retry")
         };
         assert_eq!(asked, after);
+    }
+
+    #[test]
+    fn a_conflict_means_what_the_configuration_says() {
+        let conflict = answer(409, "");
+        let held = Expected::Hold(HoldCause::Unexpected);
+        check("no key", &judge(&conflict, 2, &Terms::default()), &held);
+        let terms = Terms {
+            success_statuses: vec![409],
+            ..keyed()
+        };
+        check(
+            "there already",
+            &judge(&conflict, 2, &terms),
+            &Expected::Duplicate,
+        );
+        // Nothing else becomes a delivery by that.
+        check(
+            "gone",
+            &judge(&answer(410, ""), 1, &terms),
+            &Expected::Hold(HoldCause::Url),
+        );
+    }
+
+    #[test]
+    fn a_2xx_whose_body_does_not_say_success_is_no_delivery() {
+        let bad = Expected::Retry(Sent::Unknown, RetryCause::BadAnswer);
+        let failed = Expected::Retry(Sent::Unknown, RetryCause::ServerError);
+        let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+        for (equals, body, expected) in [
+            (
+                Value::from("ok"),
+                r#"{"a":{"status":"ok"}}"#,
+                Expected::Delivered,
+            ),
+            (Value::from(0), r#"{"a":{"status":0}}"#, Expected::Delivered),
+            (
+                Value::from(true),
+                r#"{"a":{"status":true}}"#,
+                Expected::Delivered,
+            ),
+            (
+                Value::from("ok"),
+                r#"{"a":{"status":"busy"}}"#,
+                failed.clone(),
+            ),
+            (Value::from("0"), r#"{"a":{"status":0}}"#, failed.clone()),
+            (Value::from(true), r#"{"a":{"status":null}}"#, failed),
+            (Value::from("ok"), r#"{"status":"ok"}"#, bad.clone()),
+            (Value::from("ok"), r#"{"a":{"status":"ok"}"#, bad.clone()),
+            (Value::from("ok"), "<html>ok</html>", bad.clone()),
+            (Value::from("ok"), "", bad.clone()),
+            (Value::from("ok"), &deep, bad.clone()),
+        ] {
+            let terms = Terms {
+                success: Some(Success {
+                    pointer: "/a/status".to_owned(),
+                    equals,
+                }),
+                ..keyed()
+            };
+            let mut answer = answer(200, body);
+            check(body, &judge(&answer, 3, &terms), &expected);
+            answer.cut = true;
+            check("cut", &judge(&answer, 3, &terms), &bad);
+            answer.cut = false;
+            answer.status = 400;
+            check("a refusal", &judge(&answer, 1, &terms), &Expected::Reject);
+        }
     }
 }
