@@ -138,15 +138,17 @@ impl Review {
         self.delivered.is_empty() && self.pending.is_empty() && self.rejected.is_empty()
     }
 
-    /// Whether the transfer broke for every event, as it does where it is too much at once.
-    pub(super) fn is_broken_off(&self) -> bool {
-        let broken = |why: &Option<(RetryCause, Sent)>| {
+    /// Whether the transfer broke for every event, or all of it met "too much": as it does where
+    /// the request alone is more than the destination ever has room for.
+    pub(super) fn is_turned_away(&self) -> bool {
+        let turned_away = |why: &Option<(RetryCause, Sent)>| {
             matches!(
                 why,
                 Some((RetryCause::Connect | RetryCause::Timeout, Sent::Unknown))
+                    | Some((RetryCause::RateLimited, _))
             )
         };
-        self.nothing_taken() && self.kept.iter().all(|(_, why)| broken(why))
+        self.nothing_taken() && self.kept.iter().all(|(_, why)| turned_away(why))
     }
 
     fn escalate(&mut self, next: Next) {

@@ -71,7 +71,12 @@ async fn a_closed_index_holds_and_goes_on_once_it_is_open() {
     let setup = setup(&node.url(), "index = \"findings\"");
     let relay = setup.start();
     let answered = post(&relay, EVENTS).await;
-    waits(&relay, "held", &["index", "findings", "open"]).await;
+    waits(
+        &relay,
+        "held",
+        &["index_closed_exception", "open the index"],
+    )
+    .await;
 
     let (status, answer) = node.call("POST", "/findings/_open", Value::Null).await;
     assert_eq!(status, 200, "{answer}");

@@ -102,10 +102,10 @@ impl Node {
         assert_eq!(status, 200, "PUT {path}: {answer}");
     }
 
-    /// Makes an index with one shard, or more, whose documents have a number `n`.
+    /// Makes an index in which `finding.n` is a number.
     pub(crate) async fn create_index(&self, name: &str, shards: u32) {
         let settings = json!({"number_of_shards": shards, "number_of_replicas": 0});
-        let mappings = json!({"properties": {"n": {"type": "long"}}});
+        let mappings = json!({"properties": {"finding": {"properties": {"n": {"type": "long"}}}}});
         let body = json!({"settings": settings, "mappings": mappings});
         self.put(&format!("/{name}"), body).await;
     }
