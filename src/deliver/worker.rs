@@ -139,7 +139,7 @@ pub struct Worker<L: Log, S: Sink> {
     unsaved: Vec<(DeadLetter, RejectCause)>,
     /// When the log became unreadable here; Unix milliseconds.
     blocked_ms: Option<u64>,
-    /// Attempts in a row whose transfer broke off for every event.
+    /// Attempts in a row whose transfer broke off, or that were too much, for every event.
     turned_away: u32,
     /// Attempts in a row that met a server error for every event.
     server_errors: u32,

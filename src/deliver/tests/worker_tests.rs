@@ -328,17 +328,26 @@ async fn the_oldest_event_is_told_while_an_attempt_is_under_way_and_between_two(
 
 #[tokio::test(start_paused = true)]
 async fn a_destination_that_breaks_off_large_requests_gets_smaller_ones() {
+    large_requests_become_smaller(Sent::Unknown, RetryCause::Connect).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destination_that_never_has_room_for_large_requests_gets_smaller_ones() {
+    large_requests_become_smaller(Sent::No, RetryCause::RateLimited).await;
+}
+
+async fn large_requests_become_smaller(sent: Sent, cause: RetryCause) {
     let rig = rig(0).await;
-    let broken = || Verdict::Retry {
+    let refused = move || Verdict::Retry {
         after: None,
-        sent: Sent::Unknown,
-        cause: RetryCause::Connect,
-        detail: "the connection broke before an answer".into(),
+        sent,
+        cause,
+        detail: "no such large request is taken".into(),
     };
     for _ in 0..20 {
         let largest = 4;
         rig.script.then(move |events| match events > largest {
-            true => Outcome::all(events, broken(), None, 0),
+            true => Outcome::all(events, refused(), None, 0),
             false => Outcome::all(events, Verdict::Delivered { note: Note::Plain }, None, 0),
         });
     }
