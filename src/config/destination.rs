@@ -76,7 +76,7 @@ pub(super) fn destination(
     let kind = match word {
         Word::SplunkHec => splunk::splunk_hec(table, sources).map(Kind::SplunkHec),
         Word::Elasticsearch => elastic::elasticsearch(table, sources).map(Kind::Elasticsearch),
-        Word::Http => kinds::http(table).map(Kind::Http),
+        Word::Http => kinds::http(table).map(Box::new).map(Kind::Http),
         Word::File => kinds::file(table).map(Kind::File),
         Word::Intake(word) => intake::intake(table, word).map(Box::new).map(Kind::Intake),
     };

@@ -141,15 +141,17 @@ impl Review {
         self.delivered.is_empty() && self.pending.is_empty() && self.rejected.is_empty()
     }
 
-    /// Whether the transfer broke for every event, as it does where it is too much at once.
-    pub(super) fn is_broken_off(&self) -> bool {
-        let broken = |why: &Option<(RetryCause, Sent)>| {
-            matches!(
-                why,
-                Some((RetryCause::Connect | RetryCause::Timeout, Sent::Unknown))
-            )
+    /// Whether the transfer broke for every event, or all of it met "too much": as it does where
+    /// the request alone is more than the destination ever has room for. One that says when to
+    /// come again counts requests, and more of them would not help.
+    pub(super) fn is_turned_away(&self) -> bool {
+        let says_when = matches!(self.pace, Pace::Slower { after: Some(_) });
+        let turned_away = |why: &Option<(RetryCause, Sent)>| match why {
+            Some((RetryCause::Connect | RetryCause::Timeout, sent)) => *sent == Sent::Unknown,
+            Some((RetryCause::RateLimited, _)) => !says_when,
+            _ => false,
         };
-        self.nothing_taken() && self.kept.iter().all(|(_, why)| broken(why))
+        self.nothing_taken() && self.kept.iter().all(|(_, why)| turned_away(why))
     }
 
     fn escalate(&mut self, next: Next) {

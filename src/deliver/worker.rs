@@ -139,8 +139,8 @@ pub struct Worker<L: Log, S: Sink> {
     unsaved: Vec<(DeadLetter, RejectCause)>,
     /// When the log became unreadable here; Unix milliseconds.
     blocked_ms: Option<u64>,
-    /// Attempts in a row whose transfer broke off for every event.
-    broken_off: u32,
+    /// Attempts in a row whose transfer broke off, or that were too much, for every event.
+    turned_away: u32,
     /// Attempts in a row that met a server error for every event.
     server_errors: u32,
     /// What was last logged as wrong, until a delivery works again.
@@ -203,7 +203,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             replays: Vec::new(),
             unsaved: Vec::new(),
             blocked_ms: None,
-            broken_off: 0,
+            turned_away: 0,
             server_errors: 0,
             trouble: None,
             lease,

@@ -97,7 +97,7 @@ pub enum Kind {
     /// Elasticsearch or OpenSearch.
     Elasticsearch(Elasticsearch),
     /// Any HTTP endpoint.
-    Http(Http),
+    Http(Box<Http>),
     /// A SIEM whose protocol is known.
     Intake(Box<Intake>),
     /// A local file.

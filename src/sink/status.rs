@@ -44,6 +44,21 @@ pub(super) fn judge(answer: &Answer) -> Verdict {
     }
 }
 
+/// The same for a request with so many events whose receiver may refuse what is in it.
+pub(super) fn judge_post(answer: &Answer, events: usize) -> Verdict {
+    let hold_request = |advice| hold(HoldCause::Request, describe(answer, advice));
+    match answer.status {
+        400 | 422 => split_or_reject(describe(answer, ""), events),
+        421 | 425 => {
+            let cause = RetryCause::ServerError;
+            retry(answer, answer.retry_after, Sent::No, cause)
+        }
+        414 | 426 | 431 => hold_request("check url and headers"),
+        501 | 505 => hold_request("it will not take this request at a later time either"),
+        _ => judge(answer),
+    }
+}
+
 /// Whether the answer asks for less.
 pub(super) fn pace(answer: &Answer) -> Pace {
     match answer.status {

@@ -1,4 +1,4 @@
-//! A relay's process and its log. Dropping it kills it.
+//! A server's process and its log. Dropping it kills it.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -32,6 +32,11 @@ impl Process {
     /// How it ended, if it did.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
+    }
+
+    /// Closes its standard input, where that is a pipe.
+    pub(crate) fn close_input(&mut self) {
+        drop(self.child.stdin.take());
     }
 
     /// SIGKILL, and waits for the end.

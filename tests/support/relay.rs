@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 #[path = "process.rs"]
-mod process;
+pub(crate) mod process;
 
 use process::Process;
 

@@ -28,7 +28,7 @@ fn loaded_elastic(text: &str) -> Elasticsearch {
 
 pub(super) fn loaded_http(text: &str) -> Http {
     match accepted(text).destinations.remove(0).kind {
-        Kind::Http(http) => http,
+        Kind::Http(http) => *http,
         other => panic!("{other:?}"),
     }
 }

@@ -327,28 +327,30 @@ async fn the_oldest_event_is_told_while_an_attempt_is_under_way_and_between_two(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_destination_that_breaks_off_large_requests_gets_smaller_ones() {
-    let rig = rig(0).await;
-    let broken = || Verdict::Retry {
-        after: None,
-        sent: Sent::Unknown,
-        cause: RetryCause::Connect,
-        detail: "the connection broke before an answer".into(),
-    };
-    for _ in 0..20 {
-        let largest = 4;
-        rig.script.then(move |events| match events > largest {
-            true => Outcome::all(events, broken(), None, 0),
-            false => Outcome::all(events, Verdict::Delivered { note: Note::Plain }, None, 0),
-        });
+async fn a_destination_that_turns_large_requests_away_gets_smaller_ones() {
+    let broken_off = (Sent::Unknown, RetryCause::Connect);
+    for (sent, cause) in [broken_off, (Sent::No, RetryCause::RateLimited)] {
+        let rig = rig(0).await;
+        let refused = move || Verdict::Retry {
+            after: None,
+            sent,
+            cause,
+            detail: "too large".into(),
+        };
+        for _ in 0..20 {
+            rig.script.then(move |events| match events > 4 {
+                true => Outcome::all(events, refused(), None, 0),
+                false => Outcome::all(events, Verdict::Delivered { note: Note::Plain }, None, 0),
+            });
+        }
+        for number in 0..16 {
+            rig.log.push("s", &number.to_string());
+        }
+        rig.until("taken", |snapshot| snapshot.totals.delivered > 0)
+            .await;
+        let sizes: Vec<_> = rig.attempts().iter().map(|a| a.ids.len()).collect();
+        assert_eq!(sizes[..5], [16, 16, 16, 8, 4], "{cause:?}");
     }
-    for number in 0..16 {
-        rig.log.push("s", &number.to_string());
-    }
-    rig.until("taken", |snapshot| snapshot.totals.delivered > 0)
-        .await;
-    let sizes: Vec<_> = rig.attempts().iter().map(|a| a.ids.len()).collect();
-    assert_eq!(sizes[..5], [16, 16, 16, 8, 4]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -250,7 +250,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
 
     fn note_whole_failures(&mut self, reviewed: &Review) {
         let count = |was: u32, failed: bool| if failed { was.saturating_add(1) } else { 0 };
-        self.broken_off = count(self.broken_off, reviewed.is_broken_off());
+        self.turned_away = count(self.turned_away, reviewed.is_turned_away());
         self.server_errors = count(self.server_errors, reviewed.is_server_error());
     }
 
@@ -277,8 +277,9 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 self.answers_again();
             }
             Next::Wait { asked, detail } => {
-                if self.broken_off.max(self.server_errors) >= FAILED_WHOLE_MAX {
-                    // A server that resets while it is being sent too much cannot answer 413, and
+                if self.turned_away.max(self.server_errors) >= FAILED_WHOLE_MAX {
+                    // A server that resets while it is being sent too much cannot answer 413, one
+                    // short of memory says 429 for ever to a request larger than its share, and
                     // one that fails over a single event does not say over which.
                     self.outbox.narrow(sent);
                 }

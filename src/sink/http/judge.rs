@@ -27,7 +27,6 @@ pub(super) fn judge(answer: &Answer, events: usize, terms: &Terms) -> Verdict {
             None => status::delivered(Note::Plain),
             Some(success) => accepted(answer, success),
         },
-        400 | 422 => status::split_or_reject(status::describe(answer, ""), events),
         // The first attempt with this key is still running there. Without a key nobody knows.
         409 if terms.keyed => retry(Sent::Unknown, RetryCause::Blocked),
         410 => status::hold(
@@ -38,13 +37,7 @@ pub(super) fn judge(answer: &Answer, events: usize, terms: &Terms) -> Verdict {
                  destination",
             ),
         ),
-        421 | 425 => retry(Sent::No, RetryCause::ServerError),
-        414 | 426 | 431 => hold_request(answer, "check url and headers"),
-        501 | 505 => hold_request(
-            answer,
-            "it will not take this request at a later time either",
-        ),
-        _ => status::judge(answer),
+        _ => status::judge_post(answer, events),
     }
 }
 
@@ -79,10 +72,6 @@ fn accepted(answer: &Answer, success: &Success) -> Verdict {
             retry(RetryCause::BadAnswer, what)
         }
     }
-}
-
-fn hold_request(answer: &Answer, advice: &str) -> Verdict {
-    status::hold(HoldCause::Request, status::describe(answer, advice))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 
 use crate::sink::client::Answer;
 use crate::sink::status;
-use crate::sink::{HoldCause, Note, RetryCause, Sent, Verdict};
+use crate::sink::{Note, RetryCause, Sent, Verdict};
 
 /// Which 2xx says that the events were taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,28 +28,12 @@ pub(super) fn judge(answer: &Answer, events: usize, taken: Taken) -> Verdict {
             }
             Taken::By(_) | Taken::Any => status::delivered(Note::Plain),
         },
-        400 | 422 => status::split_or_reject(status::describe(answer, ""), events),
         409 => status::retry(
             answer,
             answer.retry_after,
             Sent::Unknown,
             RetryCause::Blocked,
         ),
-        421 | 425 => status::retry(
-            answer,
-            answer.retry_after,
-            Sent::No,
-            RetryCause::ServerError,
-        ),
-        414 | 426 | 431 => hold_request(answer, "check url and what stands between"),
-        501 | 505 => hold_request(
-            answer,
-            "it will not take this request at a later time either",
-        ),
-        _ => status::judge(answer),
+        _ => status::judge_post(answer, events),
     }
-}
-
-fn hold_request(answer: &Answer, advice: &str) -> Verdict {
-    status::hold(HoldCause::Request, status::describe(answer, advice))
 }
