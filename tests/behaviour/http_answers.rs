@@ -42,7 +42,8 @@ impl Receiver {
         let (open, seen, noted) = (Arc::clone(open), Arc::clone(&healed), Arc::clone(&taken));
         let server = FakeHttp::start(move |request: &Received| {
             if !open.load(Ordering::SeqCst) {
-                return Reply::status(429, "");
+                // It says when to come again: without that, smaller requests would follow.
+                return Reply::status(429, "").header("retry-after", "1");
             }
             let events: Vec<Value> = serde_json::from_slice(&request.body).unwrap();
             let answers_so = match fate {
