@@ -25,13 +25,13 @@ use clap::{Parser, ValueEnum};
 
 mod child;
 mod floors;
-mod hec;
 mod histogram;
 mod journal;
 mod load;
 mod machine;
 mod payload;
 mod raw_loop;
+mod receiver;
 mod relay;
 mod report;
 mod restart;

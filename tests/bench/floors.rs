@@ -11,6 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use bytes::Bytes;
+use clap::ValueEnum as _;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -22,7 +23,7 @@ use sha2::{Digest, Sha256};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::child::{self, Served};
-use crate::hec;
+use crate::receiver::{self, Receiver};
 
 /// As in `siem-relay run`.
 const WORKER_THREADS_MAX: usize = 4;
@@ -41,18 +42,16 @@ pub(crate) enum Server {
     Bare,
     Dressed,
     Hec,
+    Bulk,
+    Http,
 }
 
 impl Server {
     /// Starts it as a child and waits until it listens.
     pub(crate) fn start(self) -> Result<(Served, SocketAddr), Box<dyn Error>> {
-        let name = match self {
-            Self::Bare => "bare",
-            Self::Dressed => "dressed",
-            Self::Hec => "hec",
-        };
+        let name = self.to_possible_value().ok_or("a server without a name")?;
         let mut command = Command::new(std::env::current_exe()?);
-        Served::start(command.args(["--serve", name]), |line| {
+        Served::start(command.args(["--serve", name.get_name()]), |line| {
             line.strip_prefix(LISTENING)?.parse().ok()
         })
     }
@@ -60,10 +59,16 @@ impl Server {
     /// In the child: serves until the parent ends it or is gone.
     pub(crate) fn serve(self) -> Result<(), Box<dyn Error>> {
         child::end_with_parent()?;
-        if self == Self::Hec {
-            let (listener, address) = hec::bind()?;
+        let receiver = match self {
+            Self::Bare | Self::Dressed => None,
+            Self::Hec => Some(Receiver::Hec),
+            Self::Bulk => Some(Receiver::Bulk),
+            Self::Http => Some(Receiver::Http),
+        };
+        if let Some(receiver) = receiver {
+            let (listener, address) = receiver::bind()?;
             println!("{LISTENING}{address}");
-            return Ok(hec::serve(&listener, |_| ())?);
+            return Ok(receiver.serve(&listener, |_| ())?);
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -1,5 +1,5 @@
-//! The real binary under load: ingest against the floors, delivery to one Splunk HEC, and how soon
-//! a single event arrives there.
+//! The real binary under load: ingest against the floors, delivery to one destination of each
+//! protocol, and how soon a single event arrives at a Splunk HEC.
 //!
 //! Every measurement has a relay of its own with an empty journal on a real disk.
 
@@ -17,9 +17,10 @@ use crate::floors::Server;
 use crate::histogram::Histogram;
 use crate::load::{self, Bound};
 use crate::payload::Request;
+use crate::receiver::{self, Receiver};
 use crate::report::{Goal, Line};
 use crate::wire::{self, PATIENCE};
-use crate::{Plan, hec, journal};
+use crate::{Plan, journal};
 
 /// Where the requests go, and what lets them in.
 pub(crate) const PATH: &str = "/hooks/datatheorem";
@@ -107,39 +108,46 @@ fn ingest_lines(
 /// CPU time per event from the request to the destination's answer, against the bare floor.
 pub(crate) fn delivery(plan: &Plan) -> Result<Vec<Line>, Box<dyn Error>> {
     let request = Request::new()?;
-    let (mut floor, mut relay) = (Samples::default(), Samples::default());
+    let mut floor = Samples::default();
+    let mut relays: [Samples; Receiver::ALL.len()] = Default::default();
     for round in 0..plan.rounds {
-        let relay_first = round % 2 == 1;
-        for relay_now in [relay_first, !relay_first] {
-            if relay_now {
-                relay.push(measure_delivery(plan, &request)?);
-            } else {
-                floor.push(measure_floor(Server::Bare, plan, &request, 64)?);
-            }
+        if round % 2 == 0 {
+            floor.push(measure_floor(Server::Bare, plan, &request, 64)?);
+        }
+        for (receiver, relay) in Receiver::ALL.into_iter().zip(&mut relays) {
+            relay.push(measure_delivery(plan, &request, receiver)?);
+        }
+        if round % 2 == 1 {
+            floor.push(measure_floor(Server::Bare, plan, &request, 64)?);
         }
     }
-    let against = |what: &str, unit, goal, value: fn(&Sample) -> f64| Line {
-        what: format!("one HEC destination, 64 connections: {what}"),
-        unit,
-        baseline: floor.each(value),
-        measured: relay.each(value),
-        goal,
-    };
-    let goal = Some(Goal::AtMost(2.0));
-    Ok(vec![
-        against(
+    let mut lines = Vec::new();
+    for (receiver, relay) in Receiver::ALL.into_iter().zip(&relays) {
+        let against = |what: &str, unit, goal, value: fn(&Sample) -> f64| Line {
+            what: format!(
+                "one {} destination, 64 connections: {what}",
+                receiver.title()
+            ),
+            unit,
+            baseline: floor.each(value),
+            measured: relay.each(value),
+            goal,
+        };
+        let goal = (receiver == Receiver::Hec).then_some(Goal::AtMost(2.0));
+        lines.push(against(
             "CPU until drained, bare floor",
             "µs/event",
             goal,
             |sample| sample.cpu_us,
-        ),
-        against(
+        ));
+        lines.push(against(
             "rate until drained, bare floor",
             "events/s",
             None,
             |sample| sample.events_per_s,
-        ),
-    ])
+        ));
+    }
+    Ok(lines)
 }
 
 /// How long after its 2xx a single event arrives at an idle destination.
@@ -232,10 +240,20 @@ fn measure_ingest(
     })
 }
 
-fn measure_delivery(plan: &Plan, request: &Request) -> Result<Sample, Box<dyn Error>> {
-    let (_hec, hec) = Server::Hec.start()?;
+fn measure_delivery(
+    plan: &Plan,
+    request: &Request,
+    receiver: Receiver,
+) -> Result<Sample, Box<dyn Error>> {
+    let server = match receiver {
+        Receiver::Hec => Server::Hec,
+        Receiver::Bulk => Server::Bulk,
+        Receiver::Http => Server::Http,
+    };
+    let (_receives, address) = server.start()?;
     let scratch = plan.scratch("relay")?;
-    let (served, addresses) = start_prepared(plan, &scratch.directory, Some(hec))?;
+    let destination = receiver.destination(address);
+    let (served, addresses) = start_prepared(plan, &scratch.directory, Some(&destination))?;
     let drained = || wait_until_drained(addresses.admin);
     measure(&served, addresses.ingest, plan, request, 64, drained)
 }
@@ -270,16 +288,17 @@ fn measure(
 
 /// Posts one event at a time; from request to answer, and from answer to arrival.
 fn post_singles(plan: &Plan, singles: usize) -> Result<(Histogram, Histogram), Box<dyn Error>> {
-    let (listener, hec) = hec::bind()?;
+    let (listener, address) = receiver::bind()?;
     let (arrived, arrivals) = mpsc::channel();
     std::thread::spawn(move || {
-        hec::serve(&listener, move |at| {
+        Receiver::Hec.serve(&listener, move |at| {
             // At the end nobody waits for the last one any more.
             let _late = arrived.send(at);
         })
     });
     let scratch = plan.scratch("relay")?;
-    let (_served, addresses) = start_prepared(plan, &scratch.directory, Some(hec))?;
+    let destination = Receiver::Hec.destination(address);
+    let (_served, addresses) = start_prepared(plan, &scratch.directory, Some(&destination))?;
     let mut stream = wire::connect(addresses.ingest)?;
     let mut request = Request::new()?;
     let (mut to_answer, mut to_arrival) = (Histogram::new(), Histogram::new());
@@ -312,26 +331,21 @@ pub(crate) struct Addresses {
 fn start_prepared(
     plan: &Plan,
     directory: &Path,
-    hec: Option<SocketAddr>,
+    destination: Option<&str>,
 ) -> Result<(Served, Addresses), Box<dyn Error>> {
-    let started = start(plan, directory, hec)?;
+    let started = start(plan, directory, destination)?;
     journal::wait_for_spare(&directory.join("journal"))?;
     Ok(started)
 }
 
-/// Starts a relay that only stores, or delivers to one HEC; it is ready when this returns.
+/// Starts a relay that only stores, or delivers to one destination; it is ready when this returns.
 pub(crate) fn start(
     plan: &Plan,
     directory: &Path,
-    hec: Option<SocketAddr>,
+    destination: Option<&str>,
 ) -> Result<(Served, Addresses), Box<dyn Error>> {
-    let destination = hec.map_or_else(String::new, |address| {
-        format!(
-            "[destinations.splunk]\nkind = \"splunk_hec\"\nurl = \"http://{address}\"\n\
-             token_env = \"BENCH_TOKEN\"\ngzip = false\n"
-        )
-    });
-    let collect_only = hec.is_none();
+    let collect_only = destination.is_none();
+    let destination = destination.unwrap_or_default();
     let text = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n\
          [journal]\ndirectory = \"journal\"\ncollect_only = {collect_only}\n\
