@@ -24,7 +24,7 @@ pub use destination::{
     SplunkHec, Start, TlsVersion,
 };
 pub use elastic::{BulkTarget, ElasticFlavour, Elasticsearch, NamePart};
-pub use login::{Auth, GoogleServiceAccount, OAuth2, TokenStyle};
+pub use login::{Auth, Aws, AwsCredentials, AwsService, GoogleServiceAccount, OAuth2, TokenStyle};
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
