@@ -83,14 +83,19 @@ impl Source {
         let at_home = || Some(PathBuf::from(variable("HOME")?).join(".aws/credentials"));
         let file = file.or_else(at_home).ok_or_else(|| {
             let text = "neither AWS_ACCESS_KEY_ID nor AWS_SHARED_CREDENTIALS_FILE nor HOME is set; \
-                        set access_key_id, or credentials = \"instance\" or \"container\"";
+                        set aws.access_key_id, or aws.credentials to \"instance\" or \
+                        \"container\"";
             LoginError::NoAwsKeys(text.to_owned())
         })?;
         let name = name.or_else(|| variable("AWS_PROFILE"));
         let name = name.unwrap_or_else(|| "default".to_owned());
         let place = SecretPlace::File(file);
-        let file = Secret::load_document(place)
-            .map_err(|error| LoginError::NoAwsKeys(error.to_string()))?;
+        let file = Secret::load_document(place).map_err(|error| {
+            LoginError::NoAwsKeys(format!(
+                "{error}; or set AWS_ACCESS_KEY_ID, aws.access_key_id, or aws.credentials to \
+                 \"instance\" or \"container\""
+            ))
+        })?;
         let wanted = name.clone();
         let fits = move |text: &str| keys_of(text, &wanted).map(|_| ()).map_err(str::to_owned);
         Ok(Self::Profile {
