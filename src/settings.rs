@@ -33,7 +33,7 @@ pub use intake::{
     Datadog, GoogleSecops, Graylog, Intake, IntakeLimits, IntakePreset, Logscale, LogscaleInput,
     Loki, NewRelic, SecopsApi, Sentinel, SentinelColumn, SumoLogic,
 };
-pub use login::{Auth, GoogleServiceAccount, OAuth2, TokenStyle};
+pub use login::{Auth, Aws, AwsCredentials, AwsService, GoogleServiceAccount, OAuth2, TokenStyle};
 
 /// The whole configuration.
 #[derive(Clone, Debug)]

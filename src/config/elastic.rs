@@ -2,7 +2,7 @@
 //!
 //! Reads every key before it gives up, so that one mistake does not make others look unknown.
 
-use crate::settings::{Auth, BulkTarget, ElasticFlavour, Elasticsearch, NamePart};
+use crate::settings::{Auth, AwsService, BulkTarget, ElasticFlavour, Elasticsearch, NamePart};
 
 use super::endpoint::{Shape, endpoints};
 use super::login;
@@ -34,6 +34,14 @@ pub(super) fn elasticsearch(table: &Table<'_>, sources: &[String]) -> Option<Ela
         ),
     ];
     let flavour = table.one_of("flavour", Some("auto"), &flavours);
+    if let Some(Auth::Aws(aws)) = &auth
+        && (aws.service == AwsService::Aoss)
+            != (flavour == Some(ElasticFlavour::OpenSearchServerless))
+    {
+        let what = "does not go with aws.service";
+        let remedy = "set \"opensearch_serverless\" with service \"aoss\", another one with \"es\"";
+        table.problem("flavour", what, remedy);
+    }
     let target = target(table);
     let pipeline = table.string("pipeline", None);
     let require_alias = table.flag("require_alias", false);

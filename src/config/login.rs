@@ -5,7 +5,7 @@
 //! used.
 
 use crate::secret::Secret;
-use crate::settings::{Auth, Http, OAuth2, TokenStyle};
+use crate::settings::{Auth, Aws, AwsCredentials, AwsService, Http, OAuth2, TokenStyle};
 
 use super::endpoint::token_url;
 use super::secrets::{self, Rule};
@@ -14,6 +14,14 @@ use super::table::Table;
 
 /// What Standard Webhooks has a signed request carry.
 const SIGNING_HEADERS: [&str; 3] = ["webhook-id", "webhook-timestamp", "webhook-signature"];
+
+/// Where AWS keys are that are not in the configuration.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Chain,
+    Container,
+    Instance,
+}
 
 /// A login that the table names, and what came of reading it.
 struct Named {
@@ -27,7 +35,13 @@ struct Named {
 pub(super) fn elasticsearch(table: &Table<'_>) -> Option<Auth> {
     one(
         table,
-        [api_key(table), bearer(table), basic(table), oauth2(table)],
+        [
+            api_key(table),
+            bearer(table),
+            basic(table),
+            oauth2(table),
+            aws(table),
+        ],
     )
 }
 
@@ -176,6 +190,93 @@ fn oauth2(table: &Table<'_>) -> Named {
         is_named,
         auth: is_named.then(read).flatten(),
     }
+}
+
+fn aws(table: &Table<'_>) -> Named {
+    let is_named = table.has("aws");
+    let read = || table.section("aws", signer);
+    Named {
+        keys: "aws",
+        is_named,
+        auth: is_named.then(read).flatten().map(Auth::Aws),
+    }
+}
+
+/// AWS signatures. Reads every key before it gives up.
+fn signer(table: &Table<'_>) -> Option<Aws> {
+    let remedy = "set it to \"es\" (Amazon OpenSearch Service) or \"aoss\" (Serverless)";
+    if !table.has("service") {
+        table.problem("service", "missing", remedy);
+    }
+    let services = [("es", AwsService::Es), ("aoss", AwsService::Aoss)];
+    let service = table.one_of("service", None, &services);
+    let region = table.required("region", "write such as \"eu-west-1\"");
+    let in_region = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let is_region = |name: &String| name.chars().all(in_region);
+    let region = region.filter(|name| {
+        if !is_region(name) {
+            table.problem(
+                "region",
+                "is not the name of a region",
+                "write such as \"eu-west-1\"",
+            );
+        }
+        is_region(name)
+    });
+    let credentials = aws_credentials(table);
+    Some(Aws {
+        service: service?,
+        region: region?,
+        credentials: credentials?,
+    })
+}
+
+/// Where the keys are. That they are there is found where they are used.
+fn aws_credentials(table: &Table<'_>) -> Option<AwsCredentials> {
+    let access_key_id = table.string("access_key_id", None);
+    let secret_access_key = secrets::one(table, "secret_access_key", Rule::PASSWORD);
+    let session_token = secrets::one(table, "session_token", Rule::HEADER_OUT);
+    let profile = table.string("profile", None);
+    let places = [
+        ("chain", Place::Chain),
+        ("container", Place::Container),
+        ("instance", Place::Instance),
+    ];
+    let place = table.one_of("credentials", Some("chain"), &places);
+    if table.has("profile") && place != Some(Place::Chain) {
+        let what = "stands beside another place of keys";
+        table.problem("profile", what, "keep one of them");
+    }
+    let place = match place? {
+        Place::Chain => AwsCredentials::Chain { profile },
+        Place::Container => AwsCredentials::Container,
+        Place::Instance => AwsCredentials::Instance,
+    };
+    let has_secret = secrets::named(table, "secret_access_key");
+    let has_token = secrets::named(table, "session_token");
+    if !table.has("access_key_id") && !has_secret && !has_token {
+        return Some(place);
+    }
+    if table.has("profile") || table.has("credentials") {
+        let what = "stands beside profile or credentials";
+        table.problem("access_key_id", what, "keep one place of keys");
+    }
+    if !table.has("access_key_id") {
+        table.problem("access_key_id", "missing beside the key", "name the key");
+    }
+    if !has_secret {
+        let remedy = "set it to a file with the key, or set secret_access_key_env";
+        table.problem(
+            "secret_access_key_file",
+            "missing beside access_key_id",
+            remedy,
+        );
+    }
+    Some(AwsCredentials::Stated {
+        access_key_id: access_key_id?,
+        secret_access_key: secret_access_key?,
+        session_token,
+    })
 }
 
 /// OAuth 2 client credentials. Reads every key before it gives up.

@@ -34,6 +34,8 @@ pub enum Auth {
     OAuth2(OAuth2),
     /// A bearer token fetched with a key of Google's.
     GoogleServiceAccount(GoogleServiceAccount),
+    /// AWS signatures, version 4.
+    Aws(Aws),
     /// Headers with signatures over each request (Standard Webhooks), beside another login.
     Signed {
         /// One key or several, `whsec_...` or `whsk_...`, with spaces or line ends in between.
@@ -78,6 +80,50 @@ pub struct GoogleServiceAccount {
     pub key: Secret,
     /// What the token is for, such as `https://www.googleapis.com/auth/cloud-platform`.
     pub scope: String,
+}
+
+/// AWS signatures, version 4, for one service.
+#[derive(Clone, Debug)]
+pub struct Aws {
+    /// Which service.
+    pub service: AwsService,
+    /// Its region, such as `eu-west-1`.
+    pub region: String,
+    /// Where the keys come from.
+    pub credentials: AwsCredentials,
+}
+
+/// The services of AWS that take bulk requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AwsService {
+    /// Amazon OpenSearch Service.
+    Es,
+    /// Amazon OpenSearch Serverless.
+    Aoss,
+}
+
+/// Where AWS keys come from.
+#[derive(Clone, Debug)]
+pub enum AwsCredentials {
+    /// The configuration.
+    Stated {
+        /// Not a secret.
+        access_key_id: String,
+        /// The key.
+        secret_access_key: Secret,
+        /// Of keys that end.
+        session_token: Option<Secret>,
+    },
+    /// `AWS_ACCESS_KEY_ID` and so on; if they are not set or a profile is named, the shared
+    /// credentials file.
+    Chain {
+        /// Its profile; that of `AWS_PROFILE`, or `default`, if none is named.
+        profile: Option<String>,
+    },
+    /// The container's endpoint (`AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or `_FULL_URI`).
+    Container,
+    /// The instance's metadata service, version 2.
+    Instance,
 }
 
 /// Without path and query of the URL, which may be a capability.

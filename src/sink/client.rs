@@ -28,7 +28,7 @@ mod transport;
 pub use answer::Answer;
 pub use error::ClientError;
 pub use fault::{Fault, FaultKind};
-pub use login::{Login, LoginError, Signer, Tokens};
+pub use login::{Aws, Login, LoginError, Signer, Tokens};
 pub use rota::Rota;
 
 use transport::{Material, Transport};

@@ -11,6 +11,15 @@ use super::{HoldCause, Note, Pace, RejectCause, RetryCause, Scope, Sent, Verdict
 
 /// What the events around a refused one get, where the destination took none of them.
 const BEHIND: &str = "not taken, because another event of the request was refused";
+/// Words of AWS about a signature that is wrong, or not of this time ("Troubleshoot Signature
+/// Version 4 signing for AWS API requests").
+const OF_TIME: [&str; 5] = [
+    "SignatureDoesNotMatch",
+    "request signature we calculated does not match",
+    "Signature expired",
+    "Signature not yet current",
+    "RequestTimeTooSkewed",
+];
 
 /// A verdict on a whole request by its status alone.
 pub(super) fn judge(answer: &Answer) -> Verdict {
@@ -75,7 +84,12 @@ pub(super) fn pace(answer: &Answer) -> Pace {
 
 /// The destination is held because of its credentials.
 pub(super) fn hold_auth(answer: &Answer) -> Verdict {
-    let advice = "check the credentials and what they permit";
+    let text = String::from_utf8_lossy(&answer.body);
+    let advice = if OF_TIME.iter().any(|words| text.contains(words)) {
+        "check this machine's clock, then the keys; at AWS region and service, too"
+    } else {
+        "check the credentials and what they permit"
+    };
     hold(HoldCause::Auth, describe(answer, advice))
 }
 

@@ -1,4 +1,5 @@
-//! Fake destinations that cost as little as possible: they read a request and say that they took it.
+//! Fake destinations that cost as little as possible: they read a request and say that they took
+//! it.
 //!
 //! One runs as a child process where the relay's share of the machine matters, and on a thread
 //! where the moment of arrival does. They do not look into bodies, but for counting the events of a

@@ -10,6 +10,9 @@
 
 #[path = "../support/authority.rs"]
 mod authority;
+mod aws;
+#[path = "../support/aws_signature.rs"]
+mod aws_signature;
 mod bulk;
 mod client_certificates;
 #[path = "../support/fake_bulk.rs"]

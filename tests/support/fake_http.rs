@@ -39,6 +39,8 @@ pub(crate) struct Received {
     pub(crate) body: Vec<u8>,
     /// Its bytes on the wire.
     pub(crate) wire_bytes: usize,
+    /// The body with its compression, if it has one.
+    pub(crate) packed: Option<Vec<u8>>,
     /// Counts connections from 0.
     pub(crate) connection: usize,
     /// The certificate that the client showed, DER.
@@ -332,7 +334,7 @@ async fn read_request(stream: &mut Pin<Box<dyn Stream>>, unread: &mut Vec<u8>) -
             .take(REQUEST_BYTES_MAX as u64)
             .read_to_end(&mut plain)
             .ok()?;
-        received.body = plain;
+        received.packed = Some(std::mem::replace(&mut received.body, plain));
     }
     Some(received)
 }

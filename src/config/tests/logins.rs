@@ -1,6 +1,6 @@
 //! Proves the rules of logins that are more than a header: what they need, and that there is one.
 
-use crate::settings::{Auth, Kind, OAuth2, TokenStyle};
+use crate::settings::{Auth, AwsCredentials, AwsService, Kind, OAuth2, TokenStyle};
 
 use super::*;
 
@@ -180,4 +180,82 @@ fn signatures_stand_alone_or_beside_one_login() {
             .iter()
             .any(|line| line.contains("signing: unknown key"))
     );
+}
+
+#[test]
+fn aws_keys_are_in_one_place() {
+    let aws = |keys: &str| {
+        let keys = format!("aws = {{ service = \"es\", region = \"eu-west-1\", {keys} }}");
+        match accepted(&elastic(&keys)).destinations.remove(0).kind {
+            Kind::Elasticsearch(elastic) => match elastic.auth {
+                Auth::Aws(aws) => aws,
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    };
+    let plain = aws("credentials = \"chain\"");
+    assert_eq!(
+        (plain.service, &*plain.region),
+        (AwsService::Es, "eu-west-1")
+    );
+    assert!(matches!(
+        plain.credentials,
+        AwsCredentials::Chain { profile: None }
+    ));
+    let profile = aws("profile = \"siem\"").credentials;
+    assert!(matches!(profile, AwsCredentials::Chain { profile: Some(name) } if name == "siem"));
+    let container = aws("credentials = \"container\"").credentials;
+    assert!(matches!(container, AwsCredentials::Container));
+    let instance = aws("credentials = \"instance\"").credentials;
+    assert!(matches!(instance, AwsCredentials::Instance));
+    let key = "access_key_id = \"AKIA\", secret_access_key_file = \"token\"";
+    let stated = aws(&format!("{key}, session_token_file = \"token2\"")).credentials;
+    let AwsCredentials::Stated {
+        access_key_id,
+        session_token: Some(_),
+        ..
+    } = stated
+    else {
+        panic!("{stated:?}")
+    };
+    assert_eq!(access_key_id, "AKIA");
+    let good = "service = \"es\", region = \"eu-west-1\"";
+    for (keys, expected) in [
+        ("region = \"eu-west-1\"".to_owned(), ".aws.service: missing"),
+        ("service = \"es\"".to_owned(), ".aws.region: missing"),
+        (
+            "service = \"es\", region = \"Ireland\"".to_owned(),
+            ".aws.region: is not the name of a region",
+        ),
+        (
+            "service = \"s3\", region = \"eu-west-1\"".to_owned(),
+            ".aws.service: \"s3\" is unknown",
+        ),
+        (
+            "service = \"aoss\", region = \"eu-west-1\"".to_owned(),
+            ".flavour: does not go with aws.service",
+        ),
+        (
+            format!("{good}, access_key_id = \"AKIA\""),
+            ".aws.secret_access_key_file: missing beside",
+        ),
+        (
+            format!("{good}, secret_access_key_file = \"token\""),
+            ".aws.access_key_id: missing beside",
+        ),
+        (
+            format!("{good}, {key}, profile = \"siem\""),
+            ".aws.access_key_id: stands beside profile",
+        ),
+        (
+            format!("{good}, credentials = \"instance\", profile = \"siem\""),
+            ".aws.profile: stands beside another place",
+        ),
+    ] {
+        let text = elastic(&format!("aws = {{ {keys} }}"));
+        refused(&text, &format!("destinations.d{expected}"));
+    }
+    let two = format!("aws = {{ {good} }}\napi_key_file = \"token\"");
+    refused(&elastic(&two), "destinations.d: names more than one login");
 }

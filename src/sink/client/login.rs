@@ -17,12 +17,14 @@ use super::{ClientError, Fault, Outgoing};
 use crate::secret::{Secret, SecretPlace};
 use crate::settings::{Auth, Endpoint};
 
+mod aws;
 mod google;
 mod kept;
 mod oauth2;
 mod signing;
 mod token;
 
+pub use aws::Aws;
 pub use signing::Signer;
 pub use token::Tokens;
 
@@ -49,6 +51,8 @@ pub enum Login {
     },
     /// `Authorization: Bearer`, with a token that is fetched and kept while it is good.
     Token(Arc<Tokens>),
+    /// AWS signatures.
+    Aws(Arc<Aws>),
     /// Signed headers, beside any of the others.
     Signed {
         /// Who signs.
@@ -67,6 +71,9 @@ pub enum LoginError {
          text"
     )]
     Unsendable(SecretPlace),
+    /// AWS keys are not where they are looked for.
+    #[error("no AWS keys: {0}")]
+    NoAwsKeys(String),
     /// It is not what it should be.
     #[error("the secret in {place} {why}")]
     Unfit {
@@ -114,6 +121,7 @@ impl Login {
             Auth::GoogleServiceAccount(settings) => {
                 Self::Token(Arc::new(Tokens::google(settings, endpoint)?))
             }
+            Auth::Aws(settings) => Self::Aws(Arc::new(Aws::new(settings)?)),
             Auth::Signed { keys, beside } => Self::Signed {
                 signer: Signer::new(keys),
                 beside: Box::new(Self::new(beside, endpoint)?),
@@ -139,7 +147,9 @@ impl Login {
     /// The present credential; none without a login, or where it is not a header alone.
     pub(super) fn credential(&self) -> Result<Option<Credential>, LoginError> {
         let (name, secret, text) = match self {
-            Self::None | Self::Token(_) | Self::Signed { .. } => return Ok(None),
+            Self::None | Self::Token(_) | Self::Aws(_) | Self::Signed { .. } => {
+                return Ok(None);
+            }
             Self::Scheme(scheme, secret) => {
                 let text = format!("{scheme} {}", secret.value().expose_secret());
                 (AUTHORIZATION, secret, text)
@@ -190,6 +200,10 @@ impl Login {
             secrets.push(token.value.hidden.clone());
             return Ok(Some(token.number));
         }
+        if let Self::Aws(aws) = login {
+            aws.prove(outgoing, secrets).await?;
+            return Ok(None);
+        }
         let credential = login
             .credential()
             .map_err(|error| Fault::refused(error.to_string()))?;
@@ -216,6 +230,7 @@ impl Login {
     pub fn check(&self) -> Result<(), LoginError> {
         match self {
             Self::Token(tokens) => tokens.check(),
+            Self::Aws(aws) => aws.check(),
             // The other one was checked when it was made.
             Self::Signed { signer, .. } => signer.check(),
             _ => self.credential().map(|_| ()),
@@ -233,6 +248,7 @@ impl Login {
             }
             | Self::Header { value: secret, .. } => secret.reread(),
             Self::Token(tokens) => tokens.reread(),
+            Self::Aws(aws) => aws.reread(),
             Self::Signed { signer, beside } => {
                 signer.reread();
                 beside.reread();
