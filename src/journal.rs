@@ -97,7 +97,7 @@ use group::Request;
 use segment::Segment;
 use spare::SpareSlot;
 
-/// Callers that may wait for the writer; more are refused at once.
+/// Callers that may wait for the writer, beside as many whose turn it is; more are refused at once.
 const QUEUE_MAX: usize = 8192;
 
 /// How a journal is kept.

@@ -285,6 +285,8 @@ fn a_larger_resend_window_costs_no_record_at_the_end_of_a_segment() {
     let remember = |resend_window| {
         let options = Options {
             resend_window,
+            // Nothing goes: all is read in the end.
+            retain_delivered: Duration::from_secs(3600),
             ..options(directory.path())
         };
         open_with(options, Arc::new(DiskFiles)).unwrap()
