@@ -128,8 +128,9 @@ impl Committer {
     /// Commits `first` and what waits behind it, in as few groups as limits allow.
     ///
     /// What waits is taken before any of it is encoded, as many as the queue holds at most: who
-    /// comes meanwhile belongs to the next group, and arrives while this one is synced. Otherwise those that a group answers would all
-    /// meet in the next one, and the disk would wait for them.
+    /// comes meanwhile belongs to the next group, and arrives while this one is synced. Otherwise
+    /// those that a group answers would all meet in the next one, and the disk would wait for
+    /// them.
     fn serve(&mut self, first: Request, requests: &Receiver<Request>) {
         let mut waiting = std::mem::take(&mut self.taken);
         waiting.push_back(first);

@@ -80,8 +80,9 @@ impl ResendWindow {
         self.young.get(key).or_else(|| self.old.get(key)).copied()
     }
 
-    /// Brings what [`Self::first`] and [`Self::insert`] look at into the processor's caches. Look-ups
-    /// one right after the other wait for memory together, those between other work each for itself.
+    /// Brings what [`Self::first`] and [`Self::insert`] look at into the processor's caches.
+    /// Look-ups one right after the other wait for memory together, those between other work each
+    /// for itself.
     pub(super) fn touch(&self, key: &[u8; 16]) {
         std::hint::black_box((self.young.contains_key(key), self.old.contains_key(key)));
     }

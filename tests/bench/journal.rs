@@ -309,7 +309,8 @@ fn header() -> Vec<u8> {
     encoded.clone()
 }
 
-/// Reads what is stored behind a position, as a destination does, until `stop` and the end; the records read.
+/// Reads what is stored behind a position, as a destination does, until `stop` and the end; the
+/// records read.
 fn follow(journal: &Journal, after: u64, mut stop: oneshot::Receiver<()>) -> io::Result<u64> {
     let runtime = Builder::new_current_thread().build()?;
     let mut reader = journal.reader(after);
