@@ -164,8 +164,8 @@ impl<'a> Rules<'a> {
         Ok(count)
     }
 
-    /// A segment is unlinked, or becomes the spare, when cursors that are past all of it are synced,
-    /// and the one before it is gone for sure: a power cut must not leave a hole.
+    /// A segment is unlinked, or becomes the spare, when cursors that are past all of it are
+    /// synced, and the one before it is gone for sure: a power cut must not leave a hole.
     pub(crate) fn segments_go_after_cursors(&self) -> Result<usize, String> {
         let mut count = 0;
         let mut gone: Option<&Step> = None;

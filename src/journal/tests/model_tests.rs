@@ -39,9 +39,9 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let sizes = prop_oneof![0..200_usize, 0..6000_usize, 4000..6000_usize];
     let step = prop_oneof![
-        6 => prop::collection::vec(prop_oneof![0..200_usize, 0..6000_usize, 4000..6000_usize], 1..10)
-            .prop_map(Step::Append),
+        6 => prop::collection::vec(sizes, 1..10).prop_map(Step::Append),
         3 => any::<u8>().prop_map(Step::Complete),
         2 => any::<u64>().prop_map(Step::CompleteOptional),
         1 => Just(Step::Retain),

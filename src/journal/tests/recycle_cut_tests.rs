@@ -13,8 +13,8 @@ type Answered = BTreeMap<u64, String>;
 
 /// Recycles several times; ends early where the power goes. The keeper is not woken, so that it
 /// is the recycling that makes cursors durable.
-fn recycling_run(journal: &Journal, answered: &mut Answered) {
-    for number in 0..60 {
+fn recycling_run(journal: &Journal, events: usize, answered: &mut Answered) {
+    for number in 0..events {
         let text = format!("{number:03}").repeat(3000);
         let Ok(stored) = append(journal, record(&text)) else {
             return;
@@ -73,7 +73,7 @@ fn a_power_cut_at_any_operation_while_segments_are_recycled_loses_nothing() {
         let before = disk.operations();
         disk.fault_at(at, Fault::PowerCut);
         let mut answered = Answered::new();
-        recycling_run(&journal, &mut answered);
+        recycling_run(&journal, 60, &mut answered);
         let met = disk.operations() - before > at;
         disk.cut_power();
         drop(journal);
@@ -85,7 +85,7 @@ fn a_power_cut_at_any_operation_while_segments_are_recycled_loses_nothing() {
             look(&disk, &answered);
             let mut answered = answered.clone();
             let journal = tight(&Watched::new(disk.clone())).unwrap();
-            recycling_run(&journal, &mut answered);
+            recycling_run(&journal, 20, &mut answered);
             disk.cut_power();
             drop(journal);
             look(&disk.after_power_cut(&mut chance), &answered);
