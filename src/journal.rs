@@ -8,14 +8,18 @@
 //! and no reader sees a record, before its sync returned; so at most one group is ever un-synced.
 //! The write goes past the page cache, in whole pages ([`buffer`]): what is durable of the first
 //! one is written again as it is. Readers at the tail get the last groups from memory ([`recent`]).
-//! Segments are files of written zeros made ahead of need ([`spare`]), since a sync into blocks
-//! that were never written costs a commit of file system metadata. A complete one gets a seal
-//! ([`seal`]), which says what is in it; then the spare becomes the next one
-//! ([`committer`], `rotation`).
+//! Segments are written files made ahead of need ([`spare`]), since a sync into blocks that were
+//! never written costs a commit of file system metadata: of zeros, or, where the oldest segment is
+//! needed by nobody and read by nobody, that one with all that it holds. A complete one gets a
+//! seal ([`seal`]), which says what is in it; then the spare becomes the next one ([`committer`],
+//! `rotation`).
 //!
 //! # Why it is safe
 //! - A record's checksum covers all of it and is seeded with its segment's random salt: a torn
-//!   record, or bytes of another file, are not a record.
+//!   record, or bytes of another segment, also of the one that the file was before, are not a
+//!   record. The same bytes never have one CRC with two seeds; and should two salts be equal, what
+//!   was there before has positions below the segment's base. So a new end needs no zeros behind
+//!   it while the journal is open. A start writes them, before it goes on.
 //! - Each record carries `synced_through`, the last position durable when its group was written.
 //!   An unreadable place is a *tear* and cut only if no later record, not the durable head stored
 //!   with the cursors, and not the segment's seal says that something at or after it was durable.
@@ -30,8 +34,10 @@
 //!   that ran ahead of a lost tail never skips a new record.
 //! - A segment's header counts the events before it. A reader that leaves a segment compares, so
 //!   that a segment that lost its tail is damage and not merely short.
-//! - A segment is unlinked only after the cursors that passed it were synced ([`retention`]),
-//!   whether they passed it by themselves or were moved past it ([`shedding`]).
+//! - A segment is unlinked, or made the spare, only after the cursors that passed it were synced
+//!   ([`retention`]), whether they passed it by themselves or were moved past it ([`shedding`]),
+//!   and when the one before it is gone for sure. A new spare is written to only when its name is
+//!   durable: the old name never comes back with what is another segment's.
 //!
 //! # Files
 //! `00000000000000000001.seg` (named by the first position it may hold), `spare`, `cursors`,
@@ -97,7 +103,7 @@ use group::Request;
 use segment::Segment;
 use spare::SpareSlot;
 
-/// Callers that may wait for the writer; more are refused at once.
+/// Callers that may wait for the writer, beside as many whose turn it is; more are refused at once.
 const QUEUE_MAX: usize = 8192;
 
 /// How a journal is kept.

@@ -19,7 +19,7 @@ use super::recovery::Tail;
 use super::resend::ResendWindow;
 use super::seal::{self, Contents, Noted};
 use super::segment::HEADER_BYTES;
-use super::{Health, Shared, Stored};
+use super::{Health, QUEUE_MAX, Shared, Stored};
 
 mod rotation;
 mod writing;
@@ -127,13 +127,14 @@ impl Committer {
 
     /// Commits `first` and what waits behind it, in as few groups as limits allow.
     ///
-    /// What waits is taken before any of it is encoded: who comes meanwhile belongs to the next
-    /// group, and arrives while this one is synced. Otherwise those that a group answers would all
-    /// meet in the next one, and the disk would wait for them.
+    /// What waits is taken before any of it is encoded, as many as the queue holds at most: who
+    /// comes meanwhile belongs to the next group, and arrives while this one is synced. Otherwise
+    /// those that a group answers would all meet in the next one, and the disk would wait for
+    /// them.
     fn serve(&mut self, first: Request, requests: &Receiver<Request>) {
         let mut waiting = std::mem::take(&mut self.taken);
         waiting.push_back(first);
-        waiting.extend(requests.try_iter());
+        waiting.extend(requests.try_iter().take(QUEUE_MAX));
         for record in waiting.iter().flat_map(|request| &request.records) {
             if let Some(resend) = record.resend {
                 self.window.touch(&resend.key);

@@ -51,37 +51,55 @@ pub(super) fn run(shared: &Arc<Shared>, pressure: Pressure) -> bool {
     unlink(shared, count) > 0
 }
 
-/// Gives the oldest segment the spare's name, if it may go, which saves filling one with zeros;
-/// whether it did. There is no spare at the moment, and nobody else makes one. The new name is not
-/// durable yet.
+/// Gives the oldest segment the spare's name, if it may go, which saves filling one with zeros.
+/// There is no spare at the moment that anybody has, and nobody else makes one.
 ///
-/// What it holds is no record of the segment that it becomes: that one has another salt. Who reads
-/// it just now would still take what is written next for what was there, so then it stays.
-pub(super) fn recycle(shared: &Shared, pressure: Pressure) -> bool {
-    let _one = pause(shared);
-    // As before an unlink, cursors are durable first.
-    if removable(shared, pressure) == 0 || shared.sync_cursors().is_err() {
-        return false;
-    }
-    let oldest = {
-        let mut segments = shared.segments();
-        let suits = segments.first().is_some_and(|oldest| {
-            oldest.file_bytes == shared.options.segment_bytes
-                && Arc::strong_count(&oldest.file) == 1
-        });
-        if !suits {
-            return false;
+/// The new name is not durable yet. While what is returned is held, no other segment goes: a power
+/// cut that brings the old name back must not find a hole behind it.
+///
+/// What the file holds is no record of the segment that it becomes: that one has another salt.
+pub(super) fn recycle(shared: &Arc<Shared>, pressure: Pressure) -> Option<MutexGuard<'_, ()>> {
+    let one = pause(shared);
+    if removable(shared, pressure) == 0 {
+        // As in `run`: nothing is given up as long as there is something that nobody needs.
+        let short = pressure == Pressure::SpaceShort;
+        if !short || !shedding::shed(shared, pressure) {
+            return None;
         }
-        segments.remove(0)
+    }
+    // As before an unlink, cursors are durable first. Who then unlinks instead says what failed.
+    if shared.sync_cursors().is_err() || removable(shared, pressure) == 0 {
+        return None;
+    }
+    rename_oldest(shared).then_some(one)
+}
+
+/// Takes the oldest segment from the list and gives its file the spare's name, both at once for
+/// everybody else; whether it did.
+fn rename_oldest(shared: &Shared) -> bool {
+    let (damage, skips) = (shared.damage(), shared.skips());
+    let mut segments = shared.segments();
+    let [oldest, next, ..] = segments.as_mut_slice() else {
+        return false;
     };
     let file = oldest.name();
+    // Where the disk lost something once, filling shows whether it takes what is written.
+    let damaged = oldest.header.is_none()
+        || damage.iter().any(|damage| damage.file == file)
+        || skips.iter().any(|skip| skip.after < next.base);
+    // Who reads it just now would take what is written next for what was there. Nobody begins to:
+    // readers take a file from the list, which is locked.
+    let read = Arc::get_mut(&mut oldest.file).is_none();
+    if damaged || read || oldest.file_bytes != shared.options.segment_bytes {
+        return false;
+    }
     let spare = shared.directory.join(spare::FILE_NAME);
     if let Err(error) = shared.files.rename(&oldest.path, &spare) {
         shared.metrics.error("remove");
         tracing::warn!(%error, file, "segment not made the next one");
-        shared.segments().insert(0, oldest);
         return false;
     }
+    segments.remove(0);
     tracing::debug!(file, "segment becomes the spare");
     true
 }

@@ -118,10 +118,13 @@ pub(super) fn scan(segment: &Segment, header: SegmentHeader, keys_max: usize) ->
         end: HEADER_BYTES,
         ..Scan::default()
     };
+    // What the file held as an earlier segment has another salt. Should chance have given both
+    // the same, its positions still are lower.
+    let follows = |record: &Record, last: u64| record.position > last.max(header.base - 1);
     let mut source = Source::new(&*segment.file);
     loop {
         let (record, length) = match source.decode(scan.end, header.salt)? {
-            Some((record, length)) if record.position > scan.contents.last => (record, length),
+            Some((record, length)) if follows(&record, scan.contents.last) => (record, length),
             _ => break,
         };
         scan.note(&record, keys_max);
@@ -130,7 +133,7 @@ pub(super) fn scan(segment: &Segment, header: SegmentHeader, keys_max: usize) ->
     let mut offset = scan.end + ALIGNMENT as u64;
     while let Some(candidate) = source.find_magic(offset)? {
         if let Some((record, _)) = source.decode(candidate, header.salt)?
-            && record.position > scan.contents.last
+            && follows(&record, scan.contents.last)
         {
             let (position, synced) = scan.later.unwrap_or_default();
             scan.later_events += u64::from(record.position > position && !record.gap);

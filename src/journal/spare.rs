@@ -1,10 +1,11 @@
 //! The next segment, written ahead of need.
 //!
 //! A sync into blocks that were never written costs the file system a commit of its own
-//! metadata; a sync into written blocks does not. So one thread keeps one file of zeros ready,
-//! fills it at a bounded rate while it is ahead of the committer, and else at full speed. It is
-//! also the place where lack of space is noticed: the committer's own writes go into blocks that
-//! the file already has.
+//! metadata; a sync into written blocks does not. So one thread keeps one written file ready: the
+//! oldest segment, if nobody needs it any more, with all that it holds; else one of zeros, filled
+//! at a bounded rate while it is ahead of the committer, and else at full speed. It is also the
+//! place where lack of space is noticed: the committer's own writes go into blocks that the file
+//! already has.
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -25,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// How long lack of space is believed before it is looked for again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// A file of zeros that can become a segment.
+/// A written file that can become a segment. It holds zeros, or what an earlier segment held.
 pub(super) struct Spare {
     pub(super) file: Arc<dyn JournalFile>,
     /// The same file for groups: see [`open_direct`](super::Files::open_direct).
@@ -166,27 +167,12 @@ pub(super) fn run(shared: &Arc<Shared>) {
 }
 
 fn make(shared: &Arc<Shared>) -> Result<Spare, String> {
-    let limit = shared.options.max_size_bytes;
     let needed = shared.options.segment_bytes;
-    // A segment that nobody needs any more saves filling one, and under the limit is the only way
-    // to have one: what is only kept for replay, then what only optional destinations hold.
-    let mut pressure = Pressure::None;
-    loop {
-        let used = shared.used_bytes();
-        if used + needed > limit {
-            pressure = Pressure::SpaceShort;
-        }
-        if used <= limit && (retention::recycle(shared, pressure) || pressure == Pressure::None) {
-            break;
-        }
-        if !retention::run(shared, Pressure::SpaceShort) {
-            return Err(format!(
-                "journal.max_size of {limit} bytes is reached; {}",
-                retention::blocker(shared)
-            ));
-        }
-    }
-    match fill(shared) {
+    let recycled = room(shared)?;
+    let filled = fill(shared);
+    // What has the spare's name now has it durably, or is not used: other segments may go.
+    drop(recycled);
+    match filled {
         Ok(spare) => Ok(spare),
         Err(error) => {
             shared.metrics.error("create");
@@ -205,16 +191,51 @@ fn make(shared: &Arc<Shared>) -> Result<Spare, String> {
     }
 }
 
+/// Makes room for one more segment under the limit; what [`retention::recycle`] gives, if a segment
+/// becomes the spare.
+///
+/// A segment that nobody needs any more saves filling one. Where space is short, what is only kept
+/// for replay gives way, then what only optional destinations hold, one by one.
+fn room(shared: &Arc<Shared>) -> Result<Option<MutexGuard<'_, ()>>, String> {
+    let limit = shared.options.max_size_bytes;
+    let needed = shared.options.segment_bytes;
+    loop {
+        let used = shared.used_bytes();
+        let pressure = match used + needed > limit {
+            true => Pressure::SpaceShort,
+            false => Pressure::None,
+        };
+        // Beyond the limit there must be less, not as much as before.
+        if used <= limit
+            && let Some(recycled) = retention::recycle(shared, pressure)
+        {
+            return Ok(Some(recycled));
+        }
+        if pressure == Pressure::None {
+            return Ok(None);
+        }
+        // Each turn takes at least one segment.
+        if !retention::run(shared, pressure) {
+            return Err(format!(
+                "journal.max_size of {limit} bytes is reached; {}",
+                retention::blocker(shared)
+            ));
+        }
+    }
+}
+
 fn fill(shared: &Shared) -> io::Result<Spare> {
     let path = shared.directory.join(FILE_NAME);
     let length = shared.options.segment_bytes;
     if let Ok(file) = shared.files.open(&path)
         && file.length()? == length
     {
-        // A segment until now, or left from an earlier run that may have ended before its sync.
-        // Whatever it holds is not a record: the salt will be new. Its name is durable before
-        // anything is written to it, or a power cut could bring back the one that it had.
+        // A segment until now, or left from an earlier run that may have ended before its sync:
+        // lack of space is to be met here and not by the committer. Whatever it holds is not a
+        // record: the salt will be new.
         file.sync_data()?;
+        // Its name is durable before anything is written to it, or a power cut could bring back
+        // the one that it had, for what is another segment's by then.
         shared.files.sync_directory(&shared.directory)?;
         let groups = shared.files.open_direct(&path)?;
         return Ok(Spare { file, groups });

@@ -21,11 +21,14 @@ mod garbage_tests;
 mod log_tests;
 mod model_tests;
 mod recovery_tests;
+mod recycle_cut_tests;
+mod recycle_tests;
 mod seal_tests;
 mod shed_tests;
 mod sim;
 mod skip_tests;
 mod survey_tests;
+mod watched;
 
 const SEGMENT_BYTES: u64 = 64 * 1024;
 

@@ -11,6 +11,7 @@ use crate::story::Story;
 
 const ID: Id = [7; 16];
 const SEGMENT: &str = "/r/journal/00000000000000000001.seg";
+const SECOND: &str = "/r/journal/00000000000000000002.seg";
 
 /// One event is stored, answered, delivered and let go; every line is a whole call.
 fn story() -> Vec<String> {
@@ -49,6 +50,23 @@ fn story() -> Vec<String> {
         format!("unlink(\"{SEGMENT}\") = 0"),
         "fsync(3</r/journal>) = 0".to_owned(),
     ]
+}
+
+/// The same, but the segment becomes the next one, which an event is stored in.
+fn recycled() -> Vec<String> {
+    let mut calls = story();
+    calls.truncate(place(&calls, "unlink("));
+    calls.extend([
+        format!("rename(\"{SEGMENT}\", \"/r/journal/spare\") = 0"),
+        "fsync(4</r/journal>) = 0".to_owned(),
+        pwrite("/r/journal/spare", b"SIEMRSEG", 0),
+        sync("/r/journal/spare"),
+        format!("rename(\"/r/journal/spare\", \"{SECOND}\") = 0"),
+        "fsync(5</r/journal>) = 0".to_owned(),
+        pwrite(SECOND, &record(2), 4096),
+        sync(SECOND),
+    ]);
+    calls
 }
 
 fn create(path: &str) -> String {
@@ -90,7 +108,7 @@ fn slot(low_water: u64) -> Vec<u8> {
 }
 
 /// What the rules say of these calls, all rules together.
-fn judge(calls: &[String]) -> Result<[usize; 4], String> {
+fn judge(calls: &[String]) -> Result<[usize; 5], String> {
     let text: String = calls.iter().map(|call| format!("7 {call}\n")).collect();
     let mut story = Story::new(Path::new("/r"));
     story.add_session(&text);
@@ -98,7 +116,8 @@ fn judge(calls: &[String]) -> Result<[usize; 4], String> {
     Ok([
         rules.answers_follow_syncs()?,
         rules.names_follow_content()?,
-        rules.unlinks_follow_cursors()?,
+        rules.segments_go_after_cursors()?,
+        rules.spares_are_named_before_writes()?,
         rules.cursors_follow_deliveries()?,
     ])
 }
@@ -112,7 +131,8 @@ fn place(calls: &[String], part: &str) -> usize {
 
 #[test]
 fn every_rule_holds_for_a_sound_story() {
-    assert_eq!(judge(&story()), Ok([1, 2, 1, 1]));
+    assert_eq!(judge(&story()), Ok([1, 2, 1, 0, 1]));
+    assert_eq!(judge(&recycled()), Ok([1, 4, 1, 1, 1]));
 }
 
 #[test]
@@ -137,7 +157,7 @@ fn every_sync_that_is_left_out_breaks_its_rule() {
         ),
         (
             "fdatasync(4</r/journal/cursors>)",
-            "00000000000000000001.seg unlinked before cursors past 1 were synced",
+            "00000000000000000001.seg went before cursors past 1 were synced",
         ),
     ];
     for (left_out, reason) in broken {
@@ -212,7 +232,7 @@ fn an_answer_without_a_record_breaks_the_rule() {
 
 #[test]
 fn a_segment_unlinked_before_the_one_before_it_is_gone_for_sure_breaks_the_rule() {
-    let second = "/r/journal/00000000000000000002.seg";
+    let second = SECOND;
     let mut calls = story();
     calls.extend([
         create(second),
@@ -220,10 +240,57 @@ fn a_segment_unlinked_before_the_one_before_it_is_gone_for_sure_breaks_the_rule(
         format!("unlink(\"{second}\") = 0"),
         "fsync(3</r/journal>) = 0".to_owned(),
     ]);
-    assert_eq!(judge(&calls), Ok([1, 2, 2, 1]));
+    assert_eq!(judge(&calls), Ok([1, 2, 2, 0, 1]));
     let first = place(&calls, &format!("unlink(\"{SEGMENT}\")"));
     calls.remove(place(&calls, &format!("openat(AT_FDCWD</r>, \"{second}\"")) + 1);
     calls.remove(first + 1);
     let error = judge(&calls).expect_err("both may be gone or only the second");
-    assert!(error.contains("before the unlink of line"), "{error}");
+    assert!(error.contains("went before the end of line"), "{error}");
+}
+
+#[test]
+fn a_segment_that_becomes_another_breaks_the_rule_when_a_sync_is_left_out_or_late() {
+    let broken = [
+        (
+            "fdatasync(4</r/journal/cursors>)",
+            "00000000000000000001.seg went before cursors past 1 were synced",
+        ),
+        (
+            "fsync(4</r/journal>)",
+            "written when 00000000000000000001.seg might still be the file's name",
+        ),
+    ];
+    for (left_out, reason) in broken {
+        let mut calls = recycled();
+        let at = place(&calls, left_out);
+        let call = calls.remove(at);
+        let error = judge(&calls).expect_err(left_out);
+        assert!(error.contains(reason), "{left_out}: {error}");
+        // One call later is too late.
+        calls.insert(at + 1, call);
+        let error = judge(&calls).expect_err(left_out);
+        assert!(error.contains(reason), "{left_out}: {error}");
+    }
+    // The header that is not synced when it gets its name.
+    let mut calls = recycled();
+    let named = place(&calls, &format!("\"{SECOND}\""));
+    calls.remove(named - 1);
+    let error = judge(&calls).expect_err("the header is not synced");
+    assert!(
+        error.contains("00000000000000000002.seg got its name"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_segment_unlinked_before_the_spares_name_is_synced_breaks_the_rule() {
+    let third = "/r/journal/00000000000000000003.seg";
+    let mut calls = recycled();
+    let renamed = place(&calls, "rename(\"/r/journal/00000000000000000001.seg");
+    calls.insert(0, create(third));
+    calls.insert(renamed + 2, format!("unlink(\"{third}\") = 0"));
+    let error = judge(&calls).expect_err("both may be gone or only the other");
+    assert!(error.contains("went before the end of line"), "{error}");
+    calls.swap(renamed + 2, renamed + 3);
+    assert_eq!(judge(&calls), Ok([1, 4, 2, 1, 1]));
 }

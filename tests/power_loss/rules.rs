@@ -3,6 +3,7 @@
 //! Each rule looks at a whole story and says what broke it, or how many times it held.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::format::{HEADER_BYTES, Id, Places, line_ids, records};
 use crate::story::{Act, FileId, Step, Story, name_of};
@@ -22,6 +23,13 @@ pub(crate) struct Record<'a> {
     pub(crate) id: Id,
     file: FileId,
     write: &'a Step,
+}
+
+/// A segment that is unlinked, or whose file becomes the spare.
+struct Going<'a> {
+    step: &'a Step,
+    file: FileId,
+    name: &'a str,
 }
 
 impl<'a> Rules<'a> {
@@ -87,9 +95,10 @@ impl<'a> Rules<'a> {
                 "line {answered}: answered before position {} was synced",
                 records[0].position
             ))?;
-            self.named(record.file, answered)?;
+            // By the time of the answer the file may be another segment.
+            self.named(record.file, record.write.begin, answered)?;
             for cursors in self.story.files(|name| name == "cursors").keys() {
-                self.named(*cursors, answered)?;
+                self.named(*cursors, answered, answered)?;
             }
             self.directories_durable(answered)?;
             count += 1;
@@ -97,9 +106,9 @@ impl<'a> Rules<'a> {
         Ok(count)
     }
 
-    /// The file's last name given before a line is durable at that line.
-    fn named(&self, file: FileId, line: usize) -> Result<(), String> {
-        let before = self.story.steps.iter().rev().filter(|step| step.end < line);
+    /// The file's last name given before `used` is durable at a line.
+    fn named(&self, file: FileId, used: usize, line: usize) -> Result<(), String> {
+        let before = self.story.steps.iter().rev().filter(|step| step.end < used);
         let naming = before.into_iter().find(|step| match &step.act {
             Act::Rename { file: named, .. } | Act::Create { file: named, .. } => *named == file,
             _ => false,
@@ -155,28 +164,22 @@ impl<'a> Rules<'a> {
         Ok(count)
     }
 
-    /// A segment is unlinked when cursors that are past all of it are synced, and the one before
-    /// it is gone for sure: a power cut must not leave a hole.
-    pub(crate) fn unlinks_follow_cursors(&self) -> Result<usize, String> {
+    /// A segment is unlinked, or becomes the spare, when cursors that are past all of it are
+    /// synced, and the one before it is gone for sure: a power cut must not leave a hole.
+    pub(crate) fn segments_go_after_cursors(&self) -> Result<usize, String> {
         let mut count = 0;
-        let mut unlinked: Option<&Step> = None;
-        for step in &self.story.steps {
-            let Act::Unlink { file, path } = &step.act else {
-                continue;
-            };
-            if !name_of(path).ends_with(".seg") {
-                continue;
-            }
-            if let Some(earlier) = unlinked.filter(|earlier| !earlier.is_durable_at(step.begin)) {
+        let mut gone: Option<&Step> = None;
+        for Going { step, file, name } in self.going() {
+            if let Some(earlier) = gone.filter(|earlier| !earlier.is_durable_at(step.begin)) {
                 return Err(format!(
-                    "line {}: {} unlinked before the unlink of line {} was synced",
-                    step.begin,
-                    name_of(path),
-                    earlier.begin
+                    "line {}: {name} went before the end of line {} was synced",
+                    step.begin, earlier.begin
                 ));
             }
-            unlinked = Some(step);
-            let records = self.records.iter().filter(|record| record.file == *file);
+            gone = Some(step);
+            // What the file held before it had this name has lower positions.
+            let records = self.records.iter().filter(|record| record.file == file);
+            let records = records.filter(|record| record.write.begin < step.begin);
             let last = records.map(|record| record.position).max().unwrap_or(0);
             let passed = self
                 .slots
@@ -184,14 +187,58 @@ impl<'a> Rules<'a> {
                 .any(|(write, places)| write.is_durable_at(step.begin) && places.all_settled(last));
             if !passed {
                 return Err(format!(
-                    "line {}: {} unlinked before cursors past {last} were synced",
-                    step.begin,
-                    name_of(path)
+                    "line {}: {name} went before cursors past {last} were synced",
+                    step.begin
                 ));
             }
             count += 1;
         }
         Ok(count)
+    }
+
+    /// What was a segment is written again only when its new name is synced: else a power cut
+    /// brings back the old one with what is another's.
+    pub(crate) fn spares_are_named_before_writes(&self) -> Result<usize, String> {
+        let mut count = 0;
+        for Going { step, file, name } in self.going() {
+            if !matches!(step.act, Act::Rename { .. }) {
+                continue;
+            }
+            let writes = self.story.steps.iter().filter(|later| match later.act {
+                Act::Write { file: written, .. } | Act::Truncate { file: written, .. } => {
+                    written == file && later.end > step.begin
+                }
+                _ => false,
+            });
+            for write in writes {
+                if !step.is_durable_at(write.begin) {
+                    return Err(format!(
+                        "line {}: written when {name} might still be the file's name",
+                        write.begin
+                    ));
+                }
+            }
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Every segment that lost its name, in order.
+    fn going(&self) -> Vec<Going<'_>> {
+        let mut names: BTreeMap<FileId, &Path> = BTreeMap::new();
+        let mut going = Vec::new();
+        for step in &self.story.steps {
+            let (file, name) = match &step.act {
+                Act::Create { file, path } => (*file, names.insert(*file, path)),
+                Act::Rename { file, to } => (*file, names.insert(*file, to)),
+                Act::Unlink { file, .. } => (*file, names.remove(file)),
+                _ => continue,
+            };
+            if let Some(name) = name.map(name_of).filter(|name| name.ends_with(".seg")) {
+                going.push(Going { step, file, name });
+            }
+        }
+        going
     }
 
     /// A cursor moves past an event when the archive's file has it and is synced.

@@ -88,10 +88,11 @@ impl Committer {
             file_bytes: length,
             index: Vec::new(),
         });
-        // Only now: the next spare is measured against a limit that counts this segment.
-        self.shared.spare.renamed();
         self.file = spare.file;
         self.groups = spare.groups;
+        // Only now: the next spare is measured against a limit that counts this segment, and may
+        // be the one before it, if nobody has that open.
+        self.shared.spare.renamed();
         self.salt = header.salt;
         self.segment_bytes = length;
         self.base = header.base;

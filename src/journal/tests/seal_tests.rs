@@ -285,7 +285,7 @@ fn a_larger_resend_window_costs_no_record_at_the_end_of_a_segment() {
     let remember = |resend_window| {
         let options = Options {
             resend_window,
-            // The first segment is to stay, not to be written again as the third one.
+            // Nothing goes: all is read in the end.
             retain_delivered: Duration::from_secs(3600),
             ..options(directory.path())
         };

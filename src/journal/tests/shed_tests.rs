@@ -5,19 +5,19 @@ use super::sim::{Chance, Fault, SimDisk};
 use super::*;
 
 /// Events of one size, so that about 60 fill a segment.
-fn fill(journal: &Journal, events: usize) {
+pub(super) fn fill(journal: &Journal, events: usize) {
     for _ in 0..events {
         append(journal, record(&"x".repeat(1000))).unwrap();
     }
 }
 
-fn fill_segments(journal: &Journal, segments: usize) {
+pub(super) fn fill_segments(journal: &Journal, segments: usize) {
     while journal.usage().segments < segments {
         fill(journal, 1);
     }
 }
 
-fn small(directory: &Path, segments: u64) -> Options {
+pub(super) fn small(directory: &Path, segments: u64) -> Options {
     Options {
         max_size_bytes: segments * SEGMENT_BYTES,
         resend_window: 0,
@@ -30,7 +30,7 @@ fn open_small(directory: &Path, segments: u64) -> Journal {
 }
 
 /// Everything up to the end is delivered.
-fn deliver_all(journal: &Journal, name: &str) {
+pub(super) fn deliver_all(journal: &Journal, name: &str) {
     let mut cursor = journal.load_cursor(name).unwrap();
     let head = *journal.head().borrow();
     cursor.totals.delivered += head.events - cursor.events_passed();
@@ -39,7 +39,7 @@ fn deliver_all(journal: &Journal, name: &str) {
 }
 
 /// accepted = settled + queued, with what is queued read from the journal.
-fn balanced(journal: &Journal, name: &str) {
+pub(super) fn balanced(journal: &Journal, name: &str) {
     let cursor = journal.load_cursor(name).unwrap();
     let readable = read_all(journal, cursor.low_water).0.len() as u64;
     let accepted = journal.head().borrow().events - cursor.skipped_events;
