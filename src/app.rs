@@ -20,6 +20,7 @@ use crate::dead_letters::DeadLetterLog;
 use crate::deliver::{
     self, Controls, DestinationStatus, Replay, ReplayOptions, ReplayStatus, Worker, WorkerError,
 };
+use crate::drift::Drift;
 use crate::ingest::Ingest;
 use crate::journal::{self, DiskFiles, Journal};
 use crate::listener::{Limits, Listener};
@@ -74,7 +75,7 @@ struct Relay {
     /// The workers' sinks, to have them refreshed.
     sinks: Vec<AnySink>,
     workers: JoinSet<Result<(), WorkerError>>,
-    /// The replays of dead letters; they end with the workers.
+    /// The replays of dead letters, and the follower of the log; they end with the workers.
     replays: JoinSet<()>,
     ingest: JoinSet<()>,
     admin: JoinSet<()>,
@@ -118,6 +119,7 @@ impl Relay {
             replays.push(replay);
             destinations.push(view);
         }
+        let drift = open_drift(&settings, &metrics).await?;
         let server = &settings.server;
         let ingest = Ingest::new(server, &settings.sources, Arc::new(log.clone()), &metrics);
         restore::last_events(&log, &ingest).await;
@@ -154,6 +156,7 @@ impl Relay {
             max_bytes: settings.journal.max_size_bytes,
             stopping: AtomicBool::new(false),
             warnings,
+            drift: drift.clone(),
         });
         let admin = Arc::new(Admin {
             metrics,
@@ -194,6 +197,8 @@ impl Relay {
         for replay in replays {
             relay.replays.spawn(replay.run());
         }
+        let follower = drift.follow(relay.log.clone(), relay.tokens.workers.clone());
+        relay.replays.spawn(follower);
         relay
             .ingest
             .spawn(ingest.serve(listener, ingest_stop, force.clone()));
@@ -292,6 +297,14 @@ async fn open_log(
         .await
         .map_err(|error| RunError::Task(error.to_string()))??;
     Ok(LocalLog::new(journal))
+}
+
+async fn open_drift(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Drift, RunError> {
+    let (settings, metrics) = (settings.clone(), Arc::clone(metrics));
+    let opened = tokio::task::spawn_blocking(move || Drift::open(&settings, &metrics));
+    opened
+        .await
+        .map_err(|error| RunError::Task(error.to_string()))
 }
 
 /// The journal's options from its settings.
