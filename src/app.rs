@@ -20,7 +20,6 @@ use crate::dead_letters::DeadLetterLog;
 use crate::deliver::{
     self, Controls, DestinationStatus, Replay, ReplayOptions, ReplayStatus, Worker, WorkerError,
 };
-use crate::drift::Drift;
 use crate::ingest::Ingest;
 use crate::journal::{self, DiskFiles, Journal};
 use crate::listener::{Limits, Listener};
@@ -119,7 +118,7 @@ impl Relay {
             replays.push(replay);
             destinations.push(view);
         }
-        let drift = open_drift(&settings, &metrics).await?;
+        let drift = restore::drift(&settings, &metrics).await?;
         let server = &settings.server;
         let ingest = Ingest::new(server, &settings.sources, Arc::new(log.clone()), &metrics);
         restore::last_events(&log, &ingest).await;
@@ -297,14 +296,6 @@ async fn open_log(
         .await
         .map_err(|error| RunError::Task(error.to_string()))??;
     Ok(LocalLog::new(journal))
-}
-
-async fn open_drift(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Drift, RunError> {
-    let (settings, metrics) = (settings.clone(), Arc::clone(metrics));
-    let opened = tokio::task::spawn_blocking(move || Drift::open(&settings, &metrics));
-    opened
-        .await
-        .map_err(|error| RunError::Task(error.to_string()))
 }
 
 /// The journal's options from its settings.

@@ -68,7 +68,7 @@ impl Drift {
     }
 
     /// Where to begin. A place behind the head is one of another journal.
-    fn begin(&self, head: Head) -> u64 {
+    pub(super) fn begin(&self, head: Head) -> u64 {
         let mut state = self.state();
         let sketch = &mut state.sketch;
         if sketch.ordinal.is_none() || sketch.position > head.position {

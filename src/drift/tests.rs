@@ -71,7 +71,7 @@ fn repeated(count: usize, value: &Value) -> Vec<Value> {
 }
 
 fn drift(contracts: &[Contract]) -> Drift {
-    let directory = std::path::PathBuf::from("/nonexistent");
+    let directory = PathBuf::from("/nonexistent");
     Drift::new(
         directory,
         Sketch::default(),

@@ -41,9 +41,9 @@ async fn append(log: &LocalLog, numbers: std::ops::Range<u64>) {
 async fn follow(drift: &Drift, log: &LocalLog, until: u64) {
     let stop = CancellationToken::new();
     let task = tokio::spawn(drift.clone().follow(log.clone(), stop.clone()));
-    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while drift.report().events + drift.report().missed < until {
-        assert!(std::time::Instant::now() < deadline, "{:?}", drift.report());
+        assert!(Instant::now() < deadline, "{:?}", drift.report());
         tokio::time::sleep(Duration::from_millis(5)).await; // poll
     }
     stop.cancel();
