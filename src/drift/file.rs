@@ -1,9 +1,10 @@
 //! The sketch's file: `drift` in the journal's directory, one line of header and one of JSON.
 //!
-//! `siem-relay drift VERSION CRC32 LENGTH`, the checksum (of the JSON, eight hexadecimal digits) and
-//! the length in bytes. It is replaced as a whole, so that there is always an old or a new one; the
-//! journal's own files are not touched. A file that cannot be read is nobody's loss but its own:
-//! the sketch starts anew. Format version 1; `tests/fixtures/drift-v1` is opened by a test for ever.
+//! `siem-relay drift VERSION CRC32 LENGTH`, the checksum (of the JSON, eight hexadecimal digits)
+//! and the length in bytes. It is replaced as a whole, so that there is always an old or a new one;
+//! the journal's own files are not touched. A file that cannot be read is nobody's loss but its
+//! own: the sketch starts anew. Format version 1; `tests/fixtures/drift-v1` is opened by a test for
+//! ever.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};

@@ -24,8 +24,8 @@ pub(super) const FIELDS_MAX: usize = 512;
 /// source can take more than an eighth.
 pub(super) const SOURCE_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub(super) const TOTAL_BYTES_MAX: usize = 8 * SOURCE_BYTES_MAX;
-/// What a type, a field and a word take beside their text, in bytes: in memory, where nodes of trees
-/// are half empty, and no less than in the file.
+/// What a type, a field and a word take beside their text, in bytes: in memory, where nodes of
+/// trees are half empty, and no less than in the file.
 const TYPE_COST: usize = 1024;
 const FIELD_COST: usize = 640;
 const WORD_COST: usize = 128;
