@@ -8,8 +8,8 @@
 //!
 //! The sketch is what is known of each source's events: types of events, their fields, the JSON
 //! kinds and the words seen in them, each with the first event that had it ([`sketch`]). It is
-//! bounded whatever comes, and lies in `drift` beside the journal's files ([`file`]). Its loss costs
-//! what was learned and nothing else, so it is never repaired: it starts anew.
+//! bounded whatever comes, and lies in `drift` beside the journal's files ([`file`]). Its loss
+//! costs what was learned and nothing else, so it is never repaired: it starts anew.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -19,7 +19,11 @@ used_by = "appsec: high finding open for a day"
 "#;
 
 fn finding(number: u64) -> Value {
-    let severity = if number % 2 == 0 { "LOW" } else { "HIGH" };
+    let severity = if number.is_multiple_of(2) {
+        "LOW"
+    } else {
+        "HIGH"
+    };
     json!({ "event": { "type": "API__VIOLATION_OPENED", "data": {
         "uuid": format!("u{number}"),
         "severity": severity,
