@@ -74,7 +74,7 @@ struct Relay {
     /// The workers' sinks, to have them refreshed.
     sinks: Vec<AnySink>,
     workers: JoinSet<Result<(), WorkerError>>,
-    /// The replays of dead letters; they end with the workers.
+    /// The replays of dead letters, and the follower of the log; they end with the workers.
     replays: JoinSet<()>,
     ingest: JoinSet<()>,
     admin: JoinSet<()>,
@@ -118,6 +118,7 @@ impl Relay {
             replays.push(replay);
             destinations.push(view);
         }
+        let drift = restore::drift(&settings, &metrics).await?;
         let server = &settings.server;
         let ingest = Ingest::new(server, &settings.sources, Arc::new(log.clone()), &metrics);
         restore::last_events(&log, &ingest).await;
@@ -154,6 +155,7 @@ impl Relay {
             max_bytes: settings.journal.max_size_bytes,
             stopping: AtomicBool::new(false),
             warnings,
+            drift: drift.clone(),
         });
         let admin = Arc::new(Admin {
             metrics,
@@ -194,6 +196,8 @@ impl Relay {
         for replay in replays {
             relay.replays.spawn(replay.run());
         }
+        let follower = drift.follow(relay.log.clone(), relay.tokens.workers.clone());
+        relay.replays.spawn(follower);
         relay
             .ingest
             .spawn(ingest.serve(listener, ingest_stop, force.clone()));

@@ -52,6 +52,8 @@ pub struct Settings {
     pub sources: Vec<Source>,
     /// Destinations, in the order of their names.
     pub destinations: Vec<Destination>,
+    /// What detections need of events, in the order of their names.
+    pub contracts: Vec<Contract>,
 }
 
 /// The ingest listener and its limits.
@@ -192,4 +194,21 @@ pub enum SourceAuth {
     },
     /// Anybody (`allow_unauthenticated = true`).
     None,
+}
+
+/// What a detection needs of a source's events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contract {
+    /// Name: the metric label.
+    pub name: String,
+    /// The source whose events it is about.
+    pub source: String,
+    /// Pattern of the types of events; `*` stands for any text.
+    pub kind: String,
+    /// JSON pointers where something other than null must be.
+    pub requires: Vec<String>,
+    /// JSON pointers where, if anything is there, it is one of these texts.
+    pub values: Vec<(String, Vec<String>)>,
+    /// The rule or detection that needs it.
+    pub used_by: String,
 }

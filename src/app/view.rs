@@ -10,6 +10,7 @@ use crate::admin::report::{self, Incident, Report, Time, url_host};
 use crate::admin::{Readiness, View};
 use crate::dead_letters::DeadLetterLog;
 use crate::deliver::{Controls, DestinationStatus, HeldPartition, ReplayStatus};
+use crate::drift::{ContractStatus, Drift};
 use crate::ingest::{Ingest, SourceStatus};
 use crate::settings::{Destination, Format, Settings, Source};
 use crate::spool::{Head, Health, LocalLog, Log, Shed};
@@ -26,6 +27,7 @@ pub(super) struct RelayView {
     pub(super) max_bytes: u64,
     pub(super) stopping: AtomicBool,
     pub(super) warnings: Vec<String>,
+    pub(super) drift: Drift,
 }
 
 /// One destination, as configured and as it is.
@@ -83,7 +85,12 @@ impl View for RelayView {
                 .iter()
                 .map(|d| self.destination(d, head))
                 .collect(),
+            contracts: self.drift.contracts().into_iter().map(contract).collect(),
         }
+    }
+
+    fn drift(&self) -> Result<serde_json::Value, serde_json::Error> {
+        serde_json::to_value(self.drift.report())
     }
 }
 
@@ -268,6 +275,23 @@ fn source(status: SourceStatus) -> report::Source {
         last_refusal: status.last_refusal.map(|refusal| Incident {
             time: Time::from_unix_ms(refusal.at_ms),
             text: format!("{} from {}", refusal.result, refusal.client),
+        }),
+    }
+}
+
+fn contract(status: ContractStatus) -> report::Contract {
+    report::Contract {
+        name: status.contract.name,
+        source: status.contract.source,
+        r#type: status.contract.kind,
+        used_by: status.contract.used_by,
+        checked: status.checked,
+        breaches: status.breaches,
+        last_breach: status.last.map(|breach| report::Breach {
+            time: Time::from_unix_ms(breach.event.received_ms()),
+            event: breach.event.to_string(),
+            pointer: breach.pointer,
+            problem: breach.problem,
         }),
     }
 }

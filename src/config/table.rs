@@ -147,6 +147,15 @@ impl<'a> Table<'a> {
         dict.keys().filter_map(text).collect()
     }
 
+    /// The lists of texts under a key, each with its name.
+    pub(super) fn lists(&self, key: &str) -> Vec<(String, Vec<String>)> {
+        self.note(key, None);
+        let dict = self.dict(key).unwrap_or(&EMPTY);
+        let parent = self.inner(key, key, dict);
+        let list = |name: &String| Some((name.clone(), parent.list_unlisted(name)?));
+        dict.keys().filter_map(list).collect()
+    }
+
     /// Whether the key is there, whatever its value.
     pub(super) fn has(&self, key: &str) -> bool {
         self.dict.contains_key(key)

@@ -4,6 +4,7 @@
 use super::*;
 
 mod admin_tokens;
+mod contracts;
 mod destinations;
 mod documentation;
 mod environment;

@@ -28,6 +28,7 @@ mod bulk_table;
 mod commands;
 mod dead_letters;
 mod destination_tls;
+mod drift;
 mod file_destination;
 mod front_door;
 mod hec;
