@@ -32,6 +32,7 @@ use crate::telemetry::metrics::Metrics;
 mod commands;
 mod error;
 mod restore;
+mod unrouted;
 mod view;
 
 pub use error::RunError;
@@ -121,13 +122,7 @@ impl Relay {
         let server = &settings.server;
         let ingest = Ingest::new(server, &settings.sources, Arc::new(log.clone()), &metrics);
         restore::last_events(&log, &ingest).await;
-        for source in view::unrouted(&settings) {
-            ingest.set_unrouted(&source.name);
-            warnings.push(format!(
-                "source {}: no destination wants its events",
-                source.name
-            ));
-        }
+        unrouted::tell(&settings, &ingest, &mut warnings);
         let limits = Limits {
             max_connections: server.max_connections,
             max_headers: server.max_headers,

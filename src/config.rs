@@ -9,6 +9,7 @@ use std::path::Path;
 
 use crate::settings::{Settings, Source};
 
+mod condition;
 mod destination;
 mod elastic;
 mod endpoint;

@@ -17,6 +17,7 @@ mod elastic;
 mod http;
 mod intake;
 mod login;
+mod rules;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +35,7 @@ pub use intake::{
     Loki, NewRelic, SecopsApi, Sentinel, SentinelColumn, SumoLogic,
 };
 pub use login::{Auth, GoogleServiceAccount, OAuth2, TokenStyle};
+pub use rules::{Condition, Pointer, Scalar, Test};
 
 /// The whole configuration.
 #[derive(Clone, Debug)]

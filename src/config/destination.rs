@@ -10,6 +10,7 @@ use crate::settings::{
     Start,
 };
 
+use super::condition::condition;
 use super::elastic;
 use super::intake;
 use super::kinds;
@@ -85,6 +86,7 @@ pub(super) fn destination(
     let format = table.one_of("format", Some("original"), &formats);
     let start = table.one_of("start", Some("earliest"), &starts);
     let wanted = wanted(table, sources);
+    let when = condition(table, "when");
     let batch = batch(table, word, kind.as_ref());
     let retry = retry(table);
     let probe_range = 10 * MILLISECOND..=24 * HOUR;
@@ -94,6 +96,7 @@ pub(super) fn destination(
     Some(Destination {
         name: name.to_owned(),
         sources: wanted,
+        when,
         format: format.unwrap_or(Format::Original),
         start: start.unwrap_or(Start::Earliest),
         batch,

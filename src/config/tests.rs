@@ -4,6 +4,7 @@
 use super::*;
 
 mod admin_tokens;
+mod conditions;
 mod destinations;
 mod documentation;
 mod environment;

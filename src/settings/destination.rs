@@ -9,7 +9,7 @@ use http::Uri;
 use super::http::{Framing, HttpTerms};
 use crate::secret::Secret;
 
-use super::{Auth, Elasticsearch, Intake};
+use super::{Auth, Condition, Elasticsearch, Intake};
 
 /// One destination.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Destination {
     pub name: String,
     /// Sources wanted; none means all.
     pub sources: Option<Vec<String>>,
+    /// What events must be besides; none means any.
+    pub when: Option<Condition>,
     /// How events are rendered.
     pub format: Format,
     /// Where a new destination begins.

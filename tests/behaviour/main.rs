@@ -39,5 +39,6 @@ mod observation;
 mod open_files;
 mod outages;
 mod restarts;
+mod routing;
 mod shedding;
 mod storage;

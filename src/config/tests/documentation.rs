@@ -184,6 +184,8 @@ impl Example {
                     section = shape(header.trim_end_matches(']'));
                 } else if let Some((key, inline)) = line.split_once(" = ") {
                     keys.push(format!("{section}.{key}"));
+                    // A condition is a value, whose tables have no keys of their own.
+                    let inline = if key == "when" { "" } else { inline };
                     let inner = inline.trim_matches(['{', '}', ' ']).split(", ");
                     let inner = inner.filter_map(|part| part.split_once(" = "));
                     keys.extend(inner.map(|(inner, _)| format!("{section}.{key}.{inner}")));

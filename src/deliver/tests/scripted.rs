@@ -190,6 +190,7 @@ impl Sink for Script {
 
 pub(super) fn destination() -> Destination {
     Destination {
+        when: None,
         name: "splunk".to_owned(),
         sources: None,
         format: Format::Original,

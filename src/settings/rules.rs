@@ -1,0 +1,59 @@
+//! What an operator asks of events' JSON: conditions, and changes on the way out.
+//!
+//! All of it is bounded where it is read (`config::condition`): depth, number and length, so that
+//! whoever follows it needs no limit of its own.
+
+use ipnet::IpNet;
+
+/// A JSON pointer (RFC 6901), decoded: the names and indices on the way from the root. Never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pointer(pub Vec<String>);
+
+/// Whether something is to happen to an event.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Condition {
+    /// Each of them holds.
+    All(Vec<Condition>),
+    /// At least one of them holds.
+    Any(Vec<Condition>),
+    /// It does not hold.
+    Not(Box<Condition>),
+    /// A value passes a test.
+    Field {
+        /// Which value.
+        at: Pointer,
+        /// What it must be.
+        test: Test,
+    },
+}
+
+/// What a value must be. A value that is not there passes none but `Exists(false)`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Test {
+    /// It is one of these, of the same JSON type.
+    In(Vec<Scalar>),
+    /// A string that begins with it.
+    Prefix(String),
+    /// A string that ends with it.
+    Suffix(String),
+    /// A string made of these pieces in their order with any text between them; the first one
+    /// begins it, the last one ends it.
+    Glob(Vec<String>),
+    /// It is there and not null, or (false) it is not.
+    Exists(bool),
+    /// A string that is an address in one of these networks.
+    Cidr(Vec<IpNet>),
+    /// A number above this one, a JSON number as text.
+    Greater(String),
+}
+
+/// A value to compare with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scalar {
+    /// A string.
+    Text(String),
+    /// A JSON number as text, compared by its value.
+    Number(String),
+    /// True or false.
+    Flag(bool),
+}
