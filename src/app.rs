@@ -349,7 +349,8 @@ async fn make_worker(
     handles.unverified.set(i64::from(unverified));
     let status = DestinationStatus::new(handles.clone());
     let controls = Controls::new();
-    let renderer = Renderer::new(&settings.sources, destination.format, sink.shape());
+    let renderer = Renderer::new(&settings.sources, destination.format, sink.shape())
+        .with_rules(&destination.rules);
     let replay_options = ReplayOptions {
         destination: destination.clone(),
         renderer: renderer.clone(),

@@ -19,6 +19,7 @@ mod kinds;
 mod login;
 mod names;
 mod problems;
+mod rules;
 mod secrets;
 mod sections;
 mod source;

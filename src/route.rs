@@ -51,6 +51,7 @@ mod tests {
             name: "archive".to_owned(),
             sources: sources.map(|names| names.iter().map(|&name| name.to_owned()).collect()),
             when: None,
+            rules: Vec::new(),
             format: Format::Original,
             start: Start::Earliest,
             batch: BatchLimits {

@@ -35,7 +35,7 @@ pub use intake::{
     Loki, NewRelic, SecopsApi, Sentinel, SentinelColumn, SumoLogic,
 };
 pub use login::{Auth, GoogleServiceAccount, OAuth2, TokenStyle};
-pub use rules::{Condition, Pointer, Scalar, Test};
+pub use rules::{Action, Condition, Pointer, Rule, Scalar, Test};
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -167,6 +167,8 @@ pub struct Source {
     pub keep_headers: Vec<String>,
     /// Header with the vendor's delivery id; a repeat of it is answered but not stored again.
     pub delivery_id_header: Option<String>,
+    /// Changes on the way to every destination, in order; before those of the destination.
+    pub rules: Vec<Rule>,
 }
 
 /// A vendor's conventions.

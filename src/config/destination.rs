@@ -15,6 +15,7 @@ use super::elastic;
 use super::intake;
 use super::kinds;
 use super::problems::shown;
+use super::rules::rules;
 use super::sections::{is_inside, plain};
 use super::splunk;
 use super::table::Table;
@@ -87,6 +88,7 @@ pub(super) fn destination(
     let start = table.one_of("start", Some("earliest"), &starts);
     let wanted = wanted(table, sources);
     let when = condition(table, "when");
+    let rules = rules(table);
     let batch = batch(table, word, kind.as_ref());
     let retry = retry(table);
     let probe_range = 10 * MILLISECOND..=24 * HOUR;
@@ -97,6 +99,7 @@ pub(super) fn destination(
         name: name.to_owned(),
         sources: wanted,
         when,
+        rules,
         format: format.unwrap_or(Format::Original),
         start: start.unwrap_or(Start::Earliest),
         batch,

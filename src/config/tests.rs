@@ -14,6 +14,7 @@ mod intake_names;
 mod intakes;
 mod logins;
 mod messages;
+mod rules;
 mod sections;
 mod sources;
 mod splunk;

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::settings::{Condition, Pointer, Scalar, Test};
 
+mod changes;
+
 fn at(pointer: &str) -> Pointer {
     Pointer(pointer.split('/').skip(1).map(str::to_owned).collect())
 }

@@ -9,7 +9,7 @@ use http::Uri;
 use super::http::{Framing, HttpTerms};
 use crate::secret::Secret;
 
-use super::{Auth, Condition, Elasticsearch, Intake};
+use super::{Auth, Condition, Elasticsearch, Intake, Rule};
 
 /// One destination.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct Destination {
     pub sources: Option<Vec<String>>,
     /// What events must be besides; none means any.
     pub when: Option<Condition>,
+    /// Changes on the way to it, in order.
+    pub rules: Vec<Rule>,
     /// How events are rendered.
     pub format: Format,
     /// Where a new destination begins.

@@ -5,6 +5,8 @@
 
 use ipnet::IpNet;
 
+use crate::secret::Secret;
+
 /// A JSON pointer (RFC 6901), decoded: the names and indices on the way from the root. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pointer(pub Vec<String>);
@@ -56,4 +58,56 @@ pub enum Scalar {
     Number(String),
     /// True or false.
     Flag(bool),
+}
+
+/// A change of events' JSON on the way out.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// What is done.
+    pub action: Action,
+    /// To which events; none for all.
+    pub when: Option<Condition>,
+}
+
+/// What a rule does. In pointers of the last five, `*` is each element or member.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Moves a value; what was at its new place is gone.
+    Rename {
+        /// Where it is.
+        from: Pointer,
+        /// Where it will be.
+        to: Pointer,
+    },
+    /// Puts the same value at a second place.
+    Copy {
+        /// Where it is.
+        from: Pointer,
+        /// Where it will be as well.
+        to: Pointer,
+    },
+    /// Puts a constant.
+    Set {
+        /// Where.
+        to: Pointer,
+        /// A scalar as JSON text.
+        value: String,
+    },
+    /// Takes values away.
+    Drop(Vec<Pointer>),
+    /// Takes away everything else.
+    Keep(Vec<Pointer>),
+    /// Hides values.
+    Redact {
+        /// Which.
+        at: Vec<Pointer>,
+        /// HMAC-SHA256 with this key stands in for a value; without, the mask does.
+        key: Option<Secret>,
+        /// Stands in for every value.
+        mask: String,
+    },
+    /// Writes times as RFC 3339 in UTC.
+    ParseTime(Vec<Pointer>),
+    /// Writes strings in lower case.
+    Lower(Vec<Pointer>),
 }

@@ -38,6 +38,7 @@ mod memory;
 mod observation;
 mod open_files;
 mod outages;
+mod redaction;
 mod restarts;
 mod routing;
 mod shedding;

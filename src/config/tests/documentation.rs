@@ -186,9 +186,13 @@ impl Example {
                     keys.push(format!("{section}.{key}"));
                     // A condition is a value, whose tables have no keys of their own.
                     let inline = if key == "when" { "" } else { inline };
-                    let inner = inline.trim_matches(['{', '}', ' ']).split(", ");
+                    let inner = inline.trim_matches(['{', '}', ' ', '[', ']']).split(", ");
                     let inner = inner.filter_map(|part| part.split_once(" = "));
-                    keys.extend(inner.map(|(inner, _)| format!("{section}.{key}.{inner}")));
+                    let at = match key {
+                        "rules" => "NAME".to_owned(),
+                        _ => section.clone(),
+                    };
+                    keys.extend(inner.map(|(inner, _)| format!("{at}.{key}.{inner}")));
                 }
             }
         }

@@ -191,6 +191,7 @@ impl Sink for Script {
 pub(super) fn destination() -> Destination {
     Destination {
         when: None,
+        rules: Vec::new(),
         name: "splunk".to_owned(),
         sources: None,
         format: Format::Original,
