@@ -17,6 +17,7 @@ mod http;
 mod intake;
 mod kinds;
 mod login;
+mod name;
 mod names;
 mod problems;
 mod rules;

@@ -107,6 +107,10 @@ impl Renderer {
         let of_source = self.source_rules.get(&event.provenance.source);
         let rules = of_source.into_iter().flatten().chain(self.rules.iter());
         let payload = rules::apply(rules, &event.payload)?;
+        // What no rule changed is the very same memory.
+        if payload.as_ptr() == event.payload.as_ptr() {
+            return render(event, preset, self.format, self.shape);
+        }
         let changed = Arc::new(Event {
             payload,
             ..Event::clone(event)
@@ -130,6 +134,7 @@ pub fn render(
     let mut rendered = Rendered {
         event: Arc::clone(event),
         body: event.payload.clone(),
+        payload: event.payload.clone(),
         time: None,
         host: None,
     };

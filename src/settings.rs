@@ -26,10 +26,10 @@ pub use self::http::{
 };
 pub use destination::{
     Acknowledgement, BatchLimits, ClientCertificate, Compress, Destination, Endpoint, EndpointTls,
-    File, Format, HecInput, Http, Kind, PartialBatches, Proxy, Retry, SendingPace, SplunkHec,
-    Start, TlsVersion,
+    File, Format, HecInput, HecNames, Http, Kind, PartialBatches, Proxy, Retry, SendingPace,
+    SplunkHec, Start, TlsVersion,
 };
-pub use elastic::{BulkTarget, ElasticFlavour, Elasticsearch, NamePart};
+pub use elastic::{BulkTarget, ElasticFlavour, Elasticsearch, NAME_VALUE_BYTES_MAX, NamePart};
 pub use intake::{
     Datadog, GoogleSecops, Graylog, Intake, IntakeLimits, IntakePreset, Logscale, LogscaleInput,
     Loki, NewRelic, SecopsApi, Sentinel, SentinelColumn, SumoLogic,

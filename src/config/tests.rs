@@ -8,6 +8,7 @@ mod conditions;
 mod destinations;
 mod documentation;
 mod environment;
+mod event_names;
 mod http_destinations;
 mod http_requests;
 mod intake_names;

@@ -18,6 +18,16 @@ pub(super) fn at<'t>(text: &'t str, pointer: &Pointer) -> Option<&'t str> {
     below(text, &pointer.0)
 }
 
+/// A scalar that a pointer leads to: a string decoded, a number or boolean as written.
+pub fn scalar<'t>(text: &'t str, pointer: &Pointer) -> Option<Cow<'t, str>> {
+    let found = at(text, pointer)?;
+    match found.as_bytes().first()? {
+        b'"' => string(found),
+        b'{' | b'[' | b'n' => None,
+        _ => Some(Cow::Borrowed(found)),
+    }
+}
+
 /// The same from the names and indices of a pointer.
 pub(super) fn below<'t>(text: &'t str, steps: &[String]) -> Option<&'t str> {
     let mut found = text.trim_ascii();

@@ -9,7 +9,7 @@ use http::Uri;
 use super::http::{Framing, HttpTerms};
 use crate::secret::Secret;
 
-use super::{Auth, Condition, Elasticsearch, Intake, Rule};
+use super::{Auth, Condition, Elasticsearch, Intake, NamePart, Rule};
 
 /// One destination.
 #[derive(Clone, Debug)]
@@ -183,12 +183,25 @@ pub struct SplunkHec {
     pub source: Option<String>,
     /// `sourcetype`.
     pub sourcetype: Option<String>,
+    /// Those of `index`, `source` and `sourcetype` that follow from the event.
+    pub names: HecNames,
     /// Constant index-time fields; none for [`HecInput::Raw`].
     pub fields: Vec<(String, String)>,
     /// What the number of an invalid event says about those before it.
     pub partial_batches: PartialBatches,
     /// How long to wait for indexer acknowledgement, where the token uses it.
     pub acknowledgement: Acknowledgement,
+}
+
+/// Metadata that follows from the event, each instead of the constant of the same name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HecNames {
+    /// `index` of events whose source is not in `indexes`.
+    pub index: Option<Vec<NamePart>>,
+    /// `source`.
+    pub source: Option<Vec<NamePart>>,
+    /// `sourcetype`.
+    pub sourcetype: Option<Vec<NamePart>>,
 }
 
 /// The inputs of HEC.

@@ -1,7 +1,10 @@
 //! Proves that each destination gets the events it wants and no others, and that every event that
 //! it does not get is counted: as filtered by it, and as unrouted where nobody wants it.
 
+use std::collections::BTreeSet;
+
 use crate::relay::{Relay, Setup};
+use crate::siem::Siem;
 
 fn file(name: &str, lines: &str) -> String {
     format!("[destinations.{name}]\nkind = \"file\"\npath = \"out/{name}.jsonl\"\n{lines}\n")
@@ -96,5 +99,45 @@ async fn a_destination_without_condition_leaves_nothing_unrouted() {
     let unrouted = "siem_relay_unrouted_events_total{source=\"datatheorem\"}";
     assert_eq!(relay.metric(unrouted).await, 0.0);
     assert_eq!(count(&relay, "filtered_events_total", "none").await, 1.0);
+    assert!(relay.stop().await.success());
+}
+
+#[tokio::test]
+async fn an_index_follows_what_the_rules_left_and_no_value_leaves_its_place() {
+    let siem = Siem::elastic(|_| None).await;
+    let setup = Setup::new(
+        "",
+        &format!(
+            "[destinations.es]\nkind = \"elasticsearch\"\nurl = \"{}\"\nformat = \"ecs\"\n\
+             index = \"f-{{source}}-{{/kind|other}}\"\nrules = [{{ redact = \"/kind\", mask = \"m\", \
+             when = {{ field = \"/kind\", prefix = \"user \" }} }}]\n",
+            siem.url()
+        ),
+    );
+    let relay = setup.start();
+    let kinds = [
+        "\"Login\"",
+        "\"../_all/*,x\"",
+        "null",
+        "\"user jane\"",
+        "{\"a\":1}",
+    ];
+    for kind in kinds {
+        relay.accepted(format!("{{\"kind\":{kind}}}")).await;
+    }
+    relay.drained("es").await;
+    let mut indices = BTreeSet::new();
+    for request in siem.server.received() {
+        for line in request.text().lines() {
+            let value: serde_json::Value = serde_json::from_str(line).unwrap();
+            if let Some(index) = value["create"]["_index"].as_str() {
+                indices.insert(index.to_owned());
+            }
+        }
+    }
+    let expected = ["login", "____all___x", "other", "m"];
+    let expected = expected.map(|kind| format!("f-datatheorem-{kind}"));
+    assert_eq!(indices, BTreeSet::from(expected));
+    assert_eq!(count(&relay, "accounting_mismatch_events", "es").await, 0.0);
     assert!(relay.stop().await.success());
 }
