@@ -157,13 +157,15 @@ fn time(text: &str) -> Option<Timestamp> {
         return None;
     }
     let number: i64 = whole.parse().ok()?;
-    match whole.len() {
-        ..=SECONDS_DIGITS_MAX => {
-            let nanoseconds = format!("{:0<9}", fraction.get(..fraction.len().min(9))?);
-            Timestamp::new(number, nanoseconds.parse().ok()?).ok()
-        }
-        ..=MILLIS_DIGITS_MAX => Timestamp::from_millisecond(number).ok(),
-        ..=MICROS_DIGITS_MAX => Timestamp::from_microsecond(number).ok(),
-        _ => Timestamp::from_nanosecond(number.into()).ok(),
+    let length = whole.len();
+    if length <= SECONDS_DIGITS_MAX {
+        let nanoseconds = format!("{:0<9}", fraction.get(..fraction.len().min(9))?);
+        Timestamp::new(number, nanoseconds.parse().ok()?).ok()
+    } else if length <= MILLIS_DIGITS_MAX {
+        Timestamp::from_millisecond(number).ok()
+    } else if length <= MICROS_DIGITS_MAX {
+        Timestamp::from_microsecond(number).ok()
+    } else {
+        Timestamp::from_nanosecond(number.into()).ok()
     }
 }

@@ -175,7 +175,8 @@ mod tests {
         let values: Vec<_> = query.into_iter().map(|(_, value)| value).collect();
         assert_eq!(values, ["sec_high", "hook:high", "acme:high"]);
         settings.input = HecInput::Event;
-        let body = crate::sink::splunk::encode::Envelope::new(&settings).encode(&[high.clone()]);
+        let body = crate::sink::splunk::encode::Envelope::new(&settings)
+            .encode(std::slice::from_ref(&high));
         let envelope: serde_json::Value = serde_json::from_slice(&body).unwrap();
         let stated = ["index", "source", "sourcetype"].map(|key| envelope[key].clone());
         assert_eq!(stated, ["sec_high", "hook:high", "acme:high"]);

@@ -42,7 +42,7 @@ impl Raw {
 
     /// The query of a request whose events are like this one.
     pub(super) fn query(&self, event: &Rendered) -> Vec<(&'static str, String)> {
-        let index = self.indexes.of(event).map(ToString::to_string);
+        let index = self.indexes.of(event).map(|index| index.to_string());
         let source = source(&self.source, event);
         let sourcetype = self.sourcetype.of(event);
         let parts = [
