@@ -49,7 +49,8 @@ fn every_action_arrives_in_its_order_with_its_condition() {
 #[test]
 fn lists_of_tables_and_sources_have_rules_too() {
     let written = format!(
-        "{SOURCE}[[sources.a.rules]]\ndrop = \"/a\"\n[[sources.a.rules]]\nlower = \"/b\"\n{DESTINATION}"
+        "{SOURCE}[[sources.a.rules]]\ndrop = \"/a\"\n[[sources.a.rules]]\nlower = \"/b\"\n\
+         {DESTINATION}"
     );
     let settings = accepted(&written);
     assert_eq!(settings.sources[0].rules.len(), 2);
