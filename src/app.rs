@@ -32,6 +32,7 @@ use crate::telemetry::metrics::Metrics;
 mod commands;
 mod error;
 mod restore;
+mod unrouted;
 mod view;
 
 pub use error::RunError;
@@ -122,13 +123,7 @@ impl Relay {
         let server = &settings.server;
         let ingest = Ingest::new(server, &settings.sources, Arc::new(log.clone()), &metrics);
         restore::last_events(&log, &ingest).await;
-        for source in view::unrouted(&settings) {
-            ingest.set_unrouted(&source.name);
-            warnings.push(format!(
-                "source {}: no destination wants its events",
-                source.name
-            ));
-        }
+        unrouted::tell(&settings, &ingest, &mut warnings);
         let limits = Limits {
             max_connections: server.max_connections,
             max_headers: server.max_headers,
@@ -358,7 +353,8 @@ async fn make_worker(
     handles.unverified.set(i64::from(unverified));
     let status = DestinationStatus::new(handles.clone());
     let controls = Controls::new();
-    let renderer = Renderer::new(&settings.sources, destination.format, sink.shape());
+    let renderer = Renderer::new(&settings.sources, destination.format, sink.shape())
+        .with_rules(&destination.rules);
     let replay_options = ReplayOptions {
         destination: destination.clone(),
         renderer: renderer.clone(),

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use crate::settings::{Settings, Source};
 
+mod condition;
 mod contract;
 mod destination;
 mod elastic;
@@ -17,8 +18,10 @@ mod http;
 mod intake;
 mod kinds;
 mod login;
+mod name;
 mod names;
 mod problems;
+mod rules;
 mod secrets;
 mod sections;
 mod source;

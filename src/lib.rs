@@ -16,6 +16,7 @@ pub mod journal;
 pub mod listener;
 pub mod normalize;
 pub mod route;
+pub mod rules;
 pub mod secret;
 pub mod settings;
 pub mod sink;

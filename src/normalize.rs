@@ -13,7 +13,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::event::Event;
-use crate::settings::{Format, Preset, Source};
+use crate::rules::{self, RuleError};
+use crate::settings::{Format, Preset, Rule, Source};
 use crate::sink::{Rendered, Shape};
 
 mod document;
@@ -55,6 +56,9 @@ pub enum RenderError {
     /// A document could not be written as JSON.
     #[error("the document cannot be written as JSON: {0}; report this with the event's id")]
     Unwritable(String),
+    /// A rule could not be followed; what it would have redacted does not go out.
+    #[error(transparent)]
+    Rules(#[from] RuleError),
 }
 
 /// Renders events for one destination. Made once per destination and kept by its worker.
@@ -62,6 +66,10 @@ pub enum RenderError {
 pub struct Renderer {
     /// The vendor's conventions by source name.
     presets: HashMap<String, Preset>,
+    /// What is changed of a source's events first, by source name.
+    source_rules: Arc<HashMap<String, Vec<Rule>>>,
+    /// What is changed for this destination.
+    rules: Arc<[Rule]>,
     /// What the destination's configuration asks for.
     format: Format,
     /// What its protocol asks for.
@@ -75,18 +83,43 @@ impl Renderer {
             .iter()
             .map(|source| (source.name.clone(), source.preset))
             .collect();
+        let rules_of = |source: &Source| (source.name.clone(), source.rules.clone());
         Self {
             presets,
+            source_rules: Arc::new(sources.iter().map(rules_of).collect()),
+            rules: Arc::new([]),
             format,
             shape,
         }
     }
 
-    /// Renders one event. Events of a source that is no longer configured are any JSON.
+    /// The same, which also follows the destination's own rules.
+    pub fn with_rules(mut self, rules: &[Rule]) -> Self {
+        self.rules = rules.into();
+        self
+    }
+
+    /// Renders one event, after its source's rules and the destination's. What comes of it still
+    /// points to the event as it is in the log. Events of a source that is no longer configured are any JSON.
     pub fn render(&self, event: &Arc<Event>) -> Result<Rendered, RenderError> {
         let preset = self.presets.get(&event.provenance.source).copied();
         let preset = preset.unwrap_or(Preset::Generic);
-        render(event, preset, self.format, self.shape)
+        let of_source = self.source_rules.get(&event.provenance.source);
+        let rules = of_source.into_iter().flatten().chain(self.rules.iter());
+        let payload = rules::apply(rules, &event.payload)?;
+        // What no rule changed is the very same memory.
+        if payload.as_ptr() == event.payload.as_ptr() {
+            return render(event, preset, self.format, self.shape);
+        }
+        let changed = Arc::new(Event {
+            payload,
+            ..Event::clone(event)
+        });
+        let rendered = render(&changed, preset, self.format, self.shape)?;
+        Ok(Rendered {
+            event: Arc::clone(event),
+            ..rendered
+        })
     }
 }
 
@@ -101,6 +134,7 @@ pub fn render(
     let mut rendered = Rendered {
         event: Arc::clone(event),
         body: event.payload.clone(),
+        payload: event.payload.clone(),
         time: None,
         host: None,
     };

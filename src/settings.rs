@@ -17,6 +17,7 @@ mod elastic;
 mod http;
 mod intake;
 mod login;
+mod rules;
 #[cfg(test)]
 mod tests;
 
@@ -25,15 +26,16 @@ pub use self::http::{
 };
 pub use destination::{
     Acknowledgement, BatchLimits, ClientCertificate, Compress, Destination, Endpoint, EndpointTls,
-    File, Format, HecInput, Http, Kind, PartialBatches, Proxy, Retry, SendingPace, SplunkHec,
-    Start, TlsVersion,
+    File, Format, HecInput, HecNames, Http, Kind, PartialBatches, Proxy, Retry, SendingPace,
+    SplunkHec, Start, TlsVersion,
 };
-pub use elastic::{BulkTarget, ElasticFlavour, Elasticsearch, NamePart};
+pub use elastic::{BulkTarget, ElasticFlavour, Elasticsearch, NAME_VALUE_BYTES_MAX, NamePart};
 pub use intake::{
     Datadog, GoogleSecops, Graylog, Intake, IntakeLimits, IntakePreset, Logscale, LogscaleInput,
     Loki, NewRelic, SecopsApi, Sentinel, SentinelColumn, SumoLogic,
 };
 pub use login::{Auth, Aws, AwsCredentials, AwsService, GoogleServiceAccount, OAuth2, TokenStyle};
+pub use rules::{Action, Condition, Pointer, Rule, Scalar, Test};
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -167,6 +169,8 @@ pub struct Source {
     pub keep_headers: Vec<String>,
     /// Header with the vendor's delivery id; a repeat of it is answered but not stored again.
     pub delivery_id_header: Option<String>,
+    /// Changes on the way to every destination, in order; before those of the destination.
+    pub rules: Vec<Rule>,
 }
 
 /// A vendor's conventions.

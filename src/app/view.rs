@@ -12,7 +12,7 @@ use crate::dead_letters::DeadLetterLog;
 use crate::deliver::{Controls, DestinationStatus, HeldPartition, ReplayStatus};
 use crate::drift::{ContractStatus, Drift};
 use crate::ingest::{Ingest, SourceStatus};
-use crate::settings::{Destination, Format, Settings, Source};
+use crate::settings::{Destination, Format};
 use crate::spool::{Head, Health, LocalLog, Log, Shed};
 use crate::telemetry::metrics::Metrics;
 
@@ -190,22 +190,6 @@ impl RelayView {
             held_partitions: snapshot.partitions.iter().map(partition).collect(),
         }
     }
-}
-
-/// Sources whose events are stored and go nowhere.
-pub(super) fn unrouted(settings: &Settings) -> impl Iterator<Item = &Source> {
-    let wanted = |source: &Source| {
-        settings.destinations.iter().any(|destination| {
-            destination
-                .sources
-                .as_ref()
-                .is_none_or(|names| names.contains(&source.name))
-        })
-    };
-    settings
-        .sources
-        .iter()
-        .filter(move |source| !wanted(source))
 }
 
 /// A warning for each destination that the log keeps events for although it is not configured.

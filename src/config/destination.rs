@@ -10,10 +10,12 @@ use crate::settings::{
     Start,
 };
 
+use super::condition::condition;
 use super::elastic;
 use super::intake;
 use super::kinds;
 use super::problems::shown;
+use super::rules::rules;
 use super::sections::{is_inside, plain};
 use super::splunk;
 use super::table::Table;
@@ -85,6 +87,8 @@ pub(super) fn destination(
     let format = table.one_of("format", Some("original"), &formats);
     let start = table.one_of("start", Some("earliest"), &starts);
     let wanted = wanted(table, sources);
+    let when = condition(table, "when");
+    let rules = rules(table);
     let batch = batch(table, word, kind.as_ref());
     let retry = retry(table);
     let probe_range = 10 * MILLISECOND..=24 * HOUR;
@@ -94,6 +98,8 @@ pub(super) fn destination(
     Some(Destination {
         name: name.to_owned(),
         sources: wanted,
+        when,
+        rules,
         format: format.unwrap_or(Format::Original),
         start: start.unwrap_or(Start::Earliest),
         batch,

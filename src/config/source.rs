@@ -5,6 +5,7 @@
 use crate::settings::{Preset, Server, Source, SourceAuth};
 
 use super::names::{header_name, is_credential, is_framing};
+use super::rules::rules;
 use super::secrets::{self, Rule};
 use super::sections::is_loopback;
 use super::table::Table;
@@ -49,6 +50,7 @@ pub(super) fn source(name: &str, table: &Table<'_>, server: &Server) -> Option<S
     };
     let keep_headers = keep_headers(table, auth_header);
     let delivery_id_header = delivery_id_header(table, auth_header);
+    let rules = rules(table);
     Some(Source {
         name: name.to_owned(),
         preset: preset.unwrap_or(Preset::Generic),
@@ -56,6 +58,7 @@ pub(super) fn source(name: &str, table: &Table<'_>, server: &Server) -> Option<S
         allow_addresses,
         keep_headers,
         delivery_id_header,
+        rules,
     })
 }
 

@@ -289,6 +289,7 @@ fn a_renderer_knows_the_presets_of_its_sources() {
         allow_addresses: Vec::new(),
         keep_headers: Vec::new(),
         delivery_id_header: None,
+        rules: Vec::new(),
     };
     let event = event(CONNECTIVITY_TEST);
     let known = Renderer::new(&[source], Format::Original, Shape::HecEvent);

@@ -39,6 +39,8 @@ mod memory;
 mod observation;
 mod open_files;
 mod outages;
+mod redaction;
 mod restarts;
+mod routing;
 mod shedding;
 mod storage;
