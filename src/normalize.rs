@@ -100,7 +100,8 @@ impl Renderer {
     }
 
     /// Renders one event, after its source's rules and the destination's. What comes of it still
-    /// points to the event as it is in the log. Events of a source that is no longer configured are any JSON.
+    /// points to the event as it is in the log. Events of a source that is no
+    /// longer configured are any JSON.
     pub fn render(&self, event: &Arc<Event>) -> Result<Rendered, RenderError> {
         let preset = self.presets.get(&event.provenance.source).copied();
         let preset = preset.unwrap_or(Preset::Generic);

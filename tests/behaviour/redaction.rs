@@ -1,5 +1,5 @@
 //! Proves that a redacted value leaves the relay in no form: not to a destination of either format,
-//! not in the rendered form of a dead letter, not in a log, and not when a dead letter is sent again.
+//! not in the rendered form of a dead letter, and not in a log.
 
 use serde_json::Value;
 

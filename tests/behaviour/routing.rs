@@ -109,7 +109,8 @@ async fn an_index_follows_what_the_rules_left_and_no_value_leaves_its_place() {
         "",
         &format!(
             "[destinations.es]\nkind = \"elasticsearch\"\nurl = \"{}\"\nformat = \"ecs\"\n\
-             index = \"f-{{source}}-{{/kind|other}}\"\nrules = [{{ redact = \"/kind\", mask = \"m\", \
+             index = \"f-{{source}}-{{/kind|other}}\"\nrules = [{{ redact = \"/kind\", \
+             mask = \"m\", \
              when = {{ field = \"/kind\", prefix = \"user \" }} }}]\n",
             siem.url()
         ),

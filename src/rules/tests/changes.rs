@@ -1,5 +1,5 @@
-//! Proves that rules do what `docs/configuration.md` says of them, leave the rest as the vendor wrote
-//! it, and end for whatever a vendor sends.
+//! Proves that rules do what `docs/configuration.md` says of them, leave the rest as the vendor
+//! wrote it, and end for whatever a vendor sends.
 
 use super::*;
 use crate::settings::{Action, Rule};
@@ -278,7 +278,8 @@ proptest! {
         actions in prop::collection::vec((actions(), prop::option::of(conditions())), 0..6),
         json in json(), noise in ".{0,40}",
     ) {
-        let rules: Vec<_> = actions.into_iter().map(|(action, when)| Rule { action, when }).collect();
+        let rules = actions.into_iter().map(|(action, when)| Rule { action, when });
+        let rules: Vec<_> = rules.collect();
         let out = apply(&rules, &json.into()).unwrap();
         let text = std::str::from_utf8(&out).unwrap();
         serde_json::from_str::<&serde_json::value::RawValue>(text).unwrap();

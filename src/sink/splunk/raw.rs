@@ -1,8 +1,8 @@
 //! Events to the raw input, one payload a line, and the query that says what they are.
 //!
-//! Metadata is the request's, so a request holds events of one index, source and sourcetype. There are no
-//! fields, so nothing marks an event with the relay's id, and no time: Splunk reads it from the
-//! payload as the sourcetype says.
+//! Metadata is the request's, so a request holds events of one index, source and sourcetype. There
+//! are no fields, so nothing marks an event with the relay's id, and no time: Splunk reads it from
+//! the payload as the sourcetype says.
 
 use crate::settings::SplunkHec;
 use crate::sink::Rendered;
