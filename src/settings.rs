@@ -165,6 +165,23 @@ pub struct Source {
     pub keep_headers: Vec<String>,
     /// Header with the vendor's delivery id; a repeat of it is answered but not stored again.
     pub delivery_id_header: Option<String>,
+    /// How bad the vendor's words for severity are; before the built-in table.
+    pub severities: Vec<(String, Severity)>,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// To know of.
+    Informational,
+    /// Some day.
+    Low,
+    /// Soon.
+    Medium,
+    /// At once.
+    High,
+    /// Before anything else.
+    Critical,
 }
 
 /// A vendor's conventions.

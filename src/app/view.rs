@@ -11,7 +11,7 @@ use crate::admin::{Readiness, View};
 use crate::dead_letters::DeadLetterLog;
 use crate::deliver::{Controls, DestinationStatus, HeldPartition, ReplayStatus};
 use crate::ingest::{Ingest, SourceStatus};
-use crate::settings::{Destination, Format, Settings, Source};
+use crate::settings::{Destination, Settings, Source};
 use crate::spool::{Head, Health, LocalLog, Log, Shed};
 use crate::telemetry::metrics::Metrics;
 
@@ -143,10 +143,7 @@ impl RelayView {
                 .kind
                 .endpoint()
                 .and_then(|endpoint| url_host(&endpoint.url)),
-            format: match view.settings.format {
-                Format::Original => "original",
-                Format::Ecs => "ecs",
-            },
+            format: view.settings.format.as_str(),
             state: snapshot.state,
             reason: snapshot.reason.as_deref().map(str::to_owned),
             since: time(snapshot.since),

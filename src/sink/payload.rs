@@ -119,6 +119,7 @@ pub(super) mod tests {
             body: Bytes::copy_from_slice(body.as_bytes()),
             time: None,
             host: None,
+            sourcetype: None,
         }
     }
 

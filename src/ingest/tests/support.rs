@@ -319,6 +319,7 @@ pub(super) fn source(name: &str, auth: SourceAuth) -> Source {
         allow_addresses: Vec::new(),
         keep_headers: Vec::new(),
         delivery_id_header: None,
+        severities: Vec::new(),
     }
 }
 

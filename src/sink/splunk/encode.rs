@@ -72,7 +72,11 @@ impl Envelope {
             write_member(out, "host", host);
         }
         write_member(out, "source", &source(self.source.as_deref(), event));
-        out.extend_from_slice(&self.sourcetype);
+        match event.sourcetype {
+            // What the operator wrote counts for all events.
+            Some(family) if self.sourcetype.is_empty() => write_member(out, "sourcetype", family),
+            _ => out.extend_from_slice(&self.sourcetype),
+        }
         if let Some(index) = self.indexes.of(event) {
             write_member(out, "index", index);
         }
