@@ -166,6 +166,19 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_family_has_its_sourcetype_unless_one_is_configured_for_all() {
+        let mut settings = settings();
+        let mut event = rendered(1, "1");
+        event.sourcetype = Some("acme:alert");
+        let one = std::slice::from_ref(&event);
+        assert!(text(&settings, one).contains(",\"sourcetype\":\"acme:alert\","));
+        settings.sourcetype = Some("acme:all".to_owned());
+        let configured = text(&settings, one);
+        assert!(configured.contains(",\"sourcetype\":\"acme:all\","));
+        assert!(!configured.contains("acme:alert"));
+    }
+
+    #[test]
     fn every_configured_part_has_its_place_and_nothing_else_appears() {
         let mut settings = settings();
         settings.index = Some("sec".to_owned());
