@@ -282,3 +282,50 @@ fn lateness_and_a_time_that_is_none_are_said() {
     );
     assert_eq!(plain["id"], "019ab000-0000-7000-8000-000000000001");
 }
+
+#[test]
+fn what_no_sample_has_conforms_as_well() {
+    let odd = r#""uuid": 7, "id": true, "name": "\u0000", "title": "\ud800", "description": "...",
+        "url": "https://[::1]:65535/x?y", "hosted_on": "aws", "ip_address": "::ffff:192.0.2.1",
+        "user_login_email": "not an address", "created_by": "a@b", "role": "\"", "severity": 1e999,
+        "cvss3_score": 11, "date_created": "1601-01-01T00:00:00Z", "text": {}, "mobile_app": [],
+        "affected_asset": {"name": "-", "url": "HTTP://U@h:0/", "date_created": 5},
+        "a.b..": {"": [1e999, {"x": 1, "x": 2}]}, "": "x""#;
+    let codes = [
+        "POLICY_VIOLATION",
+        "X__THING_DISCOVERED",
+        "X__USER_LOGIN_LOCKED",
+        "X__USER_SEEN",
+        "X__FINDING_NOTE",
+        "X__FINDING_TARGET_X",
+        "X_PROTECT__Y",
+        "X__Y",
+    ];
+    let bodies = |format| {
+        let events = codes.iter().flat_map(|code| {
+            ["", odd].map(|data| {
+                event(format!(
+                    r#"{{"event": {{"type": "{code}", "data": {{{data}}}}}, "time": 1e9}}"#
+                ))
+            })
+        });
+        let lines = events.map(|event| body(&event, Preset::DataTheorem, format));
+        lines.collect::<Vec<_>>()
+    };
+    let own = ["ecs", "--own", "datatheorem", "--own", "siem_relay"];
+    assert_conforms(&own, &bodies(Format::Ecs).join("\n"));
+    assert_conforms(&["ocsf"], &bodies(Format::Ocsf).join("\n"));
+    let models = [
+        "Vulnerabilities",
+        "Change",
+        "Authentication",
+        "Change.Account_Management",
+        "Change.Auditing_Changes",
+        "Vulnerabilities",
+        "Alerts",
+    ];
+    let cim = bodies(Format::Cim);
+    for (model, pair) in models.iter().zip(cim.chunks(2)) {
+        assert_conforms(&[&format!("cim:{model}")], &pair.join("\n"));
+    }
+}
