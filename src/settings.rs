@@ -171,6 +171,23 @@ pub struct Source {
     pub delivery_id_header: Option<String>,
     /// Changes on the way to every destination, in order; before those of the destination.
     pub rules: Vec<Rule>,
+    /// How bad the vendor's words for severity are; before the built-in table.
+    pub severities: Vec<(String, Severity)>,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// To know of.
+    Informational,
+    /// Some day.
+    Low,
+    /// Soon.
+    Medium,
+    /// At once.
+    High,
+    /// Before anything else.
+    Critical,
 }
 
 /// A vendor's conventions.

@@ -43,6 +43,8 @@ pub struct Rendered {
     pub time: Option<String>,
     /// The vendor's host, where it states one.
     pub host: Option<String>,
+    /// Splunk's sourcetype for events of its family, where the format has families.
+    pub sourcetype: Option<&'static str>,
 }
 
 /// What a sink makes of one batch. `verdicts` has one entry per event, in order.

@@ -12,7 +12,7 @@ use crate::dead_letters::DeadLetterLog;
 use crate::deliver::{Controls, DestinationStatus, HeldPartition, ReplayStatus};
 use crate::drift::{ContractStatus, Drift};
 use crate::ingest::{Ingest, SourceStatus};
-use crate::settings::{Destination, Format};
+use crate::settings::Destination;
 use crate::spool::{Head, Health, LocalLog, Log, Shed};
 use crate::telemetry::metrics::Metrics;
 
@@ -150,10 +150,7 @@ impl RelayView {
                 .kind
                 .endpoint()
                 .and_then(|endpoint| url_host(&endpoint.url)),
-            format: match view.settings.format {
-                Format::Original => "original",
-                Format::Ecs => "ecs",
-            },
+            format: view.settings.format.as_str(),
             state: snapshot.state,
             reason: snapshot.reason.as_deref().map(str::to_owned),
             since: time(snapshot.since),

@@ -48,6 +48,22 @@ pub enum Format {
     Original,
     /// Elastic Common Schema.
     Ecs,
+    /// Open Cybersecurity Schema Framework.
+    Ocsf,
+    /// Splunk's Common Information Model, flat.
+    Cim,
+}
+
+impl Format {
+    /// The word in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Original => "original",
+            Self::Ecs => "ecs",
+            Self::Ocsf => "ocsf",
+            Self::Cim => "cim",
+        }
+    }
 }
 
 /// Where a new destination begins.

@@ -120,6 +120,7 @@ pub(super) mod tests {
             payload: Bytes::copy_from_slice(body.as_bytes()),
             time: None,
             host: None,
+            sourcetype: None,
         }
     }
 

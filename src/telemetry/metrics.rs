@@ -27,7 +27,7 @@ use ingest::IngestFamilies;
 pub use admin::{ADMIN_COMMANDS, AdminMetrics, COMMAND_RESULTS};
 pub use delivery::{
     ATTEMPT_RESULTS, DEAD_LETTER_REASONS, DISCARD_REASONS, DestinationMetrics, RETRY_REASONS,
-    STATES,
+    STATES, UNKNOWN_PARTS,
 };
 pub use drift::{ContractMetrics, DriftMetrics};
 pub use ingest::{INGEST_RESULTS, NO_SOURCE, SourceMetrics};

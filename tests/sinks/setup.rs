@@ -136,6 +136,7 @@ pub(crate) fn event(n: u8, body: &str) -> Rendered {
         body,
         time: None,
         host: None,
+        sourcetype: None,
     }
 }
 

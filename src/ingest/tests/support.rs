@@ -320,6 +320,7 @@ pub(super) fn source(name: &str, auth: SourceAuth) -> Source {
         keep_headers: Vec::new(),
         delivery_id_header: None,
         rules: Vec::new(),
+        severities: Vec::new(),
     }
 }
 

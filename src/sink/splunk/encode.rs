@@ -68,8 +68,11 @@ impl Envelope {
             write_member(out, "host", host);
         }
         write_member(out, "source", &source(&self.source, event));
-        if let Some(sourcetype) = self.sourcetype.of(event) {
-            write_member(out, "sourcetype", &sourcetype);
+        // What the operator wrote counts for all events.
+        match (self.sourcetype.of(event), event.sourcetype) {
+            (Some(configured), _) => write_member(out, "sourcetype", &configured),
+            (None, Some(family)) => write_member(out, "sourcetype", family),
+            (None, None) => {}
         }
         if let Some(index) = self.indexes.of(event) {
             write_member(out, "index", &index);
@@ -158,6 +161,19 @@ pub(super) mod tests {
             "{\"time\":1795444925.123,\"source\":\"siem-relay:acme\",\"event\":{\"a\":1},\
              \"fields\":{\"siem_relay_id\":\"01010101-0101-0101-0101-010101010101\"}}\n"
         );
+    }
+
+    #[test]
+    fn a_family_has_its_sourcetype_unless_one_is_configured_for_all() {
+        let mut settings = settings();
+        let mut event = rendered(1, "1");
+        event.sourcetype = Some("acme:alert");
+        let one = std::slice::from_ref(&event);
+        assert!(text(&settings, one).contains(",\"sourcetype\":\"acme:alert\","));
+        settings.sourcetype = Some("acme:all".to_owned());
+        let configured = text(&settings, one);
+        assert!(configured.contains(",\"sourcetype\":\"acme:all\","));
+        assert!(!configured.contains("acme:alert"));
     }
 
     #[test]
