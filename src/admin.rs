@@ -70,6 +70,9 @@ pub trait View: Send + Sync {
 
     /// Where every event is.
     fn status(&self) -> Report;
+
+    /// What changed in vendors' events, as `drift::Report` has it.
+    fn drift(&self) -> Result<serde_json::Value, serde_json::Error>;
 }
 
 /// Whether events can be accepted durably now.

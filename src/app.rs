@@ -32,6 +32,7 @@ use crate::telemetry::metrics::Metrics;
 mod commands;
 mod error;
 mod restore;
+mod unrouted;
 mod view;
 
 pub use error::RunError;
@@ -74,7 +75,7 @@ struct Relay {
     /// The workers' sinks, to have them refreshed.
     sinks: Vec<AnySink>,
     workers: JoinSet<Result<(), WorkerError>>,
-    /// The replays of dead letters; they end with the workers.
+    /// The replays of dead letters, and the follower of the log; they end with the workers.
     replays: JoinSet<()>,
     ingest: JoinSet<()>,
     admin: JoinSet<()>,
@@ -118,16 +119,11 @@ impl Relay {
             replays.push(replay);
             destinations.push(view);
         }
+        let drift = restore::drift(&settings, &metrics).await?;
         let server = &settings.server;
         let ingest = Ingest::new(server, &settings.sources, Arc::new(log.clone()), &metrics);
         restore::last_events(&log, &ingest).await;
-        for source in view::unrouted(&settings) {
-            ingest.set_unrouted(&source.name);
-            warnings.push(format!(
-                "source {}: no destination wants its events",
-                source.name
-            ));
-        }
+        unrouted::tell(&settings, &ingest, &mut warnings);
         let limits = Limits {
             max_connections: server.max_connections,
             max_headers: server.max_headers,
@@ -154,6 +150,7 @@ impl Relay {
             max_bytes: settings.journal.max_size_bytes,
             stopping: AtomicBool::new(false),
             warnings,
+            drift: drift.clone(),
         });
         let admin = Arc::new(Admin {
             metrics,
@@ -194,6 +191,8 @@ impl Relay {
         for replay in replays {
             relay.replays.spawn(replay.run());
         }
+        let follower = drift.follow(relay.log.clone(), relay.tokens.workers.clone());
+        relay.replays.spawn(follower);
         relay
             .ingest
             .spawn(ingest.serve(listener, ingest_stop, force.clone()));
@@ -354,7 +353,8 @@ async fn make_worker(
     handles.unverified.set(i64::from(unverified));
     let status = DestinationStatus::new(handles.clone());
     let controls = Controls::new();
-    let renderer = Renderer::new(&settings.sources, destination.format, sink.shape());
+    let renderer = Renderer::new(&settings.sources, destination.format, sink.shape())
+        .with_rules(&destination.rules);
     let replay_options = ReplayOptions {
         destination: destination.clone(),
         renderer: renderer.clone(),

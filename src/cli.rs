@@ -16,6 +16,7 @@ use crate::sink::AnySink;
 
 mod dead_letters;
 mod destination;
+mod drift;
 mod journal;
 mod open_files;
 mod run;
@@ -55,6 +56,9 @@ enum Command {
     /// Pause, resume or try a destination of the running relay
     #[command(subcommand)]
     Destination(destination::DestinationCommand),
+    /// Tell what vendors changed in their events: new, missing and retyped fields, new types and
+    /// values
+    Drift(drift::DriftArguments),
 }
 
 #[derive(Args)]
@@ -89,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Journal(command) => journal::run(&command),
         Command::DeadLetters(command) => dead_letters::run(&command),
         Command::Destination(command) => destination::run(&command),
+        Command::Drift(arguments) => drift::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,7 +1,7 @@
 //! The configuration: one TOML file and the environment, checked into `Settings`.
 //!
 //! `tree` merges both and keeps every value's origin; `table` and `values` read typed keys and
-//! collect what is wrong; `sections`, `source`, `destination`, `kinds`, `login` and `splunk` say
+//! collect what is wrong; `sections`, `source`, `destination`, `contract`, `kinds` and others say
 //! which keys there are and which rules hold between them. Nothing stops at the first mistake,
 //! and no message repeats a secret, the place of one, a URL or a line of the file.
 
@@ -9,6 +9,8 @@ use std::path::Path;
 
 use crate::settings::{Settings, Source};
 
+mod condition;
+mod contract;
 mod destination;
 mod elastic;
 mod endpoint;
@@ -16,8 +18,10 @@ mod http;
 mod intake;
 mod kinds;
 mod login;
+mod name;
 mod names;
 mod problems;
+mod rules;
 mod secrets;
 mod sections;
 mod source;
@@ -38,6 +42,8 @@ use tree::Tree;
 
 /// Most sources, and most destinations: each has a worker, a log and a set of metrics.
 const ENTRIES_MAX: usize = 32;
+/// Most contracts: each is held against every event of its source, and has two metrics.
+const CONTRACTS_MAX: usize = 64;
 /// No source may be called that: metrics would take it for requests that reach no source.
 const UNCLAIMED: &str = "none";
 
@@ -100,6 +106,14 @@ fn settings(root: &Table<'_>) -> Option<Settings> {
         Some(())
     });
     check_number(root, "destinations", read.len());
+    let contracts = root.entries("contracts", |name, table| {
+        check_name(name, table);
+        contract::contract(name, table, &names)
+    });
+    if contracts.len() > CONTRACTS_MAX {
+        let what = format!("there are {}", contracts.len());
+        root.problem("contracts", what, format!("keep at most {CONTRACTS_MAX}"));
+    }
     check_presence(root, sources.len(), read.len(), journal.collect_only);
     if !destinations.is_empty() && destinations.iter().all(|d| d.max_backlog_bytes.is_some()) {
         let text = "no destination is required: events can be given up that none has taken";
@@ -113,6 +127,7 @@ fn settings(root: &Table<'_>) -> Option<Settings> {
         log,
         sources: sources.into_iter().collect::<Option<Vec<Source>>>()?,
         destinations: read.iter().all(Option::is_some).then_some(destinations)?,
+        contracts: contracts.into_iter().collect::<Option<Vec<_>>>()?,
     })
 }
 

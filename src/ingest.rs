@@ -44,14 +44,14 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-pub use source::{LastRefusal, SourceStatus};
+pub use source::{LastRefusal, SourceStatus, Unwanted};
 
 use body::Declared;
 use exchange::Exchange;
 use finish::Finish;
 use reply::{Refused, Taken};
 use route::Route;
-use source::{Source, Tally};
+use source::{Source, Stored, Tally};
 
 /// How long a request waits for its share of `server.max_inflight_bytes`.
 const BUDGET_WAIT: Duration = Duration::from_secs(1);
@@ -129,11 +129,11 @@ impl<L: Log> Ingest<L> {
         }
     }
 
-    /// Tells that no destination wants a source's events: they are stored, and counted as
+    /// Tells which of a source's events no destination wants: they are stored, and counted as
     /// unrouted.
-    pub fn set_unrouted(&self, source: &str) {
+    pub fn set_unwanted(&self, source: &str, unwanted: Unwanted) {
         if let Some(source) = self.sources.get(source) {
-            source.set_unrouted();
+            source.set_unwanted(unwanted);
         }
     }
 
@@ -237,18 +237,24 @@ impl<L: Log> Ingest<L> {
     ) -> Result<Taken, Refused> {
         let log = Arc::clone(&self.log);
         let append = Finish::new(async move {
-            let (id, test, bytes) = (event.id, event.provenance.test, event.payload.len());
-            let slot = event.provenance.secret_slot;
+            let (id, test) = (event.id, event.provenance.test);
+            let about = Stored {
+                bytes: event.payload.len(),
+                slot: event.provenance.secret_slot,
+                test,
+                // Asked before the payload and its permit are gone.
+                unwanted: source.is_unwanted(&event.payload),
+            };
             let appended = log.append(vec![event]).await;
             drop(permit);
             let appended = appended?.into_iter().next();
             Ok(match appended.ok_or(Refused::LogSilent)? {
                 Appended::Stored { duplicate_of, .. } => {
-                    source.stored(id, bytes, slot, test);
+                    source.stored(id, &about);
                     stored(id, duplicate_of, test)
                 }
                 Appended::Repeat { first } => {
-                    source.repeated(id, slot);
+                    source.repeated(id, about.slot);
                     Taken::Repeat { first }
                 }
             })

@@ -4,7 +4,8 @@
 //! mapping can replay the past. Nothing here fails on a vendor's surprise: an unknown type, a
 //! value of another JSON type or a missing field still gives a document that holds the whole
 //! original text. JSON is read lazily, level by level, so neither depth nor huge numbers nor
-//! lone surrogates stop it. Knows no protocol beyond the three shapes that sinks ask for.
+//! lone surrogates stop it. A vendor's reader fills one model (`model`), and each format is
+//! written from it. Knows no protocol beyond the shapes that sinks ask for.
 //! `docs/decisions/0005-normalise.md` says why; `docs/mapping/` lists the fields.
 
 use std::collections::HashMap;
@@ -13,21 +14,33 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::event::Event;
-use crate::settings::{Format, Preset, Source};
+use crate::rules::{self, RuleError};
+use crate::settings::{Format, Preset, Rule, Severity, Source};
 use crate::sink::{Rendered, Shape};
 
+mod cim;
+mod cloud;
+mod datatheorem;
 mod document;
 mod ecs;
 mod envelope;
+mod facts;
 mod instant;
 mod json;
 mod kind;
+mod model;
+mod ocsf;
+mod other;
+mod severity;
 #[cfg(test)]
 mod tests;
+mod text;
 mod url;
-mod violation;
 
 use envelope::Envelope;
+use facts::Facts;
+use model::Model;
+pub use model::Notes;
 
 /// Why an event cannot be rendered. The event itself stays in the log and in the dead letter.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -55,13 +68,35 @@ pub enum RenderError {
     /// A document could not be written as JSON.
     #[error("the document cannot be written as JSON: {0}; report this with the event's id")]
     Unwritable(String),
+    /// A rule could not be followed; what it would have redacted does not go out.
+    #[error(transparent)]
+    Rules(#[from] RuleError),
 }
+
+/// What a source's configuration says about reading its events.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The vendor's conventions.
+    pub preset: Preset,
+    /// How bad the vendor's words are; before the built-in table.
+    pub severities: Vec<(String, Severity)>,
+}
+
+/// Of a source that is not configured any more: any JSON.
+static UNKNOWN_SOURCE: Reading = Reading {
+    preset: Preset::Generic,
+    severities: Vec::new(),
+};
 
 /// Renders events for one destination. Made once per destination and kept by its worker.
 #[derive(Clone, Debug)]
 pub struct Renderer {
-    /// The vendor's conventions by source name.
-    presets: HashMap<String, Preset>,
+    /// How to read events, by source name.
+    sources: HashMap<String, Reading>,
+    /// What is changed of a source's events first, by source name.
+    source_rules: Arc<HashMap<String, Vec<Rule>>>,
+    /// What is changed for this destination.
+    rules: Arc<[Rule]>,
     /// What the destination's configuration asks for.
     format: Format,
     /// What its protocol asks for.
@@ -71,44 +106,76 @@ pub struct Renderer {
 impl Renderer {
     /// A renderer for a destination of this format and shape.
     pub fn new(sources: &[Source], format: Format, shape: Shape) -> Self {
-        let presets = sources
-            .iter()
-            .map(|source| (source.name.clone(), source.preset))
-            .collect();
+        let reading = |source: &Source| Reading {
+            preset: source.preset,
+            severities: source.severities.clone(),
+        };
+        let rules_of = |source: &Source| (source.name.clone(), source.rules.clone());
         Self {
-            presets,
+            sources: sources
+                .iter()
+                .map(|source| (source.name.clone(), reading(source)))
+                .collect(),
+            source_rules: Arc::new(sources.iter().map(rules_of).collect()),
+            rules: Arc::new([]),
             format,
             shape,
         }
     }
 
-    /// Renders one event. Events of a source that is no longer configured are any JSON.
-    pub fn render(&self, event: &Arc<Event>) -> Result<Rendered, RenderError> {
-        let preset = self.presets.get(&event.provenance.source).copied();
-        let preset = preset.unwrap_or(Preset::Generic);
-        render(event, preset, self.format, self.shape)
+    /// The same, which also follows the destination's own rules.
+    pub fn with_rules(mut self, rules: &[Rule]) -> Self {
+        self.rules = rules.into();
+        self
+    }
+
+    /// Renders one event, after its source's rules and the destination's, and says what was unknown
+    /// about it. What comes of it still points to the event as it is in the log. Events of a source
+    /// that is no longer configured are any JSON.
+    pub fn render(&self, event: &Arc<Event>) -> Result<(Rendered, Notes), RenderError> {
+        let reading = self.sources.get(&event.provenance.source);
+        let reading = reading.unwrap_or(&UNKNOWN_SOURCE);
+        let of_source = self.source_rules.get(&event.provenance.source);
+        let rules = of_source.into_iter().flatten().chain(self.rules.iter());
+        let payload = rules::apply(rules, &event.payload)?;
+        // What no rule changed is the very same memory.
+        if payload.as_ptr() == event.payload.as_ptr() {
+            return render(event, reading, self.format, self.shape);
+        }
+        let changed = Arc::new(Event {
+            payload,
+            ..Event::clone(event)
+        });
+        let (rendered, notes) = render(&changed, reading, self.format, self.shape)?;
+        let rendered = Rendered {
+            event: Arc::clone(event),
+            ..rendered
+        };
+        Ok((rendered, notes))
     }
 }
 
-/// Renders one event of a source with this preset.
+/// Renders one event of a source that is read so.
 pub fn render(
     event: &Arc<Event>,
-    preset: Preset,
+    reading: &Reading,
     format: Format,
     shape: Shape,
-) -> Result<Rendered, RenderError> {
+) -> Result<(Rendered, Notes), RenderError> {
     let text = std::str::from_utf8(&event.payload).map_err(|_| RenderError::NotUtf8)?;
     let mut rendered = Rendered {
         event: Arc::clone(event),
         body: event.payload.clone(),
+        payload: event.payload.clone(),
         time: None,
         host: None,
+        sourcetype: None,
     };
     // The one path that need not look inside: the vendor's bytes go out as they came.
     if (format, shape) == (Format::Original, Shape::Payload) {
-        return Ok(rendered);
+        return Ok((rendered, Notes::default()));
     }
-    let envelope = match preset {
+    let mut envelope = match reading.preset {
         Preset::DataTheorem => Envelope::read(text),
         Preset::Generic => Envelope::none(),
     };
@@ -116,15 +183,36 @@ pub fn render(
         rendered.time = envelope.time().map(str::to_owned);
         rendered.host = envelope.host().map(str::to_owned);
     }
-    rendered.body = match (format, shape) {
-        (Format::Ecs, _) => ecs::document(event, text, preset, envelope).into_bytes()?,
-        (Format::Original, Shape::Payload | Shape::Entry) => rendered.body,
-        (Format::Original, Shape::HecEvent) => hec_event(&event.payload, text, &envelope)?,
-        (Format::Original, Shape::Document) => {
-            ecs::wrapped(event, text, preset, &envelope).into_bytes()?
+    if format == Format::Original {
+        rendered.body = match shape {
+            Shape::Payload | Shape::Entry => rendered.body,
+            Shape::HecEvent => hec_event(&event.payload, text, &envelope)?,
+            Shape::Document => {
+                let facts = Facts::new(event, text, &envelope);
+                ecs::wrapped(&facts, reading.preset).into_bytes()?
+            }
+        };
+        return Ok((rendered, Notes::default()));
+    }
+    let facts = Facts::new(event, text, &envelope);
+    let model = match reading.preset {
+        Preset::DataTheorem => {
+            datatheorem::read(&mut envelope, event.provenance.test, &reading.severities)
+        }
+        Preset::Generic => Model::default(),
+    };
+    let notes = model.notes;
+    rendered.body = match format {
+        Format::Ocsf => ocsf::document(&facts, model, shape == Shape::Document).into_bytes()?,
+        Format::Cim => {
+            rendered.sourcetype = Some(cim::sourcetype(&model));
+            cim::document(&facts, &envelope, model).into_flat_bytes()?
+        }
+        Format::Ecs | Format::Original => {
+            ecs::document(&facts, reading.preset, &envelope, model).into_bytes()?
         }
     };
-    Ok(rendered)
+    Ok((rendered, notes))
 }
 
 /// What goes under `event` for Splunk: the vendor's own `event` value, else the whole payload.

@@ -17,6 +17,7 @@ mod elastic;
 mod http;
 mod intake;
 mod login;
+mod rules;
 #[cfg(test)]
 mod tests;
 
@@ -25,15 +26,16 @@ pub use self::http::{
 };
 pub use destination::{
     Acknowledgement, BatchLimits, ClientCertificate, Compress, Destination, Endpoint, EndpointTls,
-    File, Format, HecInput, Http, Kind, PartialBatches, Proxy, Retry, SendingPace, SplunkHec,
-    Start, TlsVersion,
+    File, Format, HecInput, HecNames, Http, Kind, PartialBatches, Proxy, Retry, SendingPace,
+    SplunkHec, Start, TlsVersion,
 };
-pub use elastic::{BulkTarget, ElasticFlavour, Elasticsearch, NamePart};
+pub use elastic::{BulkTarget, ElasticFlavour, Elasticsearch, NAME_VALUE_BYTES_MAX, NamePart};
 pub use intake::{
     Datadog, GoogleSecops, Graylog, Intake, IntakeLimits, IntakePreset, Logscale, LogscaleInput,
     Loki, NewRelic, SecopsApi, Sentinel, SentinelColumn, SumoLogic,
 };
 pub use login::{Auth, Aws, AwsCredentials, AwsService, GoogleServiceAccount, OAuth2, TokenStyle};
+pub use rules::{Action, Condition, Pointer, Rule, Scalar, Test};
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -52,6 +54,8 @@ pub struct Settings {
     pub sources: Vec<Source>,
     /// Destinations, in the order of their names.
     pub destinations: Vec<Destination>,
+    /// What detections need of events, in the order of their names.
+    pub contracts: Vec<Contract>,
 }
 
 /// The ingest listener and its limits.
@@ -165,6 +169,25 @@ pub struct Source {
     pub keep_headers: Vec<String>,
     /// Header with the vendor's delivery id; a repeat of it is answered but not stored again.
     pub delivery_id_header: Option<String>,
+    /// Changes on the way to every destination, in order; before those of the destination.
+    pub rules: Vec<Rule>,
+    /// How bad the vendor's words for severity are; before the built-in table.
+    pub severities: Vec<(String, Severity)>,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// To know of.
+    Informational,
+    /// Some day.
+    Low,
+    /// Soon.
+    Medium,
+    /// At once.
+    High,
+    /// Before anything else.
+    Critical,
 }
 
 /// A vendor's conventions.
@@ -192,4 +215,21 @@ pub enum SourceAuth {
     },
     /// Anybody (`allow_unauthenticated = true`).
     None,
+}
+
+/// What a detection needs of a source's events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contract {
+    /// Name: the metric label.
+    pub name: String,
+    /// The source whose events it is about.
+    pub source: String,
+    /// Pattern of the types of events; `*` stands for any text.
+    pub kind: String,
+    /// JSON pointers where something other than null must be.
+    pub requires: Vec<String>,
+    /// JSON pointers where, if anything is there, it is one of these texts.
+    pub values: Vec<(String, Vec<String>)>,
+    /// The rule or detection that needs it.
+    pub used_by: String,
 }

@@ -19,6 +19,7 @@ pub mod elastic;
 pub mod file;
 pub mod http;
 pub mod intake;
+mod name;
 mod payload;
 mod retry_after;
 pub mod splunk;
@@ -35,11 +36,15 @@ pub struct Rendered {
     /// The JSON text that goes out: under `event` for Splunk, the document for Elasticsearch,
     /// the payload for HTTP and file. Valid UTF-8.
     pub body: Bytes,
+    /// What the vendor sent, as the rules left it: what names are made of.
+    pub payload: Bytes,
     /// When it happened by the vendor's word, as epoch seconds in digits with at most one dot;
     /// none where the received time stands in.
     pub time: Option<String>,
     /// The vendor's host, where it states one.
     pub host: Option<String>,
+    /// Splunk's sourcetype for events of its family, where the format has families.
+    pub sourcetype: Option<&'static str>,
 }
 
 /// What a sink makes of one batch. `verdicts` has one entry per event, in order.

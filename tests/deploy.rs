@@ -171,6 +171,7 @@ fn exported() -> String {
     let metrics = Metrics::new().unwrap();
     let _source = metrics.source("a", 1, false);
     let _destination = metrics.destination("b", false);
+    let _contract = metrics.contract("c");
     // A gauge shows a state only once one was set.
     metrics.storage.state("accepting");
     metrics.render().unwrap()

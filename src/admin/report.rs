@@ -25,6 +25,8 @@ pub struct Report {
     pub sources: Vec<Source>,
     /// Destinations, in the order of their names.
     pub destinations: Vec<Destination>,
+    /// What detections need of events, in the order of their names.
+    pub contracts: Vec<Contract>,
 }
 
 /// The log on disk.
@@ -193,6 +195,38 @@ pub struct Shed {
     pub bytes: u64,
     /// `max_backlog` or `space_short`.
     pub reason: &'static str,
+}
+
+/// What a detection needs of a source's events, and how that is kept.
+#[derive(Clone, Debug, Serialize)]
+pub struct Contract {
+    /// Configured name.
+    pub name: String,
+    /// The source whose events it is about.
+    pub source: String,
+    /// Pattern of their types.
+    pub r#type: String,
+    /// The rule or detection that needs it.
+    pub used_by: String,
+    /// Events that it was held against since the start.
+    pub checked: u64,
+    /// Those of them that broke it.
+    pub breaches: u64,
+    /// The last of these.
+    pub last_breach: Option<Breach>,
+}
+
+/// An event that broke a contract.
+#[derive(Clone, Debug, Serialize)]
+pub struct Breach {
+    /// When the event was received.
+    pub time: Option<Time>,
+    /// Its id.
+    pub event: String,
+    /// The first place that is not as it should be, a JSON pointer.
+    pub pointer: String,
+    /// `missing` or `unknown_value`.
+    pub problem: &'static str,
 }
 
 /// What happened, and when.

@@ -26,6 +26,7 @@ enum Route {
     Health,
     Readiness,
     Status,
+    Drift,
     Command(Command),
 }
 
@@ -75,7 +76,7 @@ impl Admin {
         }
         let Some(route) = route else {
             let detail = "no such path; there are /metrics, /healthz, /readyz, /api/v1/status, \
-                          /api/v1/journal/skip, /api/v1/journal/forget, \
+                          /api/v1/drift, /api/v1/journal/skip, /api/v1/journal/forget, \
                           /api/v1/dead-letters/replay, /api/v1/dead-letters/purge, \
                           /api/v1/destinations/pause, /api/v1/destinations/resume and \
                           /api/v1/destinations/try";
@@ -89,6 +90,7 @@ impl Admin {
             Route::Health => reply::text(StatusCode::OK, TEXT, "ok"),
             Route::Readiness => readiness(self.view.ready()),
             Route::Status => reply::json(StatusCode::OK, &self.view.status()),
+            Route::Drift => self.drift(),
         }
     }
 
@@ -102,6 +104,17 @@ impl Admin {
             }
             _ if path.starts_with(API) => guard::check_host(headers),
             _ => Ok(()),
+        }
+    }
+
+    fn drift(&self) -> Response<Full<Bytes>> {
+        match self.view.drift() {
+            Ok(report) => reply::json(StatusCode::OK, &report),
+            Err(error) => {
+                tracing::error!(%error, "drift not rendered");
+                let detail = "the report cannot be rendered; the log says why";
+                reply::error(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+            }
         }
     }
 
@@ -128,6 +141,7 @@ impl Route {
             "/healthz" => Self::Health,
             "/readyz" => Self::Readiness,
             "/api/v1/status" => Self::Status,
+            "/api/v1/drift" => Self::Drift,
             "/api/v1/journal/skip" => Self::Command(Command::JournalSkip),
             "/api/v1/journal/forget" => Self::Command(Command::JournalForget),
             "/api/v1/dead-letters/replay" => Self::Command(Command::LettersReplay),

@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::report::{
-    DamagedPlace, DeadLetters, Destination, Incident, Journal, Source, Time, url_host,
+    Breach, Contract, DamagedPlace, DeadLetters, Destination, Incident, Journal, Source, Time,
+    url_host,
 };
 use super::*;
 use crate::secret::SecretPlace;
@@ -47,6 +48,10 @@ impl View for Fake {
 
     fn status(&self) -> Report {
         report()
+    }
+
+    fn drift(&self) -> Result<Value, serde_json::Error> {
+        Ok(json!({ "findings": [] }))
     }
 }
 
@@ -124,6 +129,20 @@ fn report() -> Report {
             in_flight_batches: 0,
             unconfirmed_batches: 0,
             held_partitions: Vec::new(),
+        }],
+        contracts: vec![Contract {
+            name: "severity".to_owned(),
+            source: "open".to_owned(),
+            r#type: "*".to_owned(),
+            used_by: "rule 7".to_owned(),
+            checked: 6,
+            breaches: 1,
+            last_breach: Some(Breach {
+                time: Time::from_unix_ms(1_700_000_000_000),
+                event: "0197".to_owned(),
+                pointer: "/severity".to_owned(),
+                problem: "missing",
+            }),
         }],
     }
 }

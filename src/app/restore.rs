@@ -1,9 +1,15 @@
-//! Restores what a restart would otherwise forget: when each source was last heard.
+//! Restores what a restart would otherwise forget: when each source was last heard, and what its
+//! events were like.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use super::RunError;
+use crate::drift::Drift;
 use crate::ingest::Ingest;
+use crate::settings::Settings;
 use crate::spool::{LocalLog, Log, LogReader, Read};
+use crate::telemetry::metrics::Metrics;
 
 /// Positions at the end of the log that are looked at.
 const POSITIONS: u64 = 5000;
@@ -38,4 +44,13 @@ pub(super) async fn last_events(log: &LocalLog, ingest: &Ingest<LocalLog>) {
     for (source, received_ms) in last {
         ingest.restore_last_event(&source, received_ms);
     }
+}
+
+/// What an earlier run learned of vendors' events.
+pub(super) async fn drift(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Drift, RunError> {
+    let (settings, metrics) = (settings.clone(), Arc::clone(metrics));
+    let opened = tokio::task::spawn_blocking(move || Drift::open(&settings, &metrics));
+    opened
+        .await
+        .map_err(|error| RunError::Task(error.to_string()))
 }

@@ -10,8 +10,9 @@ use crate::admin::report::{self, Incident, Report, Time, url_host};
 use crate::admin::{Readiness, View};
 use crate::dead_letters::DeadLetterLog;
 use crate::deliver::{Controls, DestinationStatus, HeldPartition, ReplayStatus};
+use crate::drift::{ContractStatus, Drift};
 use crate::ingest::{Ingest, SourceStatus};
-use crate::settings::{Destination, Format, Settings, Source};
+use crate::settings::Destination;
 use crate::spool::{Head, Health, LocalLog, Log, Shed};
 use crate::telemetry::metrics::Metrics;
 
@@ -26,6 +27,7 @@ pub(super) struct RelayView {
     pub(super) max_bytes: u64,
     pub(super) stopping: AtomicBool,
     pub(super) warnings: Vec<String>,
+    pub(super) drift: Drift,
 }
 
 /// One destination, as configured and as it is.
@@ -83,7 +85,12 @@ impl View for RelayView {
                 .iter()
                 .map(|d| self.destination(d, head))
                 .collect(),
+            contracts: self.drift.contracts().into_iter().map(contract).collect(),
         }
+    }
+
+    fn drift(&self) -> Result<serde_json::Value, serde_json::Error> {
+        serde_json::to_value(self.drift.report())
     }
 }
 
@@ -143,10 +150,7 @@ impl RelayView {
                 .kind
                 .endpoint()
                 .and_then(|endpoint| url_host(&endpoint.url)),
-            format: match view.settings.format {
-                Format::Original => "original",
-                Format::Ecs => "ecs",
-            },
+            format: view.settings.format.as_str(),
             state: snapshot.state,
             reason: snapshot.reason.as_deref().map(str::to_owned),
             since: time(snapshot.since),
@@ -183,22 +187,6 @@ impl RelayView {
             held_partitions: snapshot.partitions.iter().map(partition).collect(),
         }
     }
-}
-
-/// Sources whose events are stored and go nowhere.
-pub(super) fn unrouted(settings: &Settings) -> impl Iterator<Item = &Source> {
-    let wanted = |source: &Source| {
-        settings.destinations.iter().any(|destination| {
-            destination
-                .sources
-                .as_ref()
-                .is_none_or(|names| names.contains(&source.name))
-        })
-    };
-    settings
-        .sources
-        .iter()
-        .filter(move |source| !wanted(source))
 }
 
 /// A warning for each destination that the log keeps events for although it is not configured.
@@ -268,6 +256,23 @@ fn source(status: SourceStatus) -> report::Source {
         last_refusal: status.last_refusal.map(|refusal| Incident {
             time: Time::from_unix_ms(refusal.at_ms),
             text: format!("{} from {}", refusal.result, refusal.client),
+        }),
+    }
+}
+
+fn contract(status: ContractStatus) -> report::Contract {
+    report::Contract {
+        name: status.contract.name,
+        source: status.contract.source,
+        r#type: status.contract.kind,
+        used_by: status.contract.used_by,
+        checked: status.checked,
+        breaches: status.breaches,
+        last_breach: status.last.map(|breach| report::Breach {
+            time: Time::from_unix_ms(breach.event.received_ms()),
+            event: breach.event.to_string(),
+            pointer: breach.pointer,
+            problem: breach.problem,
         }),
     }
 }

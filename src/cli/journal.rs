@@ -23,7 +23,7 @@ pub(super) mod running;
 mod skip;
 
 /// Exit code of a journal that cannot be used, or has damage.
-const JOURNAL_UNUSABLE: u8 = 4;
+pub(super) const JOURNAL_UNUSABLE: u8 = 4;
 
 #[derive(Subcommand)]
 pub(super) enum JournalCommand {

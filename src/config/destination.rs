@@ -6,14 +6,16 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::settings::{
-    BatchLimits, DeadLetters, Destination, Format, Framing, Journal, Kind, Retry, SendingPace,
-    Start,
+    BatchLimits, DeadLetters, Destination, Format, Framing, HecInput, Journal, Kind, Retry,
+    SendingPace, Start,
 };
 
+use super::condition::condition;
 use super::elastic;
 use super::intake;
 use super::kinds;
 use super::problems::shown;
+use super::rules::rules;
 use super::sections::{is_inside, plain};
 use super::splunk;
 use super::table::Table;
@@ -80,11 +82,15 @@ pub(super) fn destination(
         Word::File => kinds::file(table).map(Kind::File),
         Word::Intake(word) => intake::intake(table, word).map(Box::new).map(Kind::Intake),
     };
-    let formats = [("original", Format::Original), ("ecs", Format::Ecs)];
+    let formats = [Format::Original, Format::Ecs, Format::Ocsf, Format::Cim];
+    let formats = formats.map(|format| (format.as_str(), format));
     let starts = [("earliest", Start::Earliest), ("latest", Start::Latest)];
     let format = table.one_of("format", Some("original"), &formats);
+    check_format(table, format, kind.as_ref());
     let start = table.one_of("start", Some("earliest"), &starts);
     let wanted = wanted(table, sources);
+    let when = condition(table, "when");
+    let rules = rules(table);
     let batch = batch(table, word, kind.as_ref());
     let retry = retry(table);
     let probe_range = 10 * MILLISECOND..=24 * HOUR;
@@ -94,6 +100,8 @@ pub(super) fn destination(
     Some(Destination {
         name: name.to_owned(),
         sources: wanted,
+        when,
+        rules,
         format: format.unwrap_or(Format::Original),
         start: start.unwrap_or(Start::Earliest),
         batch,
@@ -103,6 +111,31 @@ pub(super) fn destination(
         max_backlog_bytes,
         kind: kind?,
     })
+}
+
+/// Reports a format that the kind cannot carry. CIM is flat, without `@timestamp`, and told apart
+/// by the sourcetype of each event.
+fn check_format(table: &Table<'_>, format: Option<Format>, kind: Option<&Kind>) {
+    if format != Some(Format::Cim) {
+        return;
+    }
+    match kind {
+        Some(Kind::Elasticsearch(_) | Kind::Intake(_)) => {
+            let what = "is cim, which only Splunk reads";
+            table.problem("format", what, "write ecs, ocsf or original");
+        }
+        Some(Kind::SplunkHec(splunk))
+            if splunk.input == HecInput::Raw && splunk.sourcetype.is_none() =>
+        {
+            let what = "is cim, whose sourcetype differs from event to event";
+            table.problem(
+                "format",
+                what,
+                "set endpoint = \"event\", or one sourcetype for all",
+            );
+        }
+        _ => {}
+    }
 }
 
 /// Reports a file destination that would write into the relay's own directories, or into the

@@ -6,17 +6,17 @@ use crate::settings::{Auth, AwsService, BulkTarget, ElasticFlavour, Elasticsearc
 
 use super::endpoint::{Shape, endpoints};
 use super::login;
+use super::name;
 use super::problems::shown;
 use super::table::Table;
 
 /// Bytes of an index's or data stream's name, and of each part of the latter.
 const INDEX_BYTES_MAX: usize = 255;
 const INDEX_PART_BYTES_MAX: usize = 100;
-/// How a dated index is written.
-const DATED_EXAMPLE: &str = "write such as \"findings-{yyyy.MM}\": once yyyy, then MM, then dd as \
-                             far as wanted, with . - or _ between";
-/// A date that shows whether the name is one on every day.
-const SOME_DATE: [&str; 3] = ["2026", "11", "24"];
+/// How a name that follows the event is written.
+const NAME_EXAMPLE: &str = "write such as \"findings-{source}-{/event/severity|none}-{yyyy.MM}\": \
+                            of a date once yyyy, then MM, then dd as far as wanted, with . - or _ \
+                            between";
 
 /// Reads the table. `sources` are the names that `collapse_resends` may have.
 pub(super) fn elasticsearch(table: &Table<'_>, sources: &[String]) -> Option<Elasticsearch> {
@@ -45,7 +45,12 @@ pub(super) fn elasticsearch(table: &Table<'_>, sources: &[String]) -> Option<Ela
     let target = target(table);
     let pipeline = table.string("pipeline", None);
     let require_alias = table.flag("require_alias", false);
-    if require_alias && matches!(target, Some(BulkTarget::DataStream(_))) {
+    if require_alias
+        && matches!(
+            target,
+            Some(BulkTarget::DataStream(_) | BulkTarget::DataStreams(_))
+        )
+    {
         let what = "is set although the target is a data stream, which is no alias";
         table.problem("require_alias", what, "remove it, or use index");
     }
@@ -94,86 +99,56 @@ fn target(table: &Table<'_>) -> Option<BulkTarget> {
         parts.clone().count() == 3
             && parts.all(|part| !part.is_empty() && part.len() <= INDEX_PART_BYTES_MAX)
     };
-    if data_stream
-        .as_deref()
-        .is_some_and(|name| !is_index(name) || !parts(name))
-    {
-        table.problem(
-            "data_stream",
+    let is_stream = |name: &str| is_index(name) && parts(name);
+    let data_stream = data_stream.and_then(|name| {
+        let otherwise = (
             "is not the name of a data stream",
             "write type-dataset-namespace in lower case, without \\ / * ? \" < > | , # : or \
              spaces, each part without a dash and 100 bytes at most",
         );
-    }
-    let index = index.and_then(|name| index_name(table, &name));
-    data_stream
-        .map(BulkTarget::DataStream)
-        .or(index.map(BulkTarget::Index))
-}
-
-/// The parts of an index's name; none if it is none, which is then reported.
-fn index_name(table: &Table<'_>, name: &str) -> Option<Vec<NamePart>> {
-    let Some(parts) = dated(name) else {
-        let what = "has a date that cannot be read";
-        table.problem("index", what, DATED_EXAMPLE);
-        return None;
-    };
-    let [year, month, day] = SOME_DATE;
-    let example: String = parts
-        .iter()
-        .map(|part| match part {
-            NamePart::Text(text) => text.as_str(),
-            NamePart::Year => year,
-            NamePart::Month => month,
-            NamePart::Day => day,
-        })
-        .collect();
-    if !is_index(&example) {
-        table.problem(
-            "index",
+        parts_of(table, "data_stream", &name, is_stream, otherwise)
+    });
+    let index = index.and_then(|name| {
+        let otherwise = (
             "is not the name of an index",
             "use lower case, without \\ / * ? \" < > | , # : or spaces, not beginning with - _ +, \
              255 bytes at most",
         );
-        return None;
-    }
-    Some(parts)
+        parts_of(table, "index", &name, is_index, otherwise)
+    });
+    let data_stream = data_stream.map(|parts| match parts.as_slice() {
+        [NamePart::Text(name)] => BulkTarget::DataStream(name.clone()),
+        _ => BulkTarget::DataStreams(parts),
+    });
+    data_stream.or(index.map(BulkTarget::Index))
 }
 
-/// Divides a name at its date, if it has one; none if the date is wrong.
-fn dated(name: &str) -> Option<Vec<NamePart>> {
-    let text = |text: &str| (!text.is_empty()).then(|| NamePart::Text(text.to_owned()));
-    let Some((before, rest)) = name.split_once('{') else {
-        return (!name.contains('}')).then(|| text(name).into_iter().collect());
-    };
-    let (date, after) = rest.split_once('}')?;
-    if after.contains(['{', '}']) {
-        return None;
-    }
-    let mut parts: Vec<NamePart> = text(before).into_iter().collect();
-    let units = [
-        ("yyyy", NamePart::Year),
-        ("MM", NamePart::Month),
-        ("dd", NamePart::Day),
-    ];
-    let mut date = date;
-    for (at, (word, part)) in units.into_iter().enumerate() {
-        if date.is_empty() && at > 0 {
-            break;
-        }
-        let bare = date.trim_start_matches(['.', '-', '_']);
-        let between = date.get(..date.len() - bare.len())?;
-        if between.len() > 1 || (at == 0 && !between.is_empty()) {
+/// The parts of a name; none if it is none, which is then reported. What it says must hold of the
+/// name whatever the event.
+fn parts_of(
+    table: &Table<'_>,
+    key: &str,
+    name: &str,
+    is_one: impl Fn(&str) -> bool,
+    otherwise: (&str, &str),
+) -> Option<Vec<NamePart>> {
+    let parts = match name::parts(name) {
+        Ok(parts) => parts,
+        Err(what) => {
+            table.problem(key, what, NAME_EXAMPLE);
             return None;
         }
-        parts.extend(text(between));
-        date = bare.strip_prefix(word)?;
-        parts.push(part);
-    }
-    if !date.is_empty() {
+    };
+    // An event's first letter could be any: an index of another prefix is another permission.
+    if matches!(parts.first(), Some(NamePart::Value { .. })) {
+        let what = "begins with what an event says";
+        table.problem(key, what, "write a prefix of your own before it");
         return None;
     }
-    parts.extend(text(after));
+    if !is_one(&name::longest(&parts)) {
+        table.problem(key, otherwise.0, otherwise.1);
+        return None;
+    }
     Some(parts)
 }
 

@@ -50,6 +50,11 @@ impl Rule {
         characters: Characters::Unreserved,
         document: false,
     };
+    /// A short key lets anybody try out which values give a hash.
+    pub(super) const HASH_KEY: Self = Self {
+        inbound: true,
+        ..Self::PASSWORD
+    };
     pub(super) const PASSWORD: Self = Self {
         inbound: false,
         schemes: &[],

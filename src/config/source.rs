@@ -2,15 +2,26 @@
 //!
 //! Reads every key before it judges, so that one mistake does not make others look unknown.
 
-use crate::settings::{Preset, Server, Source, SourceAuth};
+use crate::settings::{Preset, Server, Severity, Source, SourceAuth};
 
 use super::names::{header_name, is_credential, is_framing};
+use super::problems::shown;
+use super::rules::rules;
 use super::secrets::{self, Rule};
 use super::sections::is_loopback;
 use super::table::Table;
 
 /// Headers kept with each event: they are stored beside every payload.
 const KEEP_HEADERS_MAX: usize = 32;
+/// Words of a vendor with a severity of one's own.
+const SEVERITIES_MAX: usize = 64;
+const SEVERITIES: [(&str, Severity); 5] = [
+    ("informational", Severity::Informational),
+    ("low", Severity::Low),
+    ("medium", Severity::Medium),
+    ("high", Severity::High),
+    ("critical", Severity::Critical),
+];
 /// The ways of proving oneself, as the keys that an operator chooses from.
 const METHODS: &str = "bearer_token_file, bearer_token_env, capability_file, capability_env, \
                        header with value_file or value_env, or none = true";
@@ -49,6 +60,8 @@ pub(super) fn source(name: &str, table: &Table<'_>, server: &Server) -> Option<S
     };
     let keep_headers = keep_headers(table, auth_header);
     let delivery_id_header = delivery_id_header(table, auth_header);
+    let rules = rules(table);
+    let severities = severities(table, preset);
     Some(Source {
         name: name.to_owned(),
         preset: preset.unwrap_or(Preset::Generic),
@@ -56,7 +69,37 @@ pub(super) fn source(name: &str, table: &Table<'_>, server: &Server) -> Option<S
         allow_addresses,
         keep_headers,
         delivery_id_header,
+        rules,
+        severities,
     })
+}
+
+/// The table of the vendor's words; only a preset reads any.
+fn severities(table: &Table<'_>, preset: Option<Preset>) -> Vec<(String, Severity)> {
+    let texts = table.texts("severities");
+    if texts.len() > SEVERITIES_MAX {
+        let what = format!("has {} entries", texts.len());
+        let remedy = format!("keep at most {SEVERITIES_MAX}");
+        table.problem("severities", what, remedy);
+    }
+    if !texts.is_empty() && preset == Some(Preset::Generic) {
+        let what = "is set although the preset generic reads no severity";
+        table.problem("severities", what, "remove it, or set preset");
+    }
+    let mut severities = Vec::new();
+    for (word, text) in texts {
+        let known = SEVERITIES.iter().find(|(name, _)| *name == text);
+        match known {
+            Some((_, level)) => severities.push((word, *level)),
+            None => {
+                let words: Vec<_> = SEVERITIES.iter().map(|(name, _)| *name).collect();
+                let remedy = format!("write one of {}", words.join(", "));
+                let at = format!("severities.{}", shown(&word));
+                table.problem(&at, "is not a severity", remedy);
+            }
+        }
+    }
+    severities
 }
 
 fn check_open(table: &Table<'_>, open: bool, from_anywhere: bool, server: &Server) {

@@ -4,16 +4,18 @@
 
 use std::time::Duration;
 
-use crate::settings::{Acknowledgement, HecInput, PartialBatches, SplunkHec};
+use crate::settings::{Acknowledgement, HecInput, HecNames, NamePart, PartialBatches, SplunkHec};
 
 use super::endpoint::{Shape, endpoints};
 use super::kinds::constants;
+use super::name;
 use super::problems::shown;
 use super::secrets::{self, Rule};
 use super::table::Table;
 
 /// The field by which the relay marks every Splunk event with its id.
 const ID_FIELD: &str = "siem_relay_id";
+const NO_INDEX: &str = "is not the name of an index";
 /// Bytes of an index's name.
 const INDEX_BYTES_MAX: usize = 80;
 /// Batches that may wait for acknowledgement.
@@ -39,10 +41,21 @@ pub(super) fn splunk_hec(table: &Table<'_>, sources: &[String]) -> Option<Splunk
     ];
     let partial_batches = table.one_of("partial_batches", Some("prefix_accepted"), &partial);
     let index = table.string("index", None);
-    check_index(table, "index", index.as_deref());
-    let indexes = indexes(table, sources);
     let source = table.string("source", None);
     let sourcetype = table.string("sourcetype", None);
+    let following = |key: &str, text: &Option<String>, is_one: &dyn Fn(&str) -> bool| {
+        let text = text.as_deref().filter(|text| text.contains(['{', '}']))?;
+        following(table, key, text, is_one)
+    };
+    let names = HecNames {
+        index: following("index", &index, &is_index),
+        source: following("source", &source, &|_| true),
+        sourcetype: following("sourcetype", &sourcetype, &|_| true),
+    };
+    let constant = |text: Option<String>| text.filter(|text| !text.contains(['{', '}']));
+    let index = constant(index);
+    check_index(table, "index", index.as_deref());
+    let indexes = indexes(table, sources);
     let fields = fields(table, input);
     let acknowledgement = acknowledgement(table);
     Some(SplunkHec {
@@ -51,8 +64,9 @@ pub(super) fn splunk_hec(table: &Table<'_>, sources: &[String]) -> Option<Splunk
         input,
         index,
         indexes,
-        source,
-        sourcetype,
+        source: constant(source),
+        sourcetype: constant(sourcetype),
+        names,
         fields,
         partial_batches: partial_batches.unwrap_or(PartialBatches::PrefixAccepted),
         acknowledgement,
@@ -72,18 +86,49 @@ fn indexes(table: &Table<'_>, sources: &[String]) -> Vec<(String, String)> {
     indexes
 }
 
+/// The parts of metadata that follows the event; none if it is none, which is then reported.
+fn following(
+    table: &Table<'_>,
+    key: &str,
+    text: &str,
+    is_one: &dyn Fn(&str) -> bool,
+) -> Option<Vec<NamePart>> {
+    match name::parts(text) {
+        // A token's indexes and an app's sourcetypes go by the beginning of their names.
+        Ok(parts) if matches!(parts.first(), Some(NamePart::Value { .. })) => {
+            let what = "begins with what an event says";
+            table.problem(key, what, "write a prefix of your own before it");
+            None
+        }
+        Ok(parts) if is_one(&name::longest(&parts)) => Some(parts),
+        Ok(_) => {
+            table.problem(key, NO_INDEX, index_remedy());
+            None
+        }
+        Err(what) => {
+            let remedy =
+                "write such as \"sec_{/event/severity|none}\", \"{source}\" or \"x{yyyy}\"";
+            table.problem(key, what, remedy);
+            None
+        }
+    }
+}
+
 /// Splunk's rules for names of indexes ("Create custom indexes"); internal ones begin with `_`.
-fn check_index(table: &Table<'_>, key: &str, index: Option<&str>) {
+fn is_index(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
-    let is_index = |name: &str| {
-        name.len() <= INDEX_BYTES_MAX && !name.starts_with('-') && name.chars().all(allowed)
-    };
+    name.len() <= INDEX_BYTES_MAX && !name.starts_with('-') && name.chars().all(allowed)
+}
+
+fn index_remedy() -> String {
+    format!(
+        "use at most {INDEX_BYTES_MAX} lower-case letters, digits, _ and -, not beginning with -"
+    )
+}
+
+fn check_index(table: &Table<'_>, key: &str, index: Option<&str>) {
     if index.is_some_and(|name| !is_index(name)) {
-        let remedy = format!(
-            "use at most {INDEX_BYTES_MAX} lower-case letters, digits, _ and -, not beginning \
-             with -"
-        );
-        table.problem(key, "is not the name of an index", remedy);
+        table.problem(key, NO_INDEX, index_remedy());
     }
 }
 

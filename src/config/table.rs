@@ -138,6 +138,35 @@ impl<'a> Table<'a> {
         results
     }
 
+    /// Reads the tables of a list under a key, in their order.
+    pub(super) fn tables<T>(&self, key: &str, read: impl Fn(&Table<'a>) -> T) -> Vec<T> {
+        self.note(key, None);
+        let mut results = Vec::new();
+        let Some(value) = self.dict.get(key) else {
+            return results;
+        };
+        let remedy = format!("write [[{}]]", self.key(key));
+        let Value::Array(_, items) = value else {
+            let found = super::values::type_name(value);
+            self.problem(key, format!("must be a list of tables, is {found}"), remedy);
+            return results;
+        };
+        for (index, item) in items.iter().enumerate() {
+            let Some(dict) = item.as_dict() else {
+                let found = super::values::type_name(item);
+                self.problem(key, format!("has {found} in its list"), remedy.clone());
+                continue;
+            };
+            let mut table = self.inner(key, key, dict);
+            table.path = format!("{}[{}]", self.key(key), index + 1);
+            // The same tables stand under several keys and are documented once.
+            table.shape = join("NAME", key);
+            results.push(read(&table));
+            table.report_unknown();
+        }
+        results
+    }
+
     /// The texts under a key, each with its name.
     pub(super) fn texts(&self, key: &str) -> Vec<(String, String)> {
         self.note(key, None);
@@ -145,6 +174,15 @@ impl<'a> Table<'a> {
         let parent = self.inner(key, key, dict);
         let text = |name: &String| Some((name.clone(), parent.string_unlisted(name)?));
         dict.keys().filter_map(text).collect()
+    }
+
+    /// The lists of texts under a key, each with its name.
+    pub(super) fn lists(&self, key: &str) -> Vec<(String, Vec<String>)> {
+        self.note(key, None);
+        let dict = self.dict(key).unwrap_or(&EMPTY);
+        let parent = self.inner(key, key, dict);
+        let list = |name: &String| Some((name.clone(), parent.list_unlisted(name)?));
+        dict.keys().filter_map(list).collect()
     }
 
     /// Whether the key is there, whatever its value.

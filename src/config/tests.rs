@@ -4,15 +4,19 @@
 use super::*;
 
 mod admin_tokens;
+mod conditions;
+mod contracts;
 mod destinations;
 mod documentation;
 mod environment;
+mod event_names;
 mod http_destinations;
 mod http_requests;
 mod intake_names;
 mod intakes;
 mod logins;
 mod messages;
+mod rules;
 mod sections;
 mod sources;
 mod splunk;

@@ -24,7 +24,7 @@ const PREFIX: &str = "SIEM_RELAY_";
 /// What separates the parts of its name.
 const SEPARATOR: &str = "__";
 /// The sections a variable may override.
-const SECTIONS: [&str; 7] = [
+const SECTIONS: [&str; 8] = [
     "server",
     "admin",
     "journal",
@@ -32,6 +32,7 @@ const SECTIONS: [&str; 7] = [
     "log",
     "sources",
     "destinations",
+    "contracts",
 ];
 
 /// The merged tree.

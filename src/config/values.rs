@@ -198,6 +198,11 @@ impl Table<'_> {
         })
     }
 
+    /// A list in the file of different texts, for a key that operators name themselves.
+    pub(super) fn list_unlisted(&self, key: &str) -> Option<Vec<String>> {
+        self.parsed_unlisted(key, |raw| listed(&raw))
+    }
+
     /// One text or a list of them.
     pub(super) fn one_or_more(&self, key: &str) -> Vec<String> {
         let parse = |raw: Raw<'_>| match raw.value {

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::client;
@@ -51,14 +51,29 @@ pub struct LastRefusal {
     pub client: IpAddr,
 }
 
+/// Whether no destination wants this payload of a source.
+pub type Unwanted = Box<dyn Fn(&[u8]) -> bool + Send + Sync>;
+
+/// What is counted of an event that is durable.
+pub(super) struct Stored {
+    /// Bytes of the payload.
+    pub(super) bytes: usize,
+    /// Number of the secret that admitted it.
+    pub(super) slot: Option<u8>,
+    /// It only tests the connection.
+    pub(super) test: bool,
+    /// No destination wants it.
+    pub(super) unwanted: bool,
+}
+
 /// A source that takes requests.
 pub(super) struct Source {
     pub(super) settings: settings::Source,
     pub(super) tally: Tally,
     repeated: AtomicU64,
     rate: Rate,
-    /// No destination wants its events.
-    unrouted: AtomicBool,
+    /// Tells of a payload whether no destination wants it; absent where one wants all.
+    unwanted: OnceLock<Unwanted>,
     /// 0 for none.
     last_event_ms: AtomicU64,
 }
@@ -97,7 +112,7 @@ impl Source {
             tally: Tally::new(name, metrics.source(name, secrets, open)),
             repeated: AtomicU64::new(0),
             rate: Rate::new(),
-            unrouted: AtomicBool::new(false),
+            unwanted: OnceLock::new(),
             last_event_ms: AtomicU64::new(0),
         })
     }
@@ -112,12 +127,18 @@ impl Source {
     }
 
     /// Counts an event that is durable now.
-    pub(super) fn stored(&self, id: EventId, bytes: usize, slot: Option<u8>, test: bool) {
+    pub(super) fn stored(&self, id: EventId, about: &Stored) {
+        let &Stored {
+            bytes,
+            slot,
+            test,
+            unwanted,
+        } = about;
         let received_ms = id.received_ms();
         let metrics = &self.tally.metrics;
         metrics.events.inc();
         self.rate.add(1);
-        if self.unrouted.load(Ordering::Relaxed) {
+        if unwanted {
             metrics.unrouted.inc();
         }
         metrics
@@ -138,9 +159,17 @@ impl Source {
         self.tally.metrics.last_event.set(seconds(received_ms));
     }
 
-    /// From here on its events count as wanted by nobody.
-    pub(super) fn set_unrouted(&self) {
-        self.unrouted.store(true, Ordering::Relaxed);
+    /// From here on its events count as wanted by nobody where `unwanted` says so of their
+    /// payload. Only the first call counts.
+    pub(super) fn set_unwanted(&self, unwanted: Unwanted) {
+        self.unwanted.get_or_init(|| unwanted);
+    }
+
+    /// Whether no destination wants this payload.
+    pub(super) fn is_unwanted(&self, payload: &[u8]) -> bool {
+        self.unwanted
+            .get()
+            .is_some_and(|unwanted| unwanted(payload))
     }
 
     /// Counts a resend that was not stored.

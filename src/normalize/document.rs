@@ -28,6 +28,16 @@ pub(super) enum Field<'a> {
     Flag(bool),
     /// An array of strings.
     List(Vec<Cow<'a, str>>),
+    /// A whole number that may be negative.
+    Signed(i64),
+    /// A number with a fraction; always finite.
+    Float(f64),
+    /// Fields below this one.
+    Object(Document<'a>),
+    /// An array of objects.
+    Objects(Vec<Document<'a>>),
+    /// Members that the vendor names; all are strings.
+    Texts(BTreeMap<String, Cow<'a, str>>),
 }
 
 impl<'a> Document<'a> {
@@ -43,21 +53,43 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// A text field set before.
-    pub(super) fn text(&self, name: &str) -> Option<&Cow<'a, str>> {
-        match self.0.get(name) {
-            Some(Field::Text(text)) => Some(text),
-            _ => None,
+    /// Sets an object below which something is known.
+    pub(super) fn put_object(&mut self, name: &'static str, below: Document<'a>) {
+        if !below.0.is_empty() {
+            self.put(name, Field::Object(below));
         }
+    }
+
+    /// The fields as one flat JSON object: of an object below, `name.field`.
+    pub(super) fn into_flat_bytes(self) -> Result<Bytes, RenderError> {
+        let mut flat: BTreeMap<Cow<'_, str>, &Field<'a>> = BTreeMap::new();
+        for (name, field) in &self.0 {
+            let Field::Object(below) = field else {
+                flat.insert(Cow::Borrowed(name), field);
+                continue;
+            };
+            let below = below.0.iter();
+            flat.extend(below.map(|(inner, field)| (format!("{name}.{inner}").into(), field)));
+        }
+        written(&flat)
     }
 
     /// The document as JSON.
     pub(super) fn into_bytes(self) -> Result<Bytes, RenderError> {
-        let level = Level(self.0.iter().map(|(name, field)| (*name, field)).collect());
-        let bytes = serde_json::to_vec(&level);
-        bytes
-            .map(Bytes::from)
-            .map_err(|error| RenderError::Unwritable(error.to_string()))
+        written(&self)
+    }
+}
+
+fn written(value: &impl Serialize) -> Result<Bytes, RenderError> {
+    serde_json::to_vec(value)
+        .map(Bytes::from)
+        .map_err(|error| RenderError::Unwritable(error.to_string()))
+}
+
+impl Serialize for Document<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let fields = self.0.iter().map(|(name, field)| (*name, field));
+        Level(fields.collect()).serialize(serializer)
     }
 }
 
@@ -82,6 +114,18 @@ impl<'a> From<Cow<'a, str>> for Field<'a> {
 impl From<u64> for Field<'_> {
     fn from(number: u64) -> Self {
         Self::Number(number)
+    }
+}
+
+impl From<i64> for Field<'_> {
+    fn from(number: i64) -> Self {
+        Self::Signed(number)
+    }
+}
+
+impl From<f64> for Field<'_> {
+    fn from(number: f64) -> Self {
+        Self::Float(number)
     }
 }
 

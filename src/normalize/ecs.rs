@@ -1,146 +1,77 @@
 //! Documents of the Elastic Common Schema 9.4.0, and the plain wrapping of `format = "original"`.
 //!
-//! Every event gets the common fields here: times, identity, the original text, provenance. A
-//! policy violation is then mapped field by field (`violation`); every other event stays a safe
-//! general document, in which only constants and the vendor's type are interpreted.
+//! Every event gets the common fields here: times, identity, the original text, provenance; what
+//! it is about is written by `subject`. Fields are constants with one JSON type each; what has
+//! none ends as text in `datatheorem.other`, so that nothing a vendor adds reaches a dynamic
+//! mapping. `docs/mapping/datatheorem-ecs.md` lists the result and is tested against it.
 
-use std::borrow::Cow;
-use std::fmt::Write as _;
-
-use sha2::{Digest, Sha256};
-
-use crate::event::Event;
 use crate::settings::Preset;
 
 use super::document::Document;
 use super::envelope::Envelope;
-use super::json::{self, Object};
-use super::kind::Kind;
-use super::{instant, violation};
+use super::facts::Facts;
+use super::instant::milliseconds;
+use super::model::Model;
+
+mod subject;
 
 /// The version of the schema that these documents keep to.
 const ECS_VERSION: &str = "9.4.0";
 /// `event.module` and the custom namespace of Data Theorem's fields.
 const DATA_THEOREM_MODULE: &str = "datatheorem";
-/// `observer.vendor` and `vulnerability.scanner.vendor`.
-pub(super) const DATA_THEOREM: &str = "Data Theorem";
-
-/// The event under `event`, as far as it can be read.
-enum Inner<'a> {
-    /// An object, as real events have it.
-    Object(Object<'a>),
-    /// A string, as the connectivity test has it.
-    Text(Cow<'a, str>),
-    /// Anything else, or no event.
-    Unknown,
-}
 
 /// The original with its identity and provenance, and nothing interpreted but the time.
-pub(super) fn wrapped<'a>(
-    event: &'a Event,
-    text: &'a str,
-    preset: Preset,
-    envelope: &Envelope<'a>,
-) -> Document<'a> {
-    let mut document = Document::default();
-    let received = instant::from_epoch_ms(event.received_ms);
-    let happened = envelope.time().and_then(instant::from_epoch_digits);
-    document.put("@timestamp", happened.unwrap_or_else(|| received.clone()));
-    document.put("event.id", event.id.to_string());
-    document.put("event.created", received);
-    document.put("event.original", text);
-    if preset == Preset::DataTheorem {
-        document.put("event.module", DATA_THEOREM_MODULE);
-    }
-    let provenance = &*event.provenance;
-    document.put("siem_relay.source", provenance.source.as_str());
-    document.put("siem_relay.auth", provenance.auth.as_str());
-    let client = provenance.client.map(|address| address.to_string());
-    document.put_some("siem_relay.client_address", client);
-    if provenance.test {
-        document.put("siem_relay.test", true);
-    }
-    let first = event.duplicate_of.map(|id| id.to_string());
-    document.put_some("siem_relay.duplicate_of", first);
+pub(super) fn wrapped<'a>(facts: &Facts<'a>, preset: Preset) -> Document<'a> {
+    let mut document = common(facts, preset);
+    document.put_object("siem_relay", facts.way_in());
     document
 }
 
 /// The ECS document of any event.
 pub(super) fn document<'a>(
-    event: &'a Event,
-    text: &'a str,
+    facts: &Facts<'a>,
     preset: Preset,
-    envelope: Envelope<'a>,
+    envelope: &Envelope<'a>,
+    model: Model<'a>,
 ) -> Document<'a> {
-    let mut document = wrapped(event, text, preset, &envelope);
-    let source = event.provenance.source.as_str();
+    let mut document = common(facts, preset);
+    let source = facts.source();
+    document.put_object("siem_relay", facts.provenance());
     document.put("ecs.version", ECS_VERSION);
     document.put("event.kind", "event");
-    document.put("event.hash", sha256_hex(&event.payload));
-    document.put("message", format!("event from {source}"));
-    match preset {
-        Preset::Generic => {
-            document.put("event.module", source);
-            document.put("event.dataset", format!("{source}.webhook"));
-            document.put("observer.name", source);
-        }
-        Preset::DataTheorem => data_theorem(&mut document, event, envelope),
+    document.put("event.hash", facts.hash());
+    if preset == Preset::Generic {
+        document.put("event.module", source);
+        document.put("event.dataset", format!("{source}.webhook"));
+        document.put("observer.name", source);
     }
+    document.put_some("observer.vendor", model.vendor);
+    document.put_some("observer.hostname", envelope.host().map(str::to_owned));
+    if model.vendor.is_some() {
+        document.put("event.dataset", "datatheorem.webhook");
+        document.put_some("datatheorem.other", model.other.text());
+    }
+    document.put_some("datatheorem.version", model.version);
+    document.put_some("event.action", model.action);
+    document.put_some("event.provider", model.provider);
+    document.put_some("observer.product", model.product);
+    match model.message.or_else(|| model.code.clone()) {
+        Some(message) => document.put("message", message),
+        None => document.put("message", format!("event from {source}")),
+    }
+    document.put_some("event.code", model.code);
+    subject::write(&mut document, model.subject);
     document
 }
 
-fn data_theorem<'a>(document: &mut Document<'a>, event: &'a Event, envelope: Envelope<'a>) {
-    document.put("event.dataset", "datatheorem.webhook");
-    document.put("observer.vendor", DATA_THEOREM);
-    document.put_some("observer.hostname", envelope.host().map(str::to_owned));
-    match Inner::read(&envelope) {
-        Inner::Object(inner) => typed(document, inner, envelope.into_rest()),
-        Inner::Text(_) | Inner::Unknown if event.provenance.test => {
-            document.put("event.action", "connectivity-test");
-            document.put("message", "connectivity test");
-        }
-        Inner::Text(text) => document.put("message", text),
-        Inner::Unknown => {}
+fn common<'a>(facts: &Facts<'a>, preset: Preset) -> Document<'a> {
+    let mut document = Document::default();
+    document.put("@timestamp", milliseconds(facts.happened));
+    document.put("event.id", facts.event.id.to_string());
+    document.put("event.created", milliseconds(facts.received));
+    document.put("event.original", facts.text);
+    if preset == Preset::DataTheorem {
+        document.put("event.module", DATA_THEOREM_MODULE);
     }
-}
-
-fn typed<'a>(document: &mut Document<'a>, mut inner: Object<'a>, outer: Object<'a>) {
-    let code = inner.get("type").and_then(json::text);
-    let Some(kind) = code.and_then(Kind::parse) else {
-        return;
-    };
-    document.put("event.code", kind.code.clone());
-    document.put("message", kind.code.clone());
-    document.put_some("event.provider", kind.product.clone());
-    document.put_some("observer.product", kind.product_name());
-    if !kind.words.is_empty() {
-        document.put("event.action", kind.words.clone());
-    }
-    if let Some(happened) = kind.policy_violation() {
-        // The type is in the document now; what is left of it must not count as unknown.
-        inner.take("type", Some);
-        violation::map(document, happened, inner, outer);
-    }
-}
-
-impl<'a> Inner<'a> {
-    fn read(envelope: &Envelope<'a>) -> Self {
-        let Some(value) = envelope.event() else {
-            return Self::Unknown;
-        };
-        match (json::object(value), json::text(value)) {
-            (Some(object), _) => Self::Object(object),
-            (None, Some(text)) => Self::Text(text),
-            (None, None) => Self::Unknown,
-        }
-    }
-}
-
-fn sha256_hex(bytes: &[u8]) -> String {
-    let mut hex = String::new();
-    for byte in Sha256::digest(bytes) {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    document
 }

@@ -57,9 +57,16 @@ impl<'a> Envelope<'a> {
         self.host.as_deref()
     }
 
-    /// The members nobody knows, or of the wrong form.
-    pub(super) fn into_rest(self) -> Object<'a> {
+    /// Takes out the members nobody knows, or of the wrong form.
+    pub(super) fn take_rest(&mut self) -> Object<'a> {
+        std::mem::take(&mut self.rest)
+    }
+
+    /// Whether the vendor states a time of a form that is not read.
+    pub(super) fn has_odd_time(&self) -> bool {
         self.rest
+            .get("time")
+            .is_some_and(|value| !json::is_blank(value))
     }
 }
 

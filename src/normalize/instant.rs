@@ -1,4 +1,4 @@
-//! Instants as ECS wants them: RFC 3339 in UTC.
+//! Instants: read from what vendors write, and written as RFC 3339 in UTC.
 //!
 //! An instant before 1980 or after 9999 is a unit mistake or a default value, not a time; such
 //! a value is treated as unknown.
@@ -14,32 +14,33 @@ const EARLIEST_SECONDS: i64 = 315_532_800;
 const DATE_BYTES_MAX: usize = 64;
 
 /// The received time of an event. Its clock is the relay's own, so it has no earliest.
-pub(super) fn from_epoch_ms(ms: u64) -> String {
+pub(super) fn from_epoch_ms(ms: u64) -> Timestamp {
     let instant = i64::try_from(ms).ok();
     let instant = instant.and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    milliseconds(instant.unwrap_or(Timestamp::MAX))
+    instant.unwrap_or(Timestamp::MAX)
 }
 
 /// Epoch seconds in digits with at most one dot, cut to milliseconds.
-pub(super) fn from_epoch_digits(digits: &str) -> Option<String> {
+pub(super) fn from_epoch_digits(digits: &str) -> Option<Timestamp> {
     let (seconds, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let seconds: i64 = seconds.parse().ok()?;
     let ms: i64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
     let instant = Timestamp::from_millisecond(seconds.checked_mul(1000)?.checked_add(ms)?);
-    instant.ok().filter(is_sane).map(milliseconds)
+    instant.ok().filter(is_sane)
 }
 
 /// A date and time with offset in a JSON string, with the fraction it has.
-pub(super) fn from_rfc3339(value: &RawValue) -> Option<String> {
+pub(super) fn from_rfc3339(value: &RawValue) -> Option<Timestamp> {
     let text = json::string(value).filter(|text| text.len() <= DATE_BYTES_MAX)?;
     let instant: Timestamp = text.parse().ok()?;
-    is_sane(&instant).then(|| instant.to_string())
+    is_sane(&instant).then_some(instant)
 }
 
 fn is_sane(instant: &Timestamp) -> bool {
     instant.as_second() >= EARLIEST_SECONDS
 }
 
-fn milliseconds(instant: Timestamp) -> String {
+/// The instant cut to milliseconds.
+pub(super) fn milliseconds(instant: Timestamp) -> String {
     format!("{instant:.3}")
 }

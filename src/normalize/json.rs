@@ -69,12 +69,7 @@ pub(super) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
 
 /// A string decoded; none for any other value.
 pub(super) fn string(value: &RawValue) -> Option<Cow<'_, str>> {
-    if !value.get().starts_with('"') {
-        return None;
-    }
-    // Asked for bytes, serde_json passes lone surrogates, which it refuses in text.
-    let mut deserializer = serde_json::Deserializer::from_str(value.get());
-    deserializer.deserialize_bytes(Text).ok()
+    crate::rules::string(value.get())
 }
 
 /// Null, or a string without anything but white space.
@@ -98,23 +93,5 @@ impl<'de> Visitor<'de> for Members {
             members.insert(key, value);
         }
         Ok(members)
-    }
-}
-
-struct Text;
-
-impl<'de> Visitor<'de> for Text {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
-        Ok(String::from_utf8_lossy(bytes))
-    }
-
-    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(String::from_utf8_lossy(bytes).into_owned()))
     }
 }

@@ -21,7 +21,26 @@ pub(super) struct Kind<'a> {
     pub(super) words: String,
 }
 
-/// What became of a violation.
+/// Families of types that have a mapping of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    /// `POLICY_VIOLATION_...`
+    Violation,
+    /// `MOBILE_FINDING_...`, `FINDING_TARGET_...` and the like.
+    MobileFinding,
+    /// `..._FINDING_NOTE_...`
+    Note,
+    /// `..._DISCOVERED`
+    Asset,
+    /// `USER_LOGIN_...`
+    Login,
+    /// `USER_...`
+    Account,
+    /// Anything else of `MOBILE_PROTECT` and `API_PROTECT`.
+    Protection,
+}
+
+/// What became of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     /// Found for the first time.
@@ -30,8 +49,14 @@ pub(super) enum Change {
     Reopened,
     /// No longer there.
     Resolved,
-    /// Accepted by a person.
+    /// A person decided against repairing it.
     WontFix,
+    /// A person took the risk.
+    RiskAccepted,
+    /// Something else makes up for it.
+    CompensatingControl,
+    /// A policy says that it does not matter.
+    ByPolicy,
 }
 
 impl<'a> Kind<'a> {
@@ -52,12 +77,29 @@ impl<'a> Kind<'a> {
         })
     }
 
-    /// Whether it is about a policy violation, and the words for what happened (maybe none).
-    pub(super) fn policy_violation(&self) -> Option<&str> {
-        let rest = self.words.strip_prefix(POLICY_VIOLATION)?;
-        match rest.strip_prefix('-') {
-            Some(happened) => Some(happened),
-            None => rest.is_empty().then_some(""),
+    /// The family, told by words at the type's beginning or end; none for any other type.
+    pub(super) fn family(&self) -> Option<Family> {
+        let words: Vec<&str> = self.words.split('-').collect();
+        let follows = |one: &str, next: &[&str]| {
+            let pair = |pair: &[&str]| match pair {
+                [a, b] => *a == one && next.contains(b),
+                _ => false,
+            };
+            words.windows(2).any(pair)
+        };
+        let product = self.product.as_deref().unwrap_or_default();
+        if after_violation(&self.words).is_some() {
+            return Some(Family::Violation);
+        }
+        match words.as_slice() {
+            ["user", "login", ..] => Some(Family::Login),
+            ["user", ..] => Some(Family::Account),
+            [.., "discovered"] => Some(Family::Asset),
+            _ if follows("finding", &["note", "notes"]) => Some(Family::Note),
+            ["finding" | "target", ..] => Some(Family::MobileFinding),
+            ["mobile" | "security", "finding", ..] => Some(Family::MobileFinding),
+            _ if product.ends_with("PROTECT") => Some(Family::Protection),
+            _ => None,
         }
     }
 
@@ -81,8 +123,12 @@ impl Change {
         match words {
             "opened" | "open" | "created" | "new" => Some(Self::Opened),
             "reopened" => Some(Self::Reopened),
-            "resolved" | "fixed" | "closed-fixed" => Some(Self::Resolved),
+            "resolved" | "fixed" | "closed-fixed" | "closed-item-not-found" => Some(Self::Resolved),
+            "open-ready-to-rescan" => Some(Self::Opened),
             _ if words.ends_with("wont-fix") => Some(Self::WontFix),
+            _ if words.ends_with("risk-accepted") => Some(Self::RiskAccepted),
+            _ if words.ends_with("compensating-control") => Some(Self::CompensatingControl),
+            _ if words.ends_with("by-policy") => Some(Self::ByPolicy),
             _ => None,
         }
     }
@@ -94,6 +140,9 @@ impl Change {
             Self::Reopened => "reopened",
             Self::Resolved => "resolved",
             Self::WontFix => "wont-fix",
+            Self::RiskAccepted => "risk-accepted",
+            Self::CompensatingControl => "compensating-control",
+            Self::ByPolicy => "by-policy",
         }
     }
 
@@ -101,6 +150,23 @@ impl Change {
     pub(super) fn is_open(self) -> bool {
         matches!(self, Self::Opened | Self::Reopened)
     }
+}
+
+/// What follows the words of a policy violation (maybe nothing); none for another type.
+pub(super) fn after_violation(words: &str) -> Option<&str> {
+    let rest = words.strip_prefix(POLICY_VIOLATION)?;
+    match rest.strip_prefix('-') {
+        Some(happened) => Some(happened),
+        None => rest.is_empty().then_some(""),
+    }
+}
+
+/// What became of a finding by the end of its type's words.
+pub(super) fn change(words: &str) -> Option<Change> {
+    if let Some(happened) = after_violation(words) {
+        return Change::from_words(happened);
+    }
+    Change::from_words(words).or_else(|| Change::from_words(words.rsplit('-').next()?))
 }
 
 /// Lower-case ASCII words joined by dashes: `WONT_FIX` and `Won't fix` are `wont-fix`.

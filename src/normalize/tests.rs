@@ -4,6 +4,7 @@
 //! `policy-violation-resolved` are the vendor's published examples; `opened` and `wont-fix` are
 //! made up after them. `*.ecs.json` are the expected documents, laid out for reading.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,8 +13,10 @@ use serde_json::Value;
 use super::*;
 use crate::event::{AuthMethod, EventId, Provenance};
 
+mod formats;
 mod hostile;
 mod mapping;
+mod tables;
 
 const CONNECTIVITY_TEST: &str =
     include_str!("../../tests/fixtures/datatheorem/connectivity-test.json");
@@ -50,6 +53,23 @@ fn test_event(payload: &'static str) -> Arc<Event> {
     let mut event = Arc::unwrap_or_clone(event(payload));
     Arc::make_mut(&mut event.provenance).test = true;
     Arc::new(event)
+}
+
+fn reading(preset: Preset) -> Reading {
+    Reading {
+        preset,
+        severities: Vec::new(),
+    }
+}
+
+/// Renders with the built-in table of severities.
+fn render(
+    event: &Arc<Event>,
+    preset: Preset,
+    format: Format,
+    shape: Shape,
+) -> Result<Rendered, RenderError> {
+    super::render(event, &reading(preset), format, shape).map(|(rendered, _)| rendered)
 }
 
 fn render_as(payload: &str, format: Format, shape: Shape) -> Rendered {
@@ -109,7 +129,7 @@ fn the_same_event_gives_the_same_bytes() {
         Shape::Payload,
         Shape::Entry,
     ] {
-        for format in [Format::Original, Format::Ecs] {
+        for format in [Format::Original, Format::Ecs, Format::Ocsf, Format::Cim] {
             let (one, two) = (
                 render_as(OPENED, format, shape),
                 render_as(OPENED, format, shape),
@@ -289,10 +309,12 @@ fn a_renderer_knows_the_presets_of_its_sources() {
         allow_addresses: Vec::new(),
         keep_headers: Vec::new(),
         delivery_id_header: None,
+        rules: Vec::new(),
+        severities: Vec::new(),
     };
     let event = event(CONNECTIVITY_TEST);
     let known = Renderer::new(&[source], Format::Original, Shape::HecEvent);
-    assert_eq!(known.render(&event).unwrap().body, "\"Hello, world!\"");
+    assert_eq!(known.render(&event).unwrap().0.body, "\"Hello, world!\"");
     let unknown = Renderer::new(&[], Format::Original, Shape::HecEvent);
-    assert_eq!(unknown.render(&event).unwrap().body, CONNECTIVITY_TEST);
+    assert_eq!(unknown.render(&event).unwrap().0.body, CONNECTIVITY_TEST);
 }

@@ -9,7 +9,7 @@ use http::Uri;
 use super::http::{Framing, HttpTerms};
 use crate::secret::Secret;
 
-use super::{Auth, Elasticsearch, Intake};
+use super::{Auth, Condition, Elasticsearch, Intake, NamePart, Rule};
 
 /// One destination.
 #[derive(Clone, Debug)]
@@ -18,6 +18,10 @@ pub struct Destination {
     pub name: String,
     /// Sources wanted; none means all.
     pub sources: Option<Vec<String>>,
+    /// What events must be besides; none means any.
+    pub when: Option<Condition>,
+    /// Changes on the way to it, in order.
+    pub rules: Vec<Rule>,
     /// How events are rendered.
     pub format: Format,
     /// Where a new destination begins.
@@ -44,6 +48,22 @@ pub enum Format {
     Original,
     /// Elastic Common Schema.
     Ecs,
+    /// Open Cybersecurity Schema Framework.
+    Ocsf,
+    /// Splunk's Common Information Model, flat.
+    Cim,
+}
+
+impl Format {
+    /// The word in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Original => "original",
+            Self::Ecs => "ecs",
+            Self::Ocsf => "ocsf",
+            Self::Cim => "cim",
+        }
+    }
 }
 
 /// Where a new destination begins.
@@ -179,12 +199,25 @@ pub struct SplunkHec {
     pub source: Option<String>,
     /// `sourcetype`.
     pub sourcetype: Option<String>,
+    /// Those of `index`, `source` and `sourcetype` that follow from the event.
+    pub names: HecNames,
     /// Constant index-time fields; none for [`HecInput::Raw`].
     pub fields: Vec<(String, String)>,
     /// What the number of an invalid event says about those before it.
     pub partial_batches: PartialBatches,
     /// How long to wait for indexer acknowledgement, where the token uses it.
     pub acknowledgement: Acknowledgement,
+}
+
+/// Metadata that follows from the event, each instead of the constant of the same name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HecNames {
+    /// `index` of events whose source is not in `indexes`.
+    pub index: Option<Vec<NamePart>>,
+    /// `source`.
+    pub source: Option<Vec<NamePart>>,
+    /// `sourcetype`.
+    pub sourcetype: Option<Vec<NamePart>>,
 }
 
 /// The inputs of HEC.

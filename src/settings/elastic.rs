@@ -1,6 +1,9 @@
 //! Settings of an Elasticsearch or OpenSearch destination.
 
-use super::{Auth, Endpoint};
+use super::{Auth, Endpoint, Pointer};
+
+/// Bytes of an event's value in a name, at most.
+pub const NAME_VALUE_BYTES_MAX: usize = 64;
 
 /// Elasticsearch or OpenSearch.
 #[derive(Clone, Debug)]
@@ -43,12 +46,15 @@ pub enum ElasticFlavour {
 pub enum BulkTarget {
     /// A data stream, by its name.
     DataStream(String),
-    /// An index or alias, or one per day, month or year. Checked: the name of an index whatever
-    /// the date.
+    /// Data streams by date or by what an event says. Checked: a data stream's name whatever the
+    /// event.
+    DataStreams(Vec<NamePart>),
+    /// An index or alias, or one by date or by what an event says. Checked: the name of an index
+    /// whatever the event.
     Index(Vec<NamePart>),
 }
 
-/// A part of an index's name.
+/// A part of the name of an index or data stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NamePart {
     /// As it stands.
@@ -59,4 +65,13 @@ pub enum NamePart {
     Month,
     /// The day of the month, two digits.
     Day,
+    /// The name of the event's source.
+    Source,
+    /// A scalar of the event, as the rules left it, in small letters, digits and `_`.
+    Value {
+        /// Where it is.
+        at: Pointer,
+        /// Stands in for what is missing, blank or no scalar.
+        otherwise: String,
+    },
 }

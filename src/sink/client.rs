@@ -42,7 +42,7 @@ const POOL_IDLE: Duration = Duration::from_secs(10);
 /// As many as `max_in_flight` allows at most: one that is closed between two requests costs a new
 /// handshake with the next.
 const POOL_IDLE_CONNECTIONS_MAX: usize = 64;
-/// Timeouts of [`post_once`].
+/// Timeouts of [`post_once`] and [`get_once`].
 const ONCE_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ONCE_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -100,7 +100,7 @@ pub struct Exchange {
     pub result: Result<Answer, Fault>,
 }
 
-/// Why [`post_once`] has no answer.
+/// Why [`post_once`] or [`get_once`] has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum PostError {
     /// The request could not be made.
@@ -320,15 +320,7 @@ pub async fn post_once(
     ca_file: Option<&Path>,
     body: Bytes,
 ) -> Result<Answer, PostError> {
-    let client = Client::new(&Endpoint {
-        url: url.to_owned(),
-        connect_timeout: ONCE_CONNECT_TIMEOUT,
-        request_timeout: ONCE_REQUEST_TIMEOUT,
-        ca_file: ca_file.map(Path::to_owned),
-        tls: EndpointTls::default(),
-        proxy: None,
-        gzip: false,
-    })?;
+    let client = Client::new(&once(url, ca_file))?;
     let exchange = client
         .post(Request {
             target: &client.base(),
@@ -340,6 +332,38 @@ pub async fn post_once(
         })
         .await;
     Ok(exchange.result?)
+}
+
+/// Sends one GET to any URL, with a client of its own, and keeps so many bytes of the answer.
+pub async fn get_once(
+    url: &str,
+    login: &Login,
+    answer_bytes_max: usize,
+) -> Result<Answer, PostError> {
+    let client = Client::new(&once(url, None))?;
+    let exchange = client
+        .get(Request {
+            target: &client.base(),
+            login,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            answer_bytes_max,
+            id: None,
+        })
+        .await;
+    Ok(exchange.result?)
+}
+
+fn once(url: &str, ca_file: Option<&Path>) -> Endpoint {
+    Endpoint {
+        url: url.to_owned(),
+        connect_timeout: ONCE_CONNECT_TIMEOUT,
+        request_timeout: ONCE_REQUEST_TIMEOUT,
+        ca_file: ca_file.map(Path::to_owned),
+        tls: EndpointTls::default(),
+        proxy: None,
+        gzip: false,
+    }
 }
 
 /// A header set with nothing but the content type.

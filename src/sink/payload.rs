@@ -117,8 +117,10 @@ pub(super) mod tests {
         Rendered {
             event: Arc::new(event),
             body: Bytes::copy_from_slice(body.as_bytes()),
+            payload: Bytes::copy_from_slice(body.as_bytes()),
             time: None,
             host: None,
+            sourcetype: None,
         }
     }
 

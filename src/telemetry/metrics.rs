@@ -12,6 +12,7 @@ use prometheus::{IntCounterVec, Registry, TextEncoder};
 mod admin;
 mod declare;
 mod delivery;
+mod drift;
 mod ingest;
 mod storage;
 #[cfg(test)]
@@ -20,13 +21,15 @@ mod worker;
 
 use declare::Declare;
 use delivery::DeliveryFamilies;
+use drift::ContractFamilies;
 use ingest::IngestFamilies;
 
 pub use admin::{ADMIN_COMMANDS, AdminMetrics, COMMAND_RESULTS};
 pub use delivery::{
     ATTEMPT_RESULTS, DEAD_LETTER_REASONS, DISCARD_REASONS, DestinationMetrics, RETRY_REASONS,
-    STATES,
+    STATES, UNKNOWN_PARTS,
 };
+pub use drift::{ContractMetrics, DriftMetrics};
 pub use ingest::{INGEST_RESULTS, NO_SOURCE, SourceMetrics};
 pub use storage::{STORAGE_OPS, STORAGE_STATES, StorageMetrics};
 
@@ -46,6 +49,9 @@ pub struct Metrics {
     registry: Registry,
     ingest: IngestFamilies,
     delivery: DeliveryFamilies,
+    contracts: ContractFamilies,
+    /// The follower's own metrics.
+    pub drift: DriftMetrics,
     /// The admin listener's own metrics.
     pub admin: AdminMetrics,
     /// The journal's own metrics.
@@ -77,6 +83,8 @@ impl Metrics {
         Ok(Arc::new(Self {
             ingest: IngestFamilies::declare(&declare)?,
             delivery: DeliveryFamilies::declare(&declare)?,
+            contracts: ContractFamilies::declare(&declare)?,
+            drift: DriftMetrics::declare(&declare)?,
             admin: AdminMetrics::declare(&declare)?,
             storage: StorageMetrics::declare(&declare)?,
             log_messages,
@@ -98,5 +106,10 @@ impl Metrics {
     /// Handles of one destination; `insecure` says that events leave without TLS.
     pub fn destination(&self, name: &str, insecure: bool) -> DestinationMetrics {
         self.delivery.destination(name, insecure)
+    }
+
+    /// Handles of one contract.
+    pub fn contract(&self, name: &str) -> ContractMetrics {
+        self.contracts.contract(name)
     }
 }

@@ -63,6 +63,7 @@ pub(crate) fn hec_settings(endpoint: Endpoint, token: &Token) -> SplunkHec {
         indexes: Vec::new(),
         source: None,
         sourcetype: None,
+        names: Default::default(),
         fields: Vec::new(),
         partial_batches: PartialBatches::PrefixAccepted,
         acknowledgement: Acknowledgement {
@@ -131,9 +132,11 @@ pub(crate) fn event(n: u8, body: &str) -> Rendered {
             provenance: Arc::new(provenance),
             payload: body.clone(),
         }),
+        payload: body.clone(),
         body,
         time: None,
         host: None,
+        sourcetype: None,
     }
 }
 

@@ -101,6 +101,21 @@ fn on_loopback_a_foreign_host_is_refused() {
 }
 
 #[test]
+fn the_drift_is_read_under_the_rules_of_the_status() {
+    let (_, remote) = admin(false, Some(token()));
+    let bearer = format!("Bearer {TOKEN}");
+    let ask = |pairs: &[(&str, &str)]| get(&remote, "/api/v1/drift", pairs).status();
+    assert_eq!(ask(&[("authorization", &bearer)]), StatusCode::OK);
+    assert_eq!(ask(&[("host", "localhost")]), StatusCode::UNAUTHORIZED);
+    let (_, local) = admin(true, None);
+    let foreign = get(&local, "/api/v1/drift", &[("host", "evil.example.com")]);
+    assert_eq!(foreign.status(), StatusCode::FORBIDDEN);
+    let good = get(&local, "/api/v1/drift", &[("host", "localhost")]);
+    assert_eq!(header(&good, "content-type"), "application/json");
+    assert_eq!(body(good), br#"{"findings":[]}"#[..]);
+}
+
+#[test]
 fn off_loopback_the_write_token_admits_reads_too() {
     let (_, mut admin) = admin(false, None);
     admin.write_token = Some(secret("write-token", "another-horse-battery-staple"));

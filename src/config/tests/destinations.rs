@@ -293,3 +293,30 @@ fn a_warning_says_that_no_destination_is_required() {
     assert!(!warned(&format!("{}\n{other}", file(optional))));
     assert!(!warned(&file("")));
 }
+
+#[test]
+fn only_what_splunk_may_read_can_have_the_format_cim() {
+    let format =
+        |lines: &str, format: &str| destination(&format!("{lines}\nformat = \"{format}\""));
+    let hec = "kind = \"splunk_hec\"\nurl = \"https://h:8088\"\ntoken_file = \"token\"";
+    let raw = format!("{hec}\nendpoint = \"raw\"");
+    let elastic = "kind = \"elasticsearch\"\nurl = \"https://h\"\nindex = \"i\"";
+    let http = "kind = \"http\"\nurl = \"https://h\"";
+    for (lines, formats) in [
+        (FILE, &["ecs", "ocsf", "cim"][..]),
+        (hec, &["ecs", "ocsf", "cim"]),
+        (http, &["ecs", "ocsf", "cim"]),
+        (elastic, &["ecs", "ocsf"]),
+        (&raw, &["ecs", "ocsf"]),
+    ] {
+        for word in formats {
+            let settings = accepted(&format(lines, word));
+            assert_eq!(settings.destinations[0].format.as_str(), *word);
+        }
+    }
+    let expected = "destinations.d.format: is cim, which only Splunk reads";
+    refused(&format(elastic, "cim"), expected);
+    let expected = "destinations.d.format: is cim, whose sourcetype differs";
+    refused(&format(&raw, "cim"), expected);
+    accepted(&format(&format!("{raw}\nsourcetype = \"s\""), "cim"));
+}

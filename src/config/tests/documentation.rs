@@ -184,9 +184,15 @@ impl Example {
                     section = shape(header.trim_end_matches(']'));
                 } else if let Some((key, inline)) = line.split_once(" = ") {
                     keys.push(format!("{section}.{key}"));
-                    let inner = inline.trim_matches(['{', '}', ' ']).split(", ");
+                    // A condition is a value, whose tables have no keys of their own.
+                    let inline = if key == "when" { "" } else { inline };
+                    let inner = inline.trim_matches(['{', '}', ' ', '[', ']']).split(", ");
                     let inner = inner.filter_map(|part| part.split_once(" = "));
-                    keys.extend(inner.map(|(inner, _)| format!("{section}.{key}.{inner}")));
+                    let at = match key {
+                        "rules" => "NAME".to_owned(),
+                        _ => section.clone(),
+                    };
+                    keys.extend(inner.map(|(inner, _)| format!("{at}.{key}.{inner}")));
                 }
             }
         }

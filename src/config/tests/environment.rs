@@ -125,7 +125,7 @@ fn an_unknown_section_before_two_underscores_is_a_warning() {
         loaded.warnings,
         [
             "environment variable SIEM_RELAY_SERVR__LISTEN: ignored, it names none of the sections \
-          server, admin, journal, dead_letters, log, sources, destinations"
+          server, admin, journal, dead_letters, log, sources, destinations, contracts"
         ]
     );
 }

@@ -6,7 +6,7 @@ use crate::settings::{
 
 use super::*;
 
-fn elastic(lines: &str) -> String {
+pub(super) fn elastic(lines: &str) -> String {
     let url = "url = \"https://es.example.com:9200\"";
     destination(&format!("kind = \"elasticsearch\"\n{url}\n{lines}"))
 }
@@ -19,7 +19,7 @@ fn http_to(url: &str) -> String {
     http(&format!("url = \"{url}\""))
 }
 
-fn loaded_elastic(text: &str) -> Elasticsearch {
+pub(super) fn loaded_elastic(text: &str) -> Elasticsearch {
     match accepted(text).destinations.remove(0).kind {
         Kind::Elasticsearch(elastic) => elastic,
         other => panic!("{other:?}"),
@@ -183,8 +183,6 @@ fn an_index_can_have_a_date_which_is_checked_at_load() {
         assert_eq!(target, BulkTarget::Index(parts), "{name}");
     }
     for bad in [
-        "f-{yyyy.MM",
-        "f-yyyy}",
         "f-{}",
         "f-{MM}",
         "f-{yyyy.dd}",
@@ -192,7 +190,6 @@ fn an_index_can_have_a_date_which_is_checked_at_load() {
         "f-{yyyy..MM}",
         "f-{YYYY.MM}",
         "f-{yyyy.MM.dd.HH}",
-        "f-{yyyy}-{MM}",
         "f-{.yyyy}",
         "f-{yyyy/MM}",
     ] {

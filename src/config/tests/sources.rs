@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret;
 
-use crate::settings::{Preset, SourceAuth};
+use crate::settings::{Preset, Severity, SourceAuth};
 
 use super::*;
 
@@ -340,4 +340,35 @@ fn there_is_a_source_and_there_are_at_most_thirty_two() {
     };
     assert_eq!(accepted(&many(32)).sources.len(), 32);
     refused(&many(33), "sources: there are 33; keep at most 32");
+}
+
+#[test]
+fn a_source_has_severities_of_its_own_only_with_a_preset_that_reads_them() {
+    let auth = "auth = { bearer_token_file = \"token\" }\n";
+    let table = "severities = { URGENT = \"critical\", odd = \"low\" }";
+    let settings = accepted(&source(&format!("preset = \"datatheorem\"\n{auth}{table}")));
+    let mut severities = settings.sources[0].severities.clone();
+    severities.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(
+        severities,
+        [
+            ("URGENT".to_owned(), Severity::Critical),
+            ("odd".to_owned(), Severity::Low)
+        ]
+    );
+    refused(
+        &source(&format!("{auth}{table}")),
+        "sources.a.severities: is set although the preset generic reads no severity",
+    );
+    let bad = "severities = { URGENT = \"worst\" }";
+    refused(
+        &source(&format!("preset = \"datatheorem\"\n{auth}{bad}")),
+        "sources.a.severities.URGENT: is not a severity",
+    );
+    let many: Vec<String> = (0..65).map(|n| format!("w{n} = \"low\"")).collect();
+    let many = format!("severities = {{ {} }}", many.join(", "));
+    refused(
+        &source(&format!("preset = \"datatheorem\"\n{auth}{many}")),
+        "sources.a.severities: has 65 entries",
+    );
 }

@@ -213,7 +213,7 @@ impl<S: Sink> Replay<S> {
         let event = letter.event().ok_or(NO_EVENT)?;
         let rendered = catch_unwind(AssertUnwindSafe(|| {
             let rendered = self.renderer.render(&Arc::new(event));
-            rendered.map(|rendered| {
+            rendered.map(|(rendered, _)| {
                 let encoded_bytes = self.sink.encoded_bytes(&rendered);
                 (rendered, encoded_bytes)
             })

@@ -190,6 +190,8 @@ impl Sink for Script {
 
 pub(super) fn destination() -> Destination {
     Destination {
+        when: None,
+        rules: Vec::new(),
         name: "splunk".to_owned(),
         sources: None,
         format: Format::Original,

@@ -12,6 +12,7 @@ use crate::deliver::outbox::Item;
 use crate::deliver::parked::{Lane, Mark};
 use crate::deliver::window::Settled;
 use crate::event::Event;
+use crate::normalize::Notes;
 use crate::route;
 use crate::sink::{HoldCause, RejectCause, Rendered, Sent, Sink};
 use crate::spool::{Log, LogReader, Lost, Read, ReadError, ReadEvent};
@@ -22,6 +23,10 @@ const PASSED_PER_STORE: usize = 10_000;
 const NEAR_POSITIONS: u64 = 10_000;
 /// Stretches of the log read at once in search of parked events.
 const STRETCHES_MAX: usize = 8;
+
+/// An event rendered, the bytes it adds to a request, where in the destination it goes, and what
+/// was unknown of it.
+type Ready = (Rendered, usize, Lane, Notes);
 
 impl<L: Log, S: Sink> Worker<L, S> {
     /// Reads and renders until a portion waits or there is no more; false where the destination is
@@ -131,7 +136,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
     fn take(&mut self, event: Event, mark: Mark, of_gate: bool) {
         let event = Arc::new(event);
         let position = event.position;
-        let (rendered, encoded_bytes, partition) = match self.render(&event) {
+        let (rendered, encoded_bytes, partition, notes) = match self.render(&event) {
             Ok(rendered) => rendered,
             Err(detail) => {
                 self.parked.settled(position);
@@ -148,6 +153,9 @@ impl<L: Log, S: Sink> Worker<L, S> {
             self.parked.park(partition, position, mark);
             return;
         }
+        for (what, parts) in notes.words() {
+            self.metrics.unknown(what, parts);
+        }
         self.outbox.push(Item {
             rendered,
             encoded_bytes,
@@ -160,15 +168,15 @@ impl<L: Log, S: Sink> Worker<L, S> {
 
     /// The event as the destination wants it, the bytes it adds to a request, and where in the
     /// destination it goes; or why not.
-    fn render(&self, event: &Arc<Event>) -> Result<(Rendered, usize, Lane), Arc<str>> {
+    fn render(&self, event: &Arc<Event>) -> Result<Ready, Arc<str>> {
         // Pure, and made of a stranger's bytes: an event that meets a fault here would meet it at
         // each start, so it is put aside like any other that cannot be rendered.
         let rendered = catch_unwind(AssertUnwindSafe(|| {
             let rendered = self.renderer.render(event);
-            rendered.map(|rendered| {
+            rendered.map(|(rendered, notes)| {
                 let encoded_bytes = self.sink.encoded_bytes(&rendered);
                 let partition = self.sink.partition(&rendered);
-                (rendered, encoded_bytes, partition)
+                (rendered, encoded_bytes, partition, notes)
             })
         }));
         match rendered {

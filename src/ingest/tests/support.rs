@@ -319,6 +319,8 @@ pub(super) fn source(name: &str, auth: SourceAuth) -> Source {
         allow_addresses: Vec::new(),
         keep_headers: Vec::new(),
         delivery_id_header: None,
+        rules: Vec::new(),
+        severities: Vec::new(),
     }
 }
 

@@ -19,7 +19,7 @@ fn check(payload: &str) {
 
 fn check_event(event: &Arc<Event>, preset: Preset) {
     let payload = std::str::from_utf8(&event.payload).unwrap();
-    for format in [Format::Original, Format::Ecs] {
+    for format in [Format::Original, Format::Ecs, Format::Ocsf, Format::Cim] {
         for shape in [
             Shape::HecEvent,
             Shape::Document,
@@ -41,21 +41,41 @@ fn check_body(rendered: &Rendered, payload: &str, format: Format, shape: Shape) 
     match (format, shape) {
         (Format::Original, Shape::Payload | Shape::Entry) => assert_eq!(body, payload),
         (Format::Original, Shape::HecEvent) => assert!(payload.contains(whole.get())),
+        (Format::Ocsf, _) => {
+            let document: Value = serde_json::from_str(body).unwrap();
+            assert_eq!(document["raw_data"], payload);
+            check_bounds(&document, payload);
+        }
+        (Format::Cim, _) => {
+            let document: Value = serde_json::from_str(body).unwrap();
+            assert_eq!(document["original"], payload);
+            check_bounds(&document, payload);
+        }
         _ => {
             let document: Value = serde_json::from_str(body).unwrap();
             assert_eq!(document["event"]["original"], payload);
             check_types(&document);
+            check_bounds(&document, payload);
         }
     }
+}
+
+/// A payload makes neither many fields nor deep ones, nor a document many times its size.
+fn check_bounds(document: &Value, payload: &str) {
+    let leaves = leaves(document);
+    assert!(leaves.len() < 200, "{} fields", leaves.len());
+    let size = document.to_string().len();
+    assert!(size < 40 * payload.len() + 200_000, "{size} bytes");
 }
 
 /// Every field has the one type that it has everywhere.
 fn check_types(document: &Value) {
     for (field, kind) in leaves(document) {
         let expected = match field.as_str() {
-            "event.severity" | "url.port" => "number",
-            "siem_relay.test" => "boolean",
-            "event.category" | "event.type" | "related.hosts" | "related.ip" => "array",
+            "event.severity" | "url.port" | "vulnerability.score.base" => "number",
+            "siem_relay.test" | "siem_relay.late" | "siem_relay.time_adjusted" => "boolean",
+            "event.category" | "event.type" | "user.target.roles" => "array",
+            related if related.starts_with("related.") => "array",
             _ => "string",
         };
         assert_eq!(kind, expected, "{field}");
@@ -194,4 +214,52 @@ proptest! {
             r#"{{"event": {{"type": "API_SECURE__POLICY_VIOLATION_OPENED", "data": {data}}}}}"#
         ));
     }
+
+    #[test]
+    fn any_data_of_any_family_is_rendered(
+        code in proptest::sample::select(&CODES[..]),
+        data in proptest::collection::vec((any_family_key(), any_json()), 0..8),
+    ) {
+        let data = object(data);
+        check(&format!(r#"{{"event": {{"type": "{code}", "data": {data}}}}}"#));
+    }
+}
+
+/// A type of each family.
+const CODES: [&str; 8] = [
+    "API_SECURE__NETWORK_SERVICE_DISCOVERED",
+    "MOBILE_SECURE__USER_LOGIN_FAILED",
+    "MOBILE_SECURE__USER_LOGIN",
+    "MOBILE_SECURE__USER_CREATED",
+    "MOBILE_SECURE__FINDING_NOTE_CREATED",
+    "MOBILE_SECURE__FINDING_TARGET_CREATED",
+    "MOBILE_PROTECT__X",
+    "NEW__THING",
+];
+
+fn any_family_key() -> impl Strategy<Value = String> {
+    let known = [
+        "id",
+        "uuid",
+        "name",
+        "url",
+        "user_login_email",
+        "ip_address",
+        "created_by",
+        "role",
+        "cvss3_score",
+        "severity",
+        "title",
+        "status",
+        "text",
+        "mobile_app",
+        "mobile_app_id",
+        "security_finding_id",
+        "hosted_on",
+        "type",
+    ];
+    prop_oneof![
+        4 => proptest::sample::select(known.to_vec()).prop_map(str::to_owned),
+        1 => any::<String>(),
+    ]
 }

@@ -1,9 +1,10 @@
 //! Proves single rules of the ECS mapping, and that its published table tells the truth.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use super::formats::{SAMPLES, body, sample};
 use super::*;
 
 const TABLE: &str = include_str!("../../../docs/mapping/datatheorem-ecs.md");
@@ -64,10 +65,13 @@ fn table() -> BTreeMap<String, bool> {
 fn every_field_of_the_published_table_is_in_the_output_and_the_other_way_round() {
     let table = table();
     assert!(table.len() > 40, "the table was not read: {table:?}");
-    let sample = ecs(RESOLVED);
-    let sample = leaves(&sample);
+    let published = ecs(RESOLVED);
+    let published = leaves(&published);
     for (field, _) in table.iter().filter(|(_, optional)| !**optional) {
-        assert!(sample.contains_key(field), "{field} is not in the sample");
+        assert!(
+            published.contains_key(field),
+            "{field} is not in the sample"
+        );
     }
     let mut repeat = Arc::unwrap_or_clone(test_event(CONNECTIVITY_TEST));
     repeat.duplicate_of = Some(repeat.id);
@@ -79,7 +83,14 @@ fn every_field_of_the_published_table_is_in_the_output_and_the_other_way_round()
     );
     let relay = serde_json::from_slice(&generic.unwrap().body).unwrap();
     let unclear = asset(r#""url": "gumtree.com.au:443""#);
-    let documents = [ecs(RESOLVED), ecs(OPENED), ecs(WONT_FIX), relay, unclear];
+    let odd_time = ecs(r#"{"event": 1, "time": "now"}"#);
+    let violation = r#"{"event": {"type": "POLICY_VIOLATION_OPENED", "data": {
+        "severity": "LOW", "additional_information": "x"}}}"#;
+    let mut documents = vec![ecs(violation), relay, unclear, odd_time];
+    documents.extend(SAMPLES.iter().map(|(name, _)| {
+        let text = body(&sample(name), Preset::DataTheorem, Format::Ecs);
+        serde_json::from_str(&text).unwrap()
+    }));
     let written: BTreeSet<String> = documents.iter().flat_map(leaves_owned).collect();
     let listed: BTreeSet<String> = table.into_keys().collect();
     assert_eq!(written, listed);
@@ -145,16 +156,15 @@ fn action_and_kind_come_from_the_type_and_else_from_the_status() {
 
 #[test]
 fn any_other_type_is_a_general_document() {
-    for code in [
-        "MOBILE_SECURE__USER_CREATED",
-        "X__POLICY_VIOLATIONS_EXPORTED",
-    ] {
-        let document = violation(code, "OPEN", "");
+    for code in ["CLOUD_SECURE__THING_SEEN", "X__POLICY_VIOLATIONS_EXPORTED"] {
+        let document = violation(code, "OPEN", r#", "deep": {"a": [1e999]}"#);
         assert_eq!(document["event"]["code"], code);
         assert_eq!(document["event"]["kind"], "event");
         assert_eq!(document["event"].get("category"), None);
         assert_eq!(document["message"], code);
-        assert_eq!(document.get("datatheorem"), None);
+        let other =
+            r#"{"event.data.deep":{"a": [1e999]},"event.data.policy_violation_status":"OPEN"}"#;
+        assert_eq!(document["datatheorem"], json!({ "other": other }));
     }
     let document = violation("MOBILE_SECURE__USER_LOGIN_FAILED", "", "");
     assert_eq!(document["event"]["action"], "user-login-failed");
@@ -163,6 +173,29 @@ fn any_other_type_is_a_general_document() {
     let long = violation(&"A".repeat(257), "", "");
     assert_eq!(long["event"].get("code"), None);
     assert_eq!(long["message"], "event from appsec");
+}
+
+#[test]
+fn a_family_is_told_by_the_words_of_the_type() {
+    for (code, dataset) in [
+        ("CLOUD_SECURE__POLICY_VIOLATION_X", "policy_violation"),
+        ("API_SECURE__NETWORK_SERVICE_DISCOVERED", "asset"),
+        ("CLOUD_SECURE__BUCKET_DISCOVERED", "asset"),
+        ("MOBILE_SECURE__USER_LOGIN", "authentication"),
+        ("MOBILE_SECURE__USER_ROLE_CHANGED", "account"),
+        ("MOBILE_SECURE__FINDING_NOTE_CREATED", "finding_note"),
+        ("MOBILE_SECURE__MOBILE_FINDING_NOTE_X", "finding_note"),
+        ("MOBILE_SECURE__FINDING_TARGET_FIXED", "mobile_finding"),
+        ("MOBILE_SECURE__SECURITY_FINDING_OPENED", "mobile_finding"),
+        ("MOBILE_PROTECT__THREAT_DETECTED", "protection"),
+        ("API_PROTECT__X", "protection"),
+        ("API_SECURE__USERS_EXPORTED", "webhook"),
+        ("FINDINGS", "webhook"),
+    ] {
+        let document = violation(code, "", "");
+        let expected = format!("datatheorem.{dataset}");
+        assert_eq!(document["event"]["dataset"], expected, "{code}");
+    }
 }
 
 #[test]

@@ -73,7 +73,10 @@ impl Node {
             number,
             client: Client::new(endpoint)?,
             query,
-            to_data_stream: matches!(settings.target, BulkTarget::DataStream(_)),
+            to_data_stream: matches!(
+                settings.target,
+                BulkTarget::DataStream(_) | BulkTarget::DataStreams(_)
+            ),
             stated: settings.flavour,
             request_timeout: endpoint.connect_timeout + endpoint.request_timeout,
             seen: Mutex::new(Seen {

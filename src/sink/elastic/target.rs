@@ -6,15 +6,11 @@
 //! the vendor's time: that is missing from many events, and where a sender states it, he would
 //! choose among, and make, indices of any date.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
-
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 use crate::event::EventId;
 use crate::settings::{BulkTarget, Elasticsearch, NamePart};
-use crate::sink::Rendered;
+use crate::sink::{Rendered, name};
 
 /// Where events go.
 pub(super) struct Targets {
@@ -25,16 +21,17 @@ pub(super) struct Targets {
 
 enum Name {
     Fixed(Arc<str>),
-    Dated(Vec<NamePart>),
+    Following(Vec<NamePart>),
 }
 
 impl Targets {
     pub(super) fn new(settings: &Elasticsearch) -> Self {
         let name = match &settings.target {
             BulkTarget::DataStream(name) => Name::Fixed(name.as_str().into()),
+            BulkTarget::DataStreams(parts) => Name::Following(parts.clone()),
             BulkTarget::Index(parts) => match parts.as_slice() {
                 [NamePart::Text(name)] => Name::Fixed(name.as_str().into()),
-                parts => Name::Dated(parts.to_vec()),
+                parts => Name::Following(parts.to_vec()),
             },
         };
         Self {
@@ -56,7 +53,7 @@ impl Targets {
     pub(super) fn name(&self, event: &Rendered) -> Arc<str> {
         match &self.name {
             Name::Fixed(name) => Arc::clone(name),
-            Name::Dated(parts) => dated(parts, self.id(event)).into(),
+            Name::Following(parts) => name::fill(parts, event, self.id(event)).into(),
         }
     }
 
@@ -64,27 +61,9 @@ impl Targets {
     pub(super) fn partition(&self, event: &Rendered) -> Option<Arc<str>> {
         match &self.name {
             Name::Fixed(_) => None,
-            Name::Dated(parts) => Some(dated(parts, self.id(event)).into()),
+            Name::Following(parts) => Some(name::fill(parts, event, self.id(event)).into()),
         }
     }
-}
-
-fn dated(parts: &[NamePart], id: EventId) -> String {
-    let milliseconds = i64::try_from(id.received_ms()).unwrap_or(i64::MAX);
-    // An id that no relay made can hold a time past the year 9999.
-    let time = Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX);
-    let date = time.to_zoned(TimeZone::UTC).date();
-    let mut name = String::new();
-    for part in parts {
-        // Writing to a string never fails.
-        let _ = match part {
-            NamePart::Text(text) => name.write_str(text),
-            NamePart::Year => write!(name, "{:04}", date.year()),
-            NamePart::Month => write!(name, "{:02}", date.month()),
-            NamePart::Day => write!(name, "{:02}", date.day()),
-        };
-    }
-    name
 }
 
 #[cfg(test)]
@@ -174,5 +153,26 @@ pub(super) mod tests {
         let event = rendered(1, "{}");
         assert_eq!(&*targets.name(&event), "logs-a-b");
         assert_eq!(targets.partition(&event), None);
+    }
+
+    #[test]
+    fn the_partition_is_the_name_that_an_events_values_give() {
+        let parts = vec![
+            NamePart::Text("logs-a.".to_owned()),
+            NamePart::Value {
+                at: crate::settings::Pointer(vec!["k".to_owned()]),
+                otherwise: "none".to_owned(),
+            },
+            NamePart::Text("-prod".to_owned()),
+        ];
+        let targets = Targets::new(&settings(BulkTarget::DataStreams(parts)));
+        for (json, name) in [
+            (r#"{"k":"Login-Failed"}"#, "logs-a.login_failed-prod"),
+            ("{}", "logs-a.none-prod"),
+        ] {
+            let event = rendered(1, json);
+            assert_eq!(&*targets.name(&event), name);
+            assert_eq!(targets.partition(&event).as_deref(), Some(name));
+        }
     }
 }

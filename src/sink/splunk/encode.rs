@@ -2,39 +2,35 @@
 //!
 //! Splunk answers 200 to an envelope with an unknown top-level key, yet drops it and what
 //! follows: so there are exactly the keys `time`, `host`, `source`, `sourcetype`, `index`,
-//! `event` and `fields`, and only `time` and `host` can come from the vendor.
+//! `event` and `fields`, and only `time` and `host` can come from the vendor, unless the operator
+//! makes a value part of a name.
 
 use crate::settings::SplunkHec;
 use crate::sink::Rendered;
 use crate::sink::payload::write_string;
 
-use super::indexes::{Indexes, source};
+use super::indexes::{Indexes, Metadata, source};
 
 /// What is the same in every envelope of a destination.
 pub(super) struct Envelope {
-    source: Option<String>,
+    source: Metadata,
     indexes: Indexes,
-    /// `,"sourcetype":...` as configured.
-    sourcetype: Vec<u8>,
+    sourcetype: Metadata,
     /// The configured fields, each with a comma before it, and the closing braces.
     end: Vec<u8>,
 }
 
 impl Envelope {
     pub(super) fn new(settings: &SplunkHec) -> Self {
-        let mut sourcetype = Vec::new();
-        if let Some(value) = &settings.sourcetype {
-            write_member(&mut sourcetype, "sourcetype", value);
-        }
         let mut end = Vec::new();
         for (key, value) in &settings.fields {
             write_member(&mut end, key, value);
         }
         end.extend_from_slice(b"}}\n");
         Self {
-            source: settings.source.clone(),
+            source: Metadata::source(settings),
             indexes: Indexes::new(settings),
-            sourcetype,
+            sourcetype: Metadata::sourcetype(settings),
             end,
         }
     }
@@ -71,10 +67,15 @@ impl Envelope {
         if let Some(host) = &event.host {
             write_member(out, "host", host);
         }
-        write_member(out, "source", &source(self.source.as_deref(), event));
-        out.extend_from_slice(&self.sourcetype);
+        write_member(out, "source", &source(&self.source, event));
+        // What the operator wrote counts for all events.
+        match (self.sourcetype.of(event), event.sourcetype) {
+            (Some(configured), _) => write_member(out, "sourcetype", &configured),
+            (None, Some(family)) => write_member(out, "sourcetype", family),
+            (None, None) => {}
+        }
         if let Some(index) = self.indexes.of(event) {
-            write_member(out, "index", index);
+            write_member(out, "index", &index);
         }
         out.extend_from_slice(b",\"event\":");
     }
@@ -134,6 +135,7 @@ pub(super) mod tests {
             indexes: Vec::new(),
             source: None,
             sourcetype: None,
+            names: Default::default(),
             fields: Vec::new(),
             partial_batches: PartialBatches::PrefixAccepted,
             acknowledgement: Acknowledgement {
@@ -159,6 +161,19 @@ pub(super) mod tests {
             "{\"time\":1795444925.123,\"source\":\"siem-relay:acme\",\"event\":{\"a\":1},\
              \"fields\":{\"siem_relay_id\":\"01010101-0101-0101-0101-010101010101\"}}\n"
         );
+    }
+
+    #[test]
+    fn a_family_has_its_sourcetype_unless_one_is_configured_for_all() {
+        let mut settings = settings();
+        let mut event = rendered(1, "1");
+        event.sourcetype = Some("acme:alert");
+        let one = std::slice::from_ref(&event);
+        assert!(text(&settings, one).contains(",\"sourcetype\":\"acme:alert\","));
+        settings.sourcetype = Some("acme:all".to_owned());
+        let configured = text(&settings, one);
+        assert!(configured.contains(",\"sourcetype\":\"acme:all\","));
+        assert!(!configured.contains("acme:alert"));
     }
 
     #[test]

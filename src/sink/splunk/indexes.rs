@@ -1,5 +1,6 @@
 //! Which index an event goes to, and so which part of the destination can refuse it.
 //!
+//! Index, source and sourcetype are constants, or names that follow from the event (`sink::name`).
 //! One index that a token may not use must not stop the others: a request holds events of one
 //! part. The raw input states metadata once per request, so there the source counts as well.
 
@@ -7,12 +8,20 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::settings::{HecInput, SplunkHec};
-use crate::sink::Rendered;
+use crate::settings::{HecInput, NamePart, SplunkHec};
+use crate::sink::{Rendered, name};
+
+/// Metadata: a constant, or what follows from the event.
+pub(super) struct Metadata {
+    constant: Option<String>,
+    following: Option<Vec<NamePart>>,
+}
 
 /// The configured indexes.
 pub(super) struct Indexes {
     default: Option<Arc<str>>,
+    /// Instead of the default.
+    following: Option<Vec<NamePart>>,
     by_source: HashMap<String, Arc<str>>,
 }
 
@@ -20,8 +29,32 @@ pub(super) struct Indexes {
 pub(super) struct Partitions {
     indexes: Indexes,
     input: HecInput,
-    /// The configured `source` of every event.
-    source: Option<String>,
+    source: Metadata,
+    sourcetype: Metadata,
+}
+
+impl Metadata {
+    pub(super) fn source(settings: &SplunkHec) -> Self {
+        Self {
+            constant: settings.source.clone(),
+            following: settings.names.source.clone(),
+        }
+    }
+
+    pub(super) fn sourcetype(settings: &SplunkHec) -> Self {
+        Self {
+            constant: settings.sourcetype.clone(),
+            following: settings.names.sourcetype.clone(),
+        }
+    }
+
+    /// The event's; none where nothing is configured.
+    pub(super) fn of(&self, event: &Rendered) -> Option<Cow<'_, str>> {
+        match &self.following {
+            Some(parts) => Some(name::fill(parts, event, event.id()).into()),
+            None => self.constant.as_deref().map(Cow::Borrowed),
+        }
+    }
 }
 
 impl Indexes {
@@ -29,6 +62,7 @@ impl Indexes {
         let by_source = settings.indexes.iter();
         Self {
             default: settings.index.as_deref().map(Arc::from),
+            following: settings.names.index.clone(),
             by_source: by_source
                 .map(|(source, index)| (source.clone(), Arc::from(index.as_str())))
                 .collect(),
@@ -36,9 +70,14 @@ impl Indexes {
     }
 
     /// The event's index; none leaves it to the token.
-    pub(super) fn of(&self, event: &Rendered) -> Option<&Arc<str>> {
-        let own = self.by_source.get(&event.event.provenance.source);
-        own.or(self.default.as_ref())
+    pub(super) fn of(&self, event: &Rendered) -> Option<Arc<str>> {
+        if let Some(own) = self.by_source.get(&event.event.provenance.source) {
+            return Some(Arc::clone(own));
+        }
+        match &self.following {
+            Some(parts) => Some(name::fill(parts, event, event.id()).into()),
+            None => self.default.clone(),
+        }
     }
 }
 
@@ -47,30 +86,33 @@ impl Partitions {
         Self {
             indexes: Indexes::new(settings),
             input: settings.input,
-            source: settings.source.clone(),
+            source: Metadata::source(settings),
+            sourcetype: Metadata::sourcetype(settings),
         }
     }
 
-    /// The event's index, for the raw input together with its source.
+    /// The event's index, for the raw input together with its source and a sourcetype of its own.
     pub(super) fn of(&self, event: &Rendered) -> Option<Arc<str>> {
         let index = self.indexes.of(event);
         match self.input {
-            HecInput::Event => index.cloned(),
+            HecInput::Event => index,
             HecInput::Raw => {
-                let index = index.map_or("the token's index", |index| index);
-                let source = source(self.source.as_deref(), event);
-                Some(format!("{index} from {source}").into())
+                let index = index.as_deref().unwrap_or("the token's index");
+                let source = source(&self.source, event);
+                let own = self.sourcetype.following.as_ref();
+                let sourcetype = own.and_then(|_| self.sourcetype.of(event));
+                let sourcetype = sourcetype.map(|name| format!(" as {name}"));
+                let sourcetype = sourcetype.unwrap_or_default();
+                Some(format!("{index} from {source}{sourcetype}").into())
             }
         }
     }
 }
 
 /// The event's `source`: as configured, or named after where it came in.
-pub(super) fn source<'a>(configured: Option<&'a str>, event: &Rendered) -> Cow<'a, str> {
-    match configured {
-        Some(source) => source.into(),
-        None => format!("siem-relay:{}", event.event.provenance.source).into(),
-    }
+pub(super) fn source<'a>(configured: &'a Metadata, event: &Rendered) -> Cow<'a, str> {
+    let named = || format!("siem-relay:{}", event.event.provenance.source).into();
+    configured.of(event).unwrap_or_else(named)
 }
 
 #[cfg(test)]
@@ -105,5 +147,40 @@ mod tests {
         settings.index = Some("all".to_owned());
         settings.source = Some("hooks".to_owned());
         assert_eq!(part(&settings).as_deref(), Some("all from hooks"));
+    }
+
+    #[test]
+    fn metadata_can_follow_the_event_and_divides_requests() {
+        let value = |text: &str| {
+            let at = crate::settings::Pointer(vec!["k".to_owned()]);
+            let otherwise = "none".to_owned();
+            Some(vec![
+                NamePart::Text(text.to_owned()),
+                NamePart::Value { at, otherwise },
+            ])
+        };
+        let mut settings = settings();
+        settings.names = crate::settings::HecNames {
+            index: value("sec_"),
+            source: value("hook:"),
+            sourcetype: value("acme:"),
+        };
+        let high = rendered(1, r#"{"k":"HIGH"}"#);
+        let of = |settings: &SplunkHec| Partitions::new(settings).of(&high);
+        assert_eq!(of(&settings).as_deref(), Some("sec_high"));
+        settings.input = HecInput::Raw;
+        let expected = "sec_high from hook:high as acme:high";
+        assert_eq!(of(&settings).as_deref(), Some(expected));
+        let query = crate::sink::splunk::raw::Raw::new(&settings).query(&high);
+        let values: Vec<_> = query.into_iter().map(|(_, value)| value).collect();
+        assert_eq!(values, ["sec_high", "hook:high", "acme:high"]);
+        settings.input = HecInput::Event;
+        let body = crate::sink::splunk::encode::Envelope::new(&settings)
+            .encode(std::slice::from_ref(&high));
+        let envelope: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let stated = ["index", "source", "sourcetype"].map(|key| envelope[key].clone());
+        assert_eq!(stated, ["sec_high", "hook:high", "acme:high"]);
+        settings.indexes = vec![("acme".to_owned(), "own".to_owned())];
+        assert_eq!(of(&settings).as_deref(), Some("own"));
     }
 }

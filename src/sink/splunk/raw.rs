@@ -1,28 +1,28 @@
 //! Events to the raw input, one payload a line, and the query that says what they are.
 //!
-//! Metadata is the request's, so a request holds events of one index and source. There are no
-//! fields, so nothing marks an event with the relay's id, and no time: Splunk reads it from the
-//! payload as the sourcetype says.
+//! Metadata is the request's, so a request holds events of one index, source and sourcetype. There
+//! are no fields, so nothing marks an event with the relay's id, and no time: Splunk reads it from
+//! the payload as the sourcetype says.
 
 use crate::settings::SplunkHec;
 use crate::sink::Rendered;
 use crate::sink::payload::{line_bytes, write_line};
 
-use super::indexes::{Indexes, source};
+use super::indexes::{Indexes, Metadata, source};
 
 /// What requests of a destination have in common.
 pub(super) struct Raw {
     indexes: Indexes,
-    source: Option<String>,
-    sourcetype: Option<String>,
+    source: Metadata,
+    sourcetype: Metadata,
 }
 
 impl Raw {
     pub(super) fn new(settings: &SplunkHec) -> Self {
         Self {
             indexes: Indexes::new(settings),
-            source: settings.source.clone(),
-            sourcetype: settings.sourcetype.clone(),
+            source: Metadata::source(settings),
+            sourcetype: Metadata::sourcetype(settings),
         }
     }
 
@@ -42,12 +42,13 @@ impl Raw {
 
     /// The query of a request whose events are like this one.
     pub(super) fn query(&self, event: &Rendered) -> Vec<(&'static str, String)> {
-        let index = self.indexes.of(event).map(ToString::to_string);
-        let source = source(self.source.as_deref(), event);
+        let index = self.indexes.of(event).map(|index| index.to_string());
+        let source = source(&self.source, event);
+        let sourcetype = self.sourcetype.of(event);
         let parts = [
             ("index", index),
             ("source", Some(source.into_owned())),
-            ("sourcetype", self.sourcetype.clone()),
+            ("sourcetype", sourcetype.map(|name| name.into_owned())),
         ];
         let stated = parts.into_iter();
         stated

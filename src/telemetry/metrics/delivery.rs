@@ -48,6 +48,9 @@ pub const DEAD_LETTER_REASONS: [&str; 6] = [
 /// Reasons of a discarded event.
 pub const DISCARD_REASONS: [&str; 3] = ["damage", "shed", "purged"];
 
+/// Parts of an event that a mapping can fail to know.
+pub const UNKNOWN_PARTS: [&str; 5] = ["type", "version", "member", "value", "overflow"];
+
 /// States of a destination's worker.
 pub const STATES: [&str; 6] = [
     "delivering",
@@ -84,6 +87,7 @@ struct AccountFamilies {
     accepted: IntGaugeVec,
     delivered_events: IntCounterVec,
     filtered: IntCounterVec,
+    unknown: IntCounterVec,
     dead_letters: IntCounterVec,
     dead_letter_events: IntGaugeVec,
     replayed: IntCounterVec,
@@ -123,6 +127,7 @@ pub struct DestinationMetrics {
     pub possible_resend: IntCounter,
     /// Taken, but put aside by the receiver.
     pub diverted: IntCounter,
+    unknown: Closed<IntCounter>,
     dead_letters: Closed<IntCounter>,
     /// Dead letters neither replayed nor purged.
     pub dead_letter_events: IntGauge,
@@ -189,6 +194,7 @@ impl DeliveryFamilies {
             receiver_conflict: attempt.duplicates.with_label_values(&conflict),
             possible_resend: attempt.duplicates.with_label_values(&resend),
             diverted: attempt.diverted.with_label_values(&[name]),
+            unknown: declare::counters(&account.unknown, name, &UNKNOWN_PARTS),
             dead_letters: declare::counters(&account.dead_letters, name, &DEAD_LETTER_REASONS),
             dead_letter_events: account.dead_letter_events.with_label_values(&[name]),
             replayed: account.replayed.with_label_values(&[name]),
@@ -293,6 +299,11 @@ impl AccountFamilies {
                 "Events that the destination's routing did not want.",
                 DESTINATION,
             )?,
+            unknown: d.counters(
+                "unknown_parts_total",
+                "Parts of events that the mapping does not know; they are kept as text.",
+                &["destination", "what"],
+            )?,
             dead_letters: d.counters(
                 "dead_letter_events_total",
                 "Events refused for ever and kept as dead letters.",
@@ -345,6 +356,11 @@ impl DestinationMetrics {
     /// Counts dead letters; `reason` is one of [`DEAD_LETTER_REASONS`].
     pub fn dead_letter(&self, reason: &'static str, events: u64) {
         declare::add(&self.dead_letters, reason, events);
+    }
+
+    /// Counts what a mapping did not know; `what` is one of [`UNKNOWN_PARTS`].
+    pub fn unknown(&self, what: &'static str, parts: u64) {
+        declare::add(&self.unknown, what, parts);
     }
 
     /// Counts discarded events; `reason` is one of [`DISCARD_REASONS`].

@@ -8,7 +8,15 @@ use super::*;
 const CATALOGUE: &str = include_str!("../../../docs/metrics.md");
 
 /// Labels whose values come from the configuration, from answers or from the build.
-const OPEN_LABELS: [&str; 6] = ["source", "destination", "slot", "code", "version", "target"];
+const OPEN_LABELS: [&str; 7] = [
+    "source",
+    "destination",
+    "contract",
+    "slot",
+    "code",
+    "version",
+    "target",
+];
 
 /// One family: its type, and the values seen of each label.
 #[derive(Debug, Default, PartialEq)]
@@ -24,6 +32,7 @@ fn populated() -> Arc<Metrics> {
     let destination = metrics.destination("splunk", false);
     destination.state("delivering");
     destination.response(Some(503)).inc();
+    metrics.contract("critical_findings");
     metrics
 }
 
@@ -145,6 +154,7 @@ fn every_closed_label_set_is_at_zero_from_the_start() {
     let metrics = Metrics::new().unwrap();
     metrics.source("generic", 1, true);
     metrics.destination("archive", true);
+    metrics.contract("severity");
     let text = metrics.render().unwrap();
     let zero = |series: String| {
         let line = format!("siem_relay_{series} 0\n");
@@ -178,6 +188,10 @@ fn every_closed_label_set_is_at_zero_from_the_start() {
             r#"delivery_responses_total{{code="{code}",destination="archive"}}"#
         ));
     }
+    for family in ["contract_events_total", "contract_breaches_total"] {
+        zero(format!(r#"{family}{{contract="severity"}}"#));
+    }
+    zero(r#"drift_events_total{result="missed"}"#.to_owned());
     zero(r#"source_secret_last_used_timestamp_seconds{slot="1",source="generic"}"#.to_owned());
     let one = "siem_relay_storage_state{state=\"accepting\"} 1\n";
     assert!(text.contains(one), "{text}");

@@ -1,0 +1,30 @@
+//! Which events no destination wants: told to `ingest`, which counts them, and to people.
+//!
+//! Ingest counts them as they come, since no destination knows of the others. So the count is by
+//! the configuration of that time, while each destination filters when it first reads an event.
+
+use crate::ingest::Ingest;
+use crate::route;
+use crate::settings::{Destination, Settings};
+use crate::spool::Log;
+
+/// Tells ingest which events of which source nobody wants; warns of sources of which it is all.
+pub(super) fn tell<L: Log>(settings: &Settings, ingest: &Ingest<L>, warnings: &mut Vec<String>) {
+    for source in &settings.sources {
+        let name = &source.name;
+        let wanting = |one: &&Destination| route::wants_source(one, name);
+        let destinations: Vec<_> = settings.destinations.iter().filter(wanting).collect();
+        if destinations.is_empty() {
+            warnings.push(format!("source {name}: no destination wants its events"));
+        }
+        let conditions = destinations.into_iter().map(|one| one.when.clone());
+        // None where a destination takes all of the source.
+        if let Some(conditions) = conditions.collect::<Option<Vec<_>>>() {
+            let unwanted = move |payload: &[u8]| {
+                let mut conditions = conditions.iter();
+                !conditions.any(|condition| route::fits(Some(condition), payload))
+            };
+            ingest.set_unwanted(name, Box::new(unwanted));
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! How bad a finding is: the vendor's words to one scale, and that scale in each schema.
+//!
+//! The numbers of ECS are Elastic's for its own rules (21, 47, 73, 99); `severity_id` is OCSF's.
+
+use crate::settings::Severity;
+
+use super::model::{Finding, seen};
+
+/// Words of Data Theorem: severities of its documented interface, and relevances, of which one
+/// is published and two are inferred.
+const WORDS: [(&str, Severity); 7] = [
+    ("CRITICAL", Severity::Critical),
+    ("HIGH", Severity::High),
+    ("URGENT", Severity::High),
+    ("MEDIUM", Severity::Medium),
+    ("IMPORTANT", Severity::Medium),
+    ("LOW", Severity::Low),
+    ("PROACTIVE", Severity::Low),
+];
+
+/// `severity` before `relevance`; the source's own table before the built-in one. A word that
+/// neither knows says nothing.
+pub(super) fn level(finding: &Finding<'_>, own: &[(String, Severity)]) -> Option<Severity> {
+    let words = [seen(&finding.severity), seen(&finding.relevance)];
+    words.into_iter().flatten().find_map(|word| {
+        let own = own.iter().map(|(name, level)| (name.as_str(), *level));
+        own.chain(WORDS)
+            .find(|(name, _)| name.eq_ignore_ascii_case(word))
+            .map(|(_, level)| level)
+    })
+}
+
+/// `event.severity`.
+pub(super) fn number(level: Severity) -> u64 {
+    match level {
+        Severity::Informational => 0,
+        Severity::Low => 21,
+        Severity::Medium => 47,
+        Severity::High => 73,
+        Severity::Critical => 99,
+    }
+}
+
+/// `severity_id`; 0 is unknown.
+pub(super) fn id(level: Option<Severity>) -> u64 {
+    match level {
+        None => 0,
+        Some(Severity::Informational) => 1,
+        Some(Severity::Low) => 2,
+        Some(Severity::Medium) => 3,
+        Some(Severity::High) => 4,
+        Some(Severity::Critical) => 5,
+    }
+}
+
+/// The word with a capital letter, which OCSF prescribes.
+pub(super) fn caption(level: Option<Severity>) -> &'static str {
+    match level {
+        None => "Unknown",
+        Some(Severity::Informational) => "Informational",
+        Some(Severity::Low) => "Low",
+        Some(Severity::Medium) => "Medium",
+        Some(Severity::High) => "High",
+        Some(Severity::Critical) => "Critical",
+    }
+}

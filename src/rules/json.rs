@@ -1,0 +1,137 @@
+//! Finds a value in JSON text without reading the rest of it into memory.
+//!
+//! Skipping is iterative in serde_json, so depth costs no stack. Of duplicate names the last one
+//! counts, as in most parsers. A lone surrogate, which has no UTF-8 form, reads as U+FFFD.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserializer as _;
+use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::settings::Pointer;
+
+/// The value that a pointer leads to, as its source text without white space around it; none where
+/// there is none, or the text is no JSON on the way.
+pub(super) fn at<'t>(text: &'t str, pointer: &Pointer) -> Option<&'t str> {
+    below(text, &pointer.0)
+}
+
+/// A scalar that a pointer leads to: a string decoded, a number or boolean as written.
+pub fn scalar<'t>(text: &'t str, pointer: &Pointer) -> Option<Cow<'t, str>> {
+    let found = at(text, pointer)?;
+    match found.as_bytes().first()? {
+        b'"' => string(found),
+        b'{' | b'[' | b'n' => None,
+        _ => Some(Cow::Borrowed(found)),
+    }
+}
+
+/// The same from the names and indices of a pointer.
+pub(super) fn below<'t>(text: &'t str, steps: &[String]) -> Option<&'t str> {
+    let mut found = text.trim_ascii();
+    for step in steps {
+        found = match found.as_bytes().first()? {
+            b'{' => member(found, step)?,
+            b'[' => element(found, index(step)?)?,
+            _ => return None,
+        };
+    }
+    Some(found)
+}
+
+/// A step as the index of an array's element: digits without leading zeros (RFC 6901).
+pub(super) fn index(step: &str) -> Option<usize> {
+    let digits = !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = digits && (step == "0" || !step.starts_with('0'));
+    plain.then(|| step.parse().ok()).flatten()
+}
+
+/// A JSON string decoded; none for any other value.
+pub fn string(text: &str) -> Option<Cow<'_, str>> {
+    let inner = text.strip_prefix('"')?;
+    if let Some(plain) = inner.strip_suffix('"').filter(|text| !text.contains('\\')) {
+        return Some(Cow::Borrowed(plain));
+    }
+    // Asked for bytes, serde_json passes lone surrogates, which it refuses in text.
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    deserializer.deserialize_bytes(Text).ok()
+}
+
+fn member<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    deserializer.deserialize_map(Member { name }).ok()?
+}
+
+fn element(text: &str, index: usize) -> Option<&str> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    deserializer.deserialize_seq(Element { index }).ok()?
+}
+
+/// The last member of this name.
+struct Member<'n> {
+    name: &'n str,
+}
+
+impl<'de> Visitor<'de> for Member<'_> {
+    type Value = Option<&'de str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some(key) = map.next_key::<&RawValue>()? {
+            if string(key.get()).is_some_and(|key| key == self.name) {
+                found = Some(map.next_value::<&RawValue>()?.get());
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The element at this index.
+struct Element {
+    index: usize,
+}
+
+impl<'de> Visitor<'de> for Element {
+    type Value = Option<&'de str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let (mut at, mut found) = (0, None);
+        while let Some(value) = seq.next_element::<&RawValue>()? {
+            if at == self.index {
+                found = Some(value.get());
+            }
+            at += 1;
+        }
+        Ok(found)
+    }
+}
+
+struct Text;
+
+impl<'de> Visitor<'de> for Text {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
+        Ok(String::from_utf8_lossy(bytes))
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(String::from_utf8_lossy(bytes).into_owned()))
+    }
+}
