@@ -50,6 +50,14 @@ const GATHER: Duration = Duration::from_millis(20);
 /// Shortest wait of a worker that has nothing to do at once.
 const BREATH: Duration = Duration::from_millis(5);
 
+/// Events from which on a batch is one of many: more are coming, and a request for a few dozen costs
+/// more than what is in it.
+const MANY_EVENTS: usize = 16;
+
+/// How long events gather behind a batch of many, counted from when that one began, unless a whole
+/// portion waits before.
+const GATHER_MANY: Duration = Duration::from_millis(5);
+
 /// What a worker needs besides the log and the sink.
 pub struct Options {
     /// The destination's settings.
@@ -127,6 +135,8 @@ pub struct Worker<L: Log, S: Sink> {
     rate: RateLimit,
     /// When the rate lets the next event go, where it is the rate that nothing goes.
     paced_until: Option<Instant>,
+    /// Until when the next batch gathers, unless it is a whole portion before.
+    gathers_until: Option<Instant>,
     age: AgeLimit,
     suspects: Suspects,
     /// Suspects that let others go first.
@@ -176,6 +186,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             concurrency: Concurrency::new(pace.max_in_flight),
             rate: RateLimit::new(pace.rate_limit, now),
             paced_until: None,
+            gathers_until: None,
             age: AgeLimit::new(pace.max_event_age),
             dead_letters: options.dead_letters,
             renderer: options.renderer,
@@ -288,6 +299,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
         let moments = [
             self.state.until(),
             self.paced_until.filter(|_| self.may_send()),
+            self.gathers_until.filter(|_| self.may_send()),
             self.awaited.next_overdue(),
             (confirming && self.asking.is_empty() && self.unsure.is_none()).then_some(self.ask_at),
             self.parked.next_probe().filter(|_| self.may_send()),

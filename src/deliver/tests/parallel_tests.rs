@@ -115,6 +115,41 @@ async fn a_failure_lets_one_batch_go_alone_and_many_failures_at_once_wait_once()
     assert_eq!(ids, 300 + 40, "what failed went once more");
 }
 
+/// Pushes events, and waits until an attempt more was made; how long that took.
+async fn pushed(rig: &Rig, events: usize) -> Duration {
+    let (began, before) = (Instant::now(), rig.attempts().len());
+    for number in 0..events {
+        rig.log.push("s", &number.to_string());
+    }
+    for _ in 0..10_000 {
+        if let Some(attempt) = rig.attempts().get(before) {
+            assert_eq!(attempt.ids.len(), events);
+            return attempt.at - began;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("{events} events are not sent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_gather_for_a_moment_behind_a_batch_of_many_and_behind_no_other() {
+    let mut settings = wide(1);
+    settings.batch.max_events = 40;
+    let rig = rig(&Script::default(), settings, 0).await;
+    let moment = Duration::from_millis(3);
+    assert!(pushed(&rig, 16).await < moment);
+    let behind_many = pushed(&rig, 3).await;
+    assert!(
+        (moment..3 * moment).contains(&behind_many),
+        "{behind_many:?}"
+    );
+    assert!(pushed(&rig, 3).await < moment);
+    // Nothing is gained by waiting with a whole portion.
+    assert!(pushed(&rig, 40).await < moment);
+    assert!(pushed(&rig, 40).await < moment);
+    rig.drained().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_rate_limit_is_kept_over_time() {
     let script = Script::default();

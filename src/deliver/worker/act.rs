@@ -85,15 +85,21 @@ impl<L: Log, S: Sink> Worker<L, S> {
         }
     }
 
-    /// What goes next; nothing where the rate or a batch on its way wants it to wait.
+    /// What goes next; nothing where the rate, a batch on its way or the one before wants it to
+    /// wait.
     fn portion(&mut self) -> Vec<Item> {
+        let now = Instant::now();
         self.paced_until = None;
+        self.gathers_until = self.gathers_until.filter(|until| *until > now);
         if self.outbox.is_empty() || !self.flights.is_empty() && !self.outbox.is_full() {
             // Only a whole portion goes beside another one: small ones cost as much and the
             // destination is not faster for them.
             return Vec::new();
         }
-        let most = match self.rate.allowed(Instant::now()) {
+        if self.gathers_until.is_some() && !self.outbox.is_full() {
+            return Vec::new();
+        }
+        let most = match self.rate.allowed(now) {
             Ok(most) if matches!(self.state, State::Probing) => most.min(1),
             Ok(most) => most,
             Err(until) => {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::task::{Id, JoinError};
 use tokio::time::Instant;
 
-use super::Worker;
 use super::state::now_ms;
+use super::{GATHER_MANY, MANY_EVENTS, Worker};
 use crate::deliver::outbox::Item;
 use crate::deliver::verdicts::review;
 use crate::sink::{HoldCause, Outcome, Scope, Sent, Sink, Verdict};
@@ -53,6 +53,9 @@ impl<L: Log, S: Sink> Worker<L, S> {
             busy: whole && self.flights.len() >= self.concurrency.allowed(),
             took: Duration::ZERO,
         };
+        if flight.items.len() >= MANY_EVENTS {
+            self.gathers_until = Some(flight.started + GATHER_MANY);
+        }
         self.flying.insert(task.id(), flight);
     }
 
