@@ -40,6 +40,7 @@ mod observation;
 mod open_files;
 mod outages;
 mod redaction;
+mod render;
 mod restarts;
 mod routing;
 mod shedding;
