@@ -64,8 +64,8 @@ pub fn load(file: &Path, env: impl Iterator<Item = (String, String)>) -> Result<
 
 /// The same for a command that only renders events: something stands in for every secret, and no
 /// certificate is looked for, so that the configuration can be used where neither is. Only the keys
-/// of hashes shape what goes out: one that is there is read, and one that is not is warned of. There
-/// are no other warnings about keys.
+/// of hashes shape what goes out: one that is there is read, and one that is not is warned of.
+/// There are no other warnings about keys.
 pub fn load_without_secrets(
     file: &Path,
     env: impl Iterator<Item = (String, String)>,

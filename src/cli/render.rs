@@ -110,6 +110,9 @@ pub(super) fn run(arguments: &RenderArguments) -> Result<(), Failure> {
     while let Some(read) = input.next() {
         let entry = match read {
             Ok(entry) => entry,
+            Err(text) if arguments.input == InputArgument::Body => {
+                return Err(Failure::new(RUNTIME_FAILED, text));
+            }
             Err(text) => {
                 tally.unread += 1;
                 report::aside(&text);

@@ -5,6 +5,7 @@
 //! says what a preview cannot tell.
 
 use bytes::Bytes;
+use serde::Serialize;
 
 use super::client::ClientError;
 use super::{Rendered, Shape, elastic, file, http, intake, splunk};
@@ -20,7 +21,7 @@ pub struct Preview {
 }
 
 /// A part of a request beside its body.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Part {
     /// `header`, `query` or `path`.
     pub place: &'static str,

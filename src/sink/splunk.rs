@@ -55,12 +55,15 @@ enum Form {
     Raw(Raw),
 }
 
+/// Names and values of a query.
+type Query = Vec<(&'static str, String)>;
+
 /// A batch as it is posted.
 struct Posting {
     events: usize,
     body: Bytes,
     /// The raw input's metadata.
-    query: Option<Vec<(&'static str, String)>>,
+    query: Option<Query>,
     /// The part of the destination that all its events go to.
     partition: Option<Arc<str>>,
 }
@@ -229,7 +232,7 @@ impl Form {
     }
 
     /// The body of a request with these events, and the raw input's metadata.
-    fn encode(&self, batch: &[Rendered]) -> (Vec<u8>, Option<Vec<(&'static str, String)>>) {
+    fn encode(&self, batch: &[Rendered]) -> (Vec<u8>, Option<Query>) {
         match self {
             Self::Event(envelope) => (envelope.encode(batch), None),
             Self::Raw(raw) => {

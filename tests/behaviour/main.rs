@@ -41,6 +41,7 @@ mod open_files;
 mod outages;
 mod redaction;
 mod render;
+mod render_refusals;
 mod restarts;
 mod routing;
 mod shedding;

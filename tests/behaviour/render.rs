@@ -1,5 +1,5 @@
 //! Proves that `render` shows what destinations are really sent, needs neither relay nor secret for
-//! it, holds events against contracts, and answers every mistake with its place and exit code.
+//! it, and holds events against contracts.
 
 use std::io::Write;
 use std::process::Stdio;
@@ -11,7 +11,8 @@ use crate::relay::{Setup, binary};
 use crate::siem::Siem;
 
 const VIOLATION: &str = include_str!("../fixtures/datatheorem/policy-violation-resolved.json");
-const ARCHIVE: &str = "[destinations.archive]\nkind = \"file\"\npath = \"out/archive.jsonl\"\n";
+pub(crate) const ARCHIVE: &str =
+    "[destinations.archive]\nkind = \"file\"\npath = \"out/archive.jsonl\"\n";
 const TIME: [&str; 2] = ["--received", "2026-11-23T14:42:05.123Z"];
 const CONTRACTS: &str = r#"
 [contracts.resolved]
@@ -27,10 +28,10 @@ used_by = "appsec: high finding"
 "#;
 
 /// A run of the command: exit code, standard output and standard error.
-struct Run(i32, String, String);
+pub(crate) struct Run(pub(crate) i32, pub(crate) String, pub(crate) String);
 
 /// Renders what standard input holds, with none of the secrets.
-fn render(setup: &Setup, input: impl AsRef<[u8]>, arguments: &[&str]) -> Run {
+pub(crate) fn render(setup: &Setup, input: impl AsRef<[u8]>, arguments: &[&str]) -> Run {
     let arguments = [&["render"], arguments].concat();
     let mut command = setup.command(&binary(), &arguments);
     for secret in ["TEST_TOKEN", "HEC_TOKEN", "API_KEY"] {
@@ -46,7 +47,7 @@ fn render(setup: &Setup, input: impl AsRef<[u8]>, arguments: &[&str]) -> Run {
     Run(code, text(output.stdout), text(output.stderr))
 }
 
-fn configured(setup: &Setup, input: impl AsRef<[u8]>, arguments: &[&str]) -> Run {
+pub(crate) fn configured(setup: &Setup, input: impl AsRef<[u8]>, arguments: &[&str]) -> Run {
     let arguments = [&["--config", "config.toml"], &TIME[..], arguments].concat();
     render(setup, input, &arguments)
 }
@@ -67,9 +68,9 @@ async fn what_is_shown_of_an_exported_event_is_what_each_destination_got() {
          format = \"cim\"\nindex = \"sec_{{/event/type|none}}\"\n\
          rules = [{{ redact = \"/event/data/portal_url\" }}]\n\
          [destinations.bulk]\nkind = \"elasticsearch\"\nurl = \"{}\"\nformat = \"ecs\"\n\
-         data_stream = \"logs-a.b-c\"\nauth = {{ api_key_env = \"API_KEY\" }}\n\
+         data_stream = \"logs-a.b-c\"\napi_key_env = \"API_KEY\"\n\
          [destinations.hook]\nkind = \"http\"\nurl = \"{}/a-capability\"\nframing = \"single\"\n\
-         auth = {{ bearer_token_env = \"API_KEY\" }}\nheaders = {{ X-Team = \"blue\" }}\n\
+         bearer_token_env = \"API_KEY\"\nheaders = {{ X-Team = \"blue\" }}\n\
          [destinations.loki]\nkind = \"loki\"\nurl = \"{}\"\nformat = \"ocsf\"\n\
          labels = {{ env = \"prod\" }}\n",
         hec.url(),
@@ -226,6 +227,56 @@ fn what_a_destination_does_not_take_is_called_filtered_or_a_dead_letter() {
 }
 
 #[test]
+fn what_says_something_of_an_event_outside_of_its_body_is_shown_beside_it() {
+    let at = "url = \"https://siem.invalid\"\n";
+    let setup = Setup::new(
+        "",
+        &format!(
+            "[destinations.raw]\nkind = \"splunk_hec\"\n{at}token_file = \"none\"\n\
+             endpoint = \"raw\"\nindex = \"sec_{{/kind|none}}\"\nsourcetype = \"acme\"\n\
+             [destinations.path]\nkind = \"elasticsearch\"\n{at}\
+             flavour = \"opensearch_serverless\"\nindex = \"f-{{yyyy.MM}}\"\n\
+             format = \"original\"\nids = false\n\
+             aws = {{ service = \"aoss\", region = \"eu-west-1\", access_key_id = \"AKIA\", \
+             secret_access_key_file = \"none\" }}\n\
+             [destinations.binary]\nkind = \"http\"\n{at}cloudevents = \"binary\"\n\
+             [destinations.loki]\nkind = \"loki\"\n{at}tenant = \"blue\"\nformat = \"ecs\"\n"
+        ),
+    );
+    let shown = |name: &str, event: &str| configured(&setup, event, &["--destination", name]);
+    let event = r#"{"kind":"High"}"#;
+    let Run(code, out, err) = shown("raw", event);
+    assert_eq!(
+        (code, out.as_str()),
+        (0, "{\n  \"kind\": \"High\"\n}\n"),
+        "{err}"
+    );
+    for line in [
+        "# query index: sec_high",
+        "# query source: siem-relay:datatheorem",
+        "# query sourcetype: acme",
+    ] {
+        assert!(err.contains(line), "{line} is not in {err}");
+    }
+    let Run(code, out, err) = shown("path", event);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.starts_with("{\n  \"create\": {}\n}\n{\n"), "{out}");
+    assert!(err.contains("# path index: f-2026.11"), "{err}");
+    let Run(_, _, err) = shown("binary", event);
+    assert!(
+        err.contains("# header ce-time: 2026-11-23T14:42:05.123Z"),
+        "{err}"
+    );
+    let Run(_, _, err) = shown("loki", event);
+    assert!(err.contains("# header x-scope-orgid: blue"), "{err}");
+    // What it would cut short or drop under a 2xx is never sent.
+    let long = format!("\"{}\"", "x".repeat(262_000));
+    let Run(code, out, err) = shown("loki", &long);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.contains("a dead letter: not sent: it has 26"), "{err}");
+}
+
+#[test]
 fn a_broken_contract_is_named_with_the_detection_and_has_an_exit_code_of_its_own() {
     let setup = Setup::new("", &format!("{CONTRACTS}{ARCHIVE}"));
     let Run(code, out, err) = configured(&setup, VIOLATION, &["--contracts"]);
@@ -273,137 +324,4 @@ fn a_broken_contract_is_named_with_the_detection_and_has_an_exit_code_of_its_own
         out.contains("not held against it, since it is too large"),
         "{out}"
     );
-}
-
-#[test]
-fn what_is_no_event_is_told_with_its_place() {
-    let setup = Setup::new("", ARCHIVE);
-    for (input, expected) in [
-        (
-            &b"{\n \"a\": tru }"[..],
-            "not well-formed JSON at line 2, column 11",
-        ),
-        (b"{} {}", "not well-formed JSON at line 1, column 4"),
-        (b"{\"a\":\"\xff\"}", "not UTF-8 from byte 7 on"),
-        (b" \n", "empty, where an event should be"),
-        (&vec![b' '; 262_145], "larger than 262144 bytes"),
-    ] {
-        let Run(code, out, err) = configured(&setup, input, &[]);
-        assert_eq!((code, out.as_str()), (1, ""), "{err}");
-        assert!(
-            err.starts_with(&format!("standard input: {expected}")),
-            "{err}"
-        );
-    }
-    let Run(code, _, err) = configured(&setup, "", &["none.json"]);
-    assert_eq!(code, 1);
-    assert!(err.starts_with("none.json: No such file"), "{err}");
-
-    // A bad line does not hide those behind it.
-    let lines = format!("[1]\n[2\n{}\n[4]", "x".repeat(262_145));
-    let arguments = ["--input", "lines", "--format", "original", "--compact"];
-    let Run(code, out, err) = configured(&setup, &lines, &arguments);
-    assert_eq!((code, out.as_str()), (1, "[1]\n[4]\n"), "{err}");
-    assert!(
-        err.contains("standard input: line 2: not well-formed JSON at line 1"),
-        "{err}"
-    );
-    assert!(
-        err.contains("standard input: line 3: larger than 262144 bytes"),
-        "{err}"
-    );
-    assert!(
-        err.ends_with("2 place(s) of the input hold no event\n"),
-        "{err}"
-    );
-
-    let export = [
-        "--config",
-        "config.toml",
-        "--input",
-        "export",
-        "--format",
-        "ecs",
-    ];
-    let Run(code, _, err) = render(&setup, "{\"id\":\"x\"}\n[]", &export);
-    assert_eq!(code, 1);
-    assert!(
-        err.contains("line 1: not a line of an export: column 10"),
-        "{err}"
-    );
-    assert!(err.contains("line 2: not a line of an export"), "{err}");
-}
-
-#[test]
-fn wrong_names_and_problems_of_the_configuration_have_their_exit_codes() {
-    let setup = Setup::new(
-        "[sources.b]\nauth = { capability_file = \"no\" }\n",
-        ARCHIVE,
-    );
-    let config = ["--config", "config.toml"];
-    for (arguments, expected) in [
-        (
-            &["--source", "x"][..],
-            "no such source; name one with --source: b, datatheorem",
-        ),
-        (
-            &[],
-            "no such source; name one with --source: b, datatheorem",
-        ),
-        (
-            &["--source", "b", "--destination", "x"],
-            "name one with --destination: archive",
-        ),
-        (
-            &["--input", "export", "--source", "b"],
-            "state source and time themselves",
-        ),
-        (&["--preset", "generic"], "cannot be used with"),
-        (
-            &["--format", "pdf"],
-            "write one of original, ecs, ocsf, cim",
-        ),
-        (
-            &["--format", "ecs", "--destination", "archive"],
-            "cannot be used with",
-        ),
-    ] {
-        let Run(code, out, err) = render(&setup, "{}", &[&config, arguments].concat());
-        assert_eq!((code, out.as_str()), (2, ""), "{err}");
-        assert!(err.contains(expected), "{expected} is not in {err}");
-    }
-    for arguments in [
-        &["--contracts"][..],
-        &["--destination", "archive"],
-        &["--source", "b"],
-    ] {
-        assert_eq!(render(&setup, "{}", arguments).0, 2);
-    }
-    let Run(code, _, err) = render(&setup, "{}", &["--input", "export"]);
-    assert_eq!(code, 2);
-    assert!(err.contains("--input export needs --config"), "{err}");
-
-    setup.edit("max_body = \"256KiB\"", "max_body = \"lots\"\nsurprise = 1");
-    let Run(code, _, err) = render(&setup, "{}", &config);
-    assert_eq!(code, 3);
-    assert!(
-        err.contains("server.max_body") && err.contains("server.surprise"),
-        "{err}"
-    );
-}
-
-#[test]
-fn a_key_of_hashes_is_read_if_it_is_there_and_else_its_absence_is_told() {
-    let rules = "rules = [{ redact = \"/mail\", key_file = \"hash-key\" }]\n";
-    let setup = Setup::new(rules, ARCHIVE);
-    let shown = || configured(&setup, "{\"mail\":\"jane\"}", &["--destination", "archive"]);
-    let Run(code, without, err) = shown();
-    assert_eq!(code, 0, "{err}");
-    let warned = "key_file: the key cannot be read: hashes are shown as another one makes them";
-    assert!(err.contains(warned), "{err}");
-    std::fs::write(setup.path("hash-key"), "a-key-for-hashes-of-32-bytes-okay").unwrap();
-    let Run(code, with, err) = shown();
-    assert_eq!(code, 0, "{err}");
-    assert!(!err.contains("warning"), "{err}");
-    assert!(with.contains("hmac-sha256:") && without.contains("hmac-sha256:") && with != without);
 }

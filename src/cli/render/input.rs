@@ -294,11 +294,10 @@ mod tests {
         std::iter::from_fn(|| input.next()).collect()
     }
 
-    fn events(
-        form: Form,
-        text: &str,
-        most: usize,
-    ) -> Vec<Result<(u64, Option<u64>, String), String>> {
+    /// Number, line and payload of an event.
+    type Told = (u64, Option<u64>, String);
+
+    fn events(form: Form, text: &str, most: usize) -> Vec<Result<Told, String>> {
         let source = unconfigured(Preset::DataTheorem);
         let origin = Origin::Given {
             form,
@@ -313,11 +312,7 @@ mod tests {
         read.map(|one| one.map(told)).collect()
     }
 
-    fn event(
-        number: u64,
-        line: Option<u64>,
-        payload: &str,
-    ) -> Result<(u64, Option<u64>, String), String> {
+    fn event(number: u64, line: Option<u64>, payload: &str) -> Result<Told, String> {
         Ok((number, line, payload.to_owned()))
     }
 

@@ -108,10 +108,22 @@ mod tests {
     #[test]
     fn values_are_laid_out_and_their_tokens_stay() {
         let text = r#"{"b":1.0,"a":[1e400,{"x":"a\"{,"}],"b":{},"c":[ ]}"#;
-        let expected = "{\n  \"b\": 1.0,\n  \"a\": [\n    1e400,\n    {\n      \"x\": \"a\\\"{,\"\n    \
-                        }\n  ],\n  \"b\": {},\n  \"c\": []\n}\n";
+        let expected = [
+            "{",
+            "  \"b\": 1.0,",
+            "  \"a\": [",
+            "    1e400,",
+            "    {",
+            "      \"x\": \"a\\\"{,\"",
+            "    }",
+            "  ],",
+            "  \"b\": {},",
+            "  \"c\": []",
+            "}\n",
+        ];
+        let expected = expected.join("\n");
         assert_eq!(shown(text), expected);
-        assert_eq!(shown(expected), expected);
+        assert_eq!(shown(&expected), expected);
     }
 
     #[test]

@@ -247,8 +247,7 @@ fn document(seen: &Seen<'_>) -> Value {
         Outcome::Filtered(why) => put("filtered", (*why).into()),
         Outcome::Failed(why) => put("failed", why.as_str().into()),
         Outcome::Sent(sent) => {
-            let part = |part: &crate::sink::Part| json!({ "place": part.place, "name": part.name, "value": part.value });
-            put("parts", sent.parts.iter().map(part).collect());
+            put("parts", json!(sent.parts));
             put("body", String::from_utf8_lossy(&sent.body).into())
         }
     };

@@ -76,10 +76,10 @@ fn an_event_is_held_against_the_contracts_of_its_source_and_type_alone() {
         .collect();
     let (id, a) = ("/id".to_owned(), "/a".to_owned());
     assert_eq!(told, [(&id, Some("missing")), (&a, None)]);
-    std::sync::Arc::make_mut(&mut event.provenance).test = true;
+    Arc::make_mut(&mut event.provenance).test = true;
     assert_eq!(hold(&contracts, &event), Some(Vec::new()));
     event.payload = vec![b' '; 1024 * 1024 + 1].into();
-    std::sync::Arc::make_mut(&mut event.provenance).test = false;
+    Arc::make_mut(&mut event.provenance).test = false;
     assert_eq!(hold(&contracts, &event), None);
 }
 
