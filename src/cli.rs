@@ -1,7 +1,8 @@
 //! The command line: parses it, runs one command, maps its result to an exit code.
 //!
 //! Exit codes: 0 done; 1 failed while running; 2 wrong usage; 3 the configuration has problems;
-//! 4 the journal or dead letters cannot be used; 5 an address cannot be listened on.
+//! 4 the journal or dead letters cannot be used; 5 an address cannot be listened on; 6 an event
+//! breaks a contract.
 
 use std::fmt::Display;
 use std::io::Write;
@@ -19,6 +20,7 @@ mod destination;
 mod drift;
 mod journal;
 mod open_files;
+mod render;
 mod run;
 pub mod sample;
 mod send_sample;
@@ -47,6 +49,9 @@ enum Command {
     Check(ConfigArguments),
     /// Post a bundled vendor event to a running relay
     Sample(send_sample::SampleArguments),
+    /// Show what events become: as each format, or as a destination is sent them; hold them against
+    /// contracts. Reaches nobody and needs no secret
+    Render(render::RenderArguments),
     /// Work on the journal of a relay that is stopped; skip and forget also through a running one
     #[command(subcommand)]
     Journal(journal::JournalCommand),
@@ -90,6 +95,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments.config),
         Command::Check(arguments) => check(&arguments.config),
         Command::Sample(arguments) => send_sample::send(&arguments),
+        Command::Render(arguments) => render::run(&arguments),
         Command::Journal(command) => journal::run(&command),
         Command::DeadLetters(command) => dead_letters::run(&command),
         Command::Destination(command) => destination::run(&command),

@@ -37,7 +37,7 @@ mod values;
 pub use problems::{Problem, Problems};
 
 use names::{NAME_MAX, is_name};
-use table::{Findings, Table, Walk};
+use table::{Findings, Secrets, Table, Walk};
 use tree::Tree;
 
 /// Most sources, and most destinations: each has a worker, a log and a set of metrics.
@@ -59,8 +59,27 @@ pub struct Loaded {
 /// Reads the file, lays the environment over it and checks everything, secrets included. Reports
 /// all problems at once; only a file that cannot be read or parsed hides the others.
 pub fn load(file: &Path, env: impl Iterator<Item = (String, String)>) -> Result<Loaded, Problems> {
+    load_with(file, env, Secrets::Read)
+}
+
+/// The same for a command that only renders events: something stands in for every secret, and no
+/// certificate is looked for, so that the configuration can be used where neither is. Only the keys
+/// of hashes shape what goes out: one that is there is read, and one that is not is warned of.
+/// There are no other warnings about keys.
+pub fn load_without_secrets(
+    file: &Path,
+    env: impl Iterator<Item = (String, String)>,
+) -> Result<Loaded, Problems> {
+    load_with(file, env, Secrets::StandIns)
+}
+
+fn load_with(
+    file: &Path,
+    env: impl Iterator<Item = (String, String)>,
+    secrets: Secrets,
+) -> Result<Loaded, Problems> {
     let tree = Tree::read(file, env)?;
-    let (settings, findings) = examine(&tree, file);
+    let (settings, findings) = examine(&tree, file, secrets);
     match settings {
         Some(settings) if findings.problems.is_empty() => Ok(Loaded {
             settings,
@@ -71,8 +90,8 @@ pub fn load(file: &Path, env: impl Iterator<Item = (String, String)>) -> Result<
 }
 
 /// Walks the whole tree. Without settings there is at least one problem.
-fn examine(tree: &Tree, file: &Path) -> (Option<Settings>, Findings) {
-    let walk = Walk::new(tree, file);
+fn examine(tree: &Tree, file: &Path, secrets: Secrets) -> (Option<Settings>, Findings) {
+    let walk = Walk::new(tree, file, secrets);
     let settings = walk.read(settings);
     (settings, walk.finish())
 }

@@ -31,7 +31,7 @@ mod sketch;
 #[cfg(test)]
 mod tests;
 
-pub use contracts::{Breach, ContractStatus};
+pub use contracts::{Breach, ContractStatus, Held, hold};
 pub use file::{FILE_NAME, SketchError};
 pub use report::{Finding, Report, SourceReport, What};
 
@@ -107,9 +107,7 @@ impl Drift {
         if event.provenance.test {
             return;
         }
-        let value = is_small(&event.payload)
-            .then(|| serde_json::from_slice::<Value>(&event.payload).ok())
-            .flatten();
+        let value = read(&event.payload);
         let mut state = self.state();
         state.unsaved = true;
         let Some(value) = value else {
@@ -132,6 +130,14 @@ impl Drift {
 /// What a relay that is stopped had noticed; none where it never kept a sketch.
 pub fn stored_report(directory: &Path) -> Result<Option<Report>, SketchError> {
     Ok(file::load(directory)?.map(|sketch| sketch.report()))
+}
+
+/// A payload taken apart; none where that may not or cannot be done.
+fn read(payload: &[u8]) -> Option<Value> {
+    let small = is_small(payload);
+    small
+        .then(|| serde_json::from_slice(payload).ok())
+        .flatten()
 }
 
 /// Whether a payload may be taken apart. Commas in texts count, too: that errs on the safe side.

@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 use serde::{Serialize, Serializer};
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 mod header;
 #[cfg(test)]
@@ -83,6 +83,16 @@ impl EventId {
         let nanos = u32::try_from(received_ms % 1000).unwrap_or(0) * 1_000_000;
         let timestamp = uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos);
         Self(Uuid::new_v7(timestamp))
+    }
+
+    /// The id numbered so among those of `received_ms` (Unix milliseconds): always the same one,
+    /// so for events that are shown and never stored.
+    pub fn numbered(received_ms: u64, number: u64) -> Self {
+        let mut tail = [0; 10];
+        for (to, from) in tail.iter_mut().rev().zip(number.to_be_bytes().iter().rev()) {
+            *to = *from;
+        }
+        Self(Builder::from_unix_timestamp_millis(received_ms, &tail).into_uuid())
     }
 
     /// The received time in the id; Unix milliseconds.

@@ -44,7 +44,8 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-pub use source::{LastRefusal, SourceStatus, Unwanted};
+pub use json::is_test;
+pub use source::{LastRefusal, SourceStatus, Unwanted, method};
 
 use body::Declared;
 use exchange::Exchange;

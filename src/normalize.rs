@@ -41,6 +41,7 @@ use envelope::Envelope;
 use facts::Facts;
 use model::Model;
 pub use model::Notes;
+pub use other::Unmapped;
 
 /// Why an event cannot be rendered. The event itself stays in the log and in the dead letter.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -133,25 +134,44 @@ impl Renderer {
     /// about it. What comes of it still points to the event as it is in the log. Events of a source
     /// that is no longer configured are any JSON.
     pub fn render(&self, event: &Arc<Event>) -> Result<(Rendered, Notes), RenderError> {
-        let reading = self.sources.get(&event.provenance.source);
-        let reading = reading.unwrap_or(&UNKNOWN_SOURCE);
-        let of_source = self.source_rules.get(&event.provenance.source);
-        let rules = of_source.into_iter().flatten().chain(self.rules.iter());
-        let payload = rules::apply(rules, &event.payload)?;
-        // What no rule changed is the very same memory.
-        if payload.as_ptr() == event.payload.as_ptr() {
-            return render(event, reading, self.format, self.shape);
-        }
-        let changed = Arc::new(Event {
-            payload,
-            ..Event::clone(event)
-        });
-        let (rendered, notes) = render(&changed, reading, self.format, self.shape)?;
+        let changed = self.changed(event)?;
+        let (rendered, notes) = render(&changed, self.reading(event), self.format, self.shape)?;
         let rendered = Rendered {
             event: Arc::clone(event),
             ..rendered
         };
         Ok((rendered, notes))
+    }
+
+    /// The members of an event that its model has no place for, after the rules, in the order of
+    /// their paths: for people.
+    pub fn unmapped(&self, event: &Arc<Event>) -> Result<Vec<Unmapped>, RenderError> {
+        let changed = self.changed(event)?;
+        let text = std::str::from_utf8(&changed.payload).map_err(|_| RenderError::NotUtf8)?;
+        let reading = self.reading(event);
+        let mut envelope = envelope(reading.preset, text);
+        let model = model(&changed, reading, &mut envelope);
+        Ok(model.other.list())
+    }
+
+    fn reading(&self, event: &Event) -> &Reading {
+        let reading = self.sources.get(&event.provenance.source);
+        reading.unwrap_or(&UNKNOWN_SOURCE)
+    }
+
+    /// The event as the rules leave it; the same one where they changed nothing.
+    fn changed(&self, event: &Arc<Event>) -> Result<Arc<Event>, RenderError> {
+        let of_source = self.source_rules.get(&event.provenance.source);
+        let rules = of_source.into_iter().flatten().chain(self.rules.iter());
+        let payload = rules::apply(rules, &event.payload)?;
+        // What no rule changed is the very same memory.
+        if payload.as_ptr() == event.payload.as_ptr() {
+            return Ok(Arc::clone(event));
+        }
+        Ok(Arc::new(Event {
+            payload,
+            ..Event::clone(event)
+        }))
     }
 }
 
@@ -175,10 +195,7 @@ pub fn render(
     if (format, shape) == (Format::Original, Shape::Payload) {
         return Ok((rendered, Notes::default()));
     }
-    let mut envelope = match reading.preset {
-        Preset::DataTheorem => Envelope::read(text),
-        Preset::Generic => Envelope::none(),
-    };
+    let mut envelope = envelope(reading.preset, text);
     if matches!(shape, Shape::HecEvent | Shape::Entry) {
         rendered.time = envelope.time().map(str::to_owned);
         rendered.host = envelope.host().map(str::to_owned);
@@ -195,12 +212,7 @@ pub fn render(
         return Ok((rendered, Notes::default()));
     }
     let facts = Facts::new(event, text, &envelope);
-    let model = match reading.preset {
-        Preset::DataTheorem => {
-            datatheorem::read(&mut envelope, event.provenance.test, &reading.severities)
-        }
-        Preset::Generic => Model::default(),
-    };
+    let model = model(event, reading, &mut envelope);
     let notes = model.notes;
     rendered.body = match format {
         Format::Ocsf => ocsf::document(&facts, model, shape == Shape::Document).into_bytes()?,
@@ -213,6 +225,24 @@ pub fn render(
         }
     };
     Ok((rendered, notes))
+}
+
+/// What stands around a vendor's event.
+fn envelope(preset: Preset, text: &str) -> Envelope<'_> {
+    match preset {
+        Preset::DataTheorem => Envelope::read(text),
+        Preset::Generic => Envelope::none(),
+    }
+}
+
+/// An event, read by its vendor's conventions.
+fn model<'a>(event: &Event, reading: &Reading, envelope: &mut Envelope<'a>) -> Model<'a> {
+    match reading.preset {
+        Preset::DataTheorem => {
+            datatheorem::read(envelope, event.provenance.test, &reading.severities)
+        }
+        Preset::Generic => Model::default(),
+    }
 }
 
 /// What goes under `event` for Splunk: the vendor's own `event` value, else the whole payload.

@@ -19,6 +19,8 @@ use secrecy::{ExposeSecret, SecretString};
 const RECHECK_AFTER: Duration = Duration::from_secs(2);
 /// Largest secret file, in bytes: a bearer token or a key, not a document.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
+/// What stands in for a secret.
+const STAND_IN: &str = "a stand-in, which is no secret";
 
 /// Where a secret is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub enum SecretPlace {
     File(PathBuf),
     /// An environment variable, read once.
     Env(String),
+    /// No place: a text that is no secret stands in for one that is not needed.
+    StandIn,
 }
 
 /// One secret and its present value. Cloning shares it.
@@ -175,6 +179,7 @@ impl fmt::Display for SecretPlace {
         match self {
             Self::File(path) => write!(f, "file {}", path.display()),
             Self::Env(name) => write!(f, "environment variable {name}"),
+            Self::StandIn => f.write_str("no place (a stand-in)"),
         }
     }
 }
@@ -182,7 +187,7 @@ impl fmt::Display for SecretPlace {
 fn modified(place: &SecretPlace) -> Option<SystemTime> {
     match place {
         SecretPlace::File(path) => std::fs::metadata(path).and_then(|m| m.modified()).ok(),
-        SecretPlace::Env(_) => None,
+        SecretPlace::Env(_) | SecretPlace::StandIn => None,
     }
 }
 
@@ -206,6 +211,7 @@ fn read(place: &SecretPlace, form: Form) -> Result<SecretString, SecretError> {
         SecretPlace::Env(name) => {
             std::env::var(name).map_err(|_| SecretError::NotSet(place.clone()))?
         }
+        SecretPlace::StandIn => STAND_IN.to_owned(),
     };
     let trimmed = text.strip_suffix('\n').unwrap_or(&text);
     let trimmed = trimmed.strip_suffix('\r').unwrap_or(trimmed);

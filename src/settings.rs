@@ -199,6 +199,19 @@ pub enum Preset {
     Generic,
 }
 
+impl Preset {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [Self; 2] = [Self::DataTheorem, Self::Generic];
+
+    /// The word in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DataTheorem => "datatheorem",
+            Self::Generic => "generic",
+        }
+    }
+}
+
 /// How senders prove themselves.
 #[derive(Clone, Debug)]
 pub enum SourceAuth {

@@ -21,12 +21,14 @@ pub mod http;
 pub mod intake;
 mod name;
 mod payload;
+mod preview;
 mod retry_after;
 pub mod splunk;
 mod status;
 
 pub use any::{AnySink, SinkError};
 pub use cause::{HoldCause, RejectCause, RetryCause};
+pub use preview::{Part, Preview, PreviewError, preview};
 
 /// One event, rendered for a destination.
 #[derive(Clone, Debug)]

@@ -82,8 +82,7 @@ pub(super) fn destination(
         Word::File => kinds::file(table).map(Kind::File),
         Word::Intake(word) => intake::intake(table, word).map(Box::new).map(Kind::Intake),
     };
-    let formats = [Format::Original, Format::Ecs, Format::Ocsf, Format::Cim];
-    let formats = formats.map(|format| (format.as_str(), format));
+    let formats = Format::ALL.map(|format| (format.as_str(), format));
     let starts = [("earliest", Start::Earliest), ("latest", Start::Latest)];
     let format = table.one_of("format", Some("original"), &formats);
     check_format(table, format, kind.as_ref());

@@ -120,9 +120,11 @@ fn sumo_logic(table: &Table<'_>) -> Option<Intake> {
     } else {
         "url_file"
     };
-    let url = secret
-        .as_ref()
-        .map(|secret| secret.value().expose_secret().to_owned());
+    let url = secret.as_ref().map(|secret| match table.reads_secrets() {
+        true => secret.value().expose_secret().to_owned(),
+        // Nothing is sent there.
+        false => shape.example.to_owned(),
+    });
     let endpoints = reached(table, true, &shape, key, url.as_slice());
     let settings = SumoLogic {
         category: names::header_text(table, "category"),

@@ -25,6 +25,8 @@ pub(super) struct Rule {
     characters: Characters,
     /// Whether it may have several lines.
     document: bool,
+    /// Whether what goes out for an event depends on it.
+    shapes_events: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -49,10 +51,12 @@ impl Rule {
         schemes: &[],
         characters: Characters::Unreserved,
         document: false,
+        shapes_events: false,
     };
     /// A short key lets anybody try out which values give a hash.
     pub(super) const HASH_KEY: Self = Self {
         inbound: true,
+        shapes_events: true,
         ..Self::PASSWORD
     };
     pub(super) const PASSWORD: Self = Self {
@@ -60,6 +64,7 @@ impl Rule {
         schemes: &[],
         characters: Characters::Any,
         document: false,
+        shapes_events: false,
     };
     /// What it is inside shows where it is used.
     pub(super) const DOCUMENT: Self = Self {
@@ -73,6 +78,7 @@ impl Rule {
             schemes,
             characters: Characters::Header,
             document: false,
+            shapes_events: false,
         }
     }
 
@@ -125,7 +131,12 @@ pub(super) fn several(table: &Table<'_>, name: &str, rule: Rule) -> Vec<Secret> 
         table.problem(key, "too many secrets", format!("keep at most {SLOTS_MAX}"));
         secrets.truncate(SLOTS_MAX);
     }
-    for (index, (secret, key)) in secrets.iter().enumerate() {
+    let read = if table.reads_secrets() {
+        secrets.as_slice()
+    } else {
+        &[]
+    };
+    for (index, (secret, key)) in read.iter().enumerate() {
         let value = secret.value();
         let same =
             |(other, _): &(Secret, String)| other.value().expose_secret() == value.expose_secret();
@@ -167,10 +178,13 @@ fn load(
     let mut secrets = Vec::new();
     for (key, place) in in_files.chain(in_env).collect::<Vec<_>>() {
         let loaded = match rule.document {
-            true => Secret::load_document(place),
-            false => Secret::load(place),
+            true => load_document(table, place),
+            false => load_line(table, key, place, rule),
         };
         match loaded {
+            Ok(secret) if *secret.place() == SecretPlace::StandIn => {
+                secrets.push((secret, key.to_owned()));
+            }
             Ok(secret) => {
                 if let Some((what, remedy)) = rule.broken(secret.value().expose_secret()) {
                     table.problem(key, what, remedy);
@@ -188,6 +202,36 @@ fn load(
         }
     }
     secrets
+}
+
+/// Loads a secret of several lines, or what stands in for it.
+pub(super) fn load_document(table: &Table<'_>, place: SecretPlace) -> Result<Secret, SecretError> {
+    match table.reads_secrets() {
+        true => Secret::load_document(place),
+        false => Secret::load(SecretPlace::StandIn),
+    }
+}
+
+/// Loads a secret of one line, or what stands in for it.
+fn load_line(
+    table: &Table<'_>,
+    key: &str,
+    place: SecretPlace,
+    rule: Rule,
+) -> Result<Secret, SecretError> {
+    if table.reads_secrets() {
+        return Secret::load(place);
+    }
+    if rule.shapes_events {
+        match Secret::load(place) {
+            Ok(secret) => return Ok(secret),
+            Err(_) => table.warn(
+                key,
+                "the key cannot be read: hashes are shown as another one makes them",
+            ),
+        }
+    }
+    Secret::load(SecretPlace::StandIn)
 }
 
 /// The error without its place.

@@ -98,6 +98,7 @@ pub(super) fn admin(table: &Table<'_>, server: &Server) -> Admin {
     let read_token = secrets::one(table, "read_token", Rule::BEARER_IN);
     let write_token = secrets::one(table, "write_token", Rule::BEARER_IN);
     if let (Some(read), Some(write)) = (&read_token, &write_token)
+        && table.reads_secrets()
         && read.value().expose_secret() == write.value().expose_secret()
     {
         let key = ["write_token_file", "write_token_env"].map(|key| (key, table.has(key)));

@@ -28,14 +28,8 @@ const METHODS: &str = "bearer_token_file, bearer_token_env, capability_file, cap
 
 /// Reads one source; none if how it authenticates cannot be told, which is then reported.
 pub(super) fn source(name: &str, table: &Table<'_>, server: &Server) -> Option<Source> {
-    let preset = table.one_of(
-        "preset",
-        Some("generic"),
-        &[
-            ("datatheorem", Preset::DataTheorem),
-            ("generic", Preset::Generic),
-        ],
-    );
+    let presets = Preset::ALL.map(|preset| (preset.as_str(), preset));
+    let preset = table.one_of("preset", Some("generic"), &presets);
     let open = table.flag("allow_unauthenticated", false);
     let allow_addresses = table.networks("allow_addresses");
     let auth = if table.has("auth") {

@@ -22,11 +22,21 @@ pub(super) struct Walk<'a> {
     file: &'a Path,
     /// Where relative paths start.
     base: PathBuf,
+    secrets: Secrets,
     problems: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<String>>,
     /// Every key asked for, names replaced by `NAME`, with the default as text. The test of the
     /// documentation compares against it.
     known: RefCell<BTreeMap<String, BTreeSet<String>>>,
+}
+
+/// What becomes of secrets, and of the files that TLS needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Secrets {
+    /// They are read, or looked for.
+    Read,
+    /// They are left alone, and something stands in for them: for commands that reach nobody.
+    StandIns,
 }
 
 /// What a reading found.
@@ -64,13 +74,14 @@ pub(super) struct Raw<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(tree: &'a Tree, file: &'a Path) -> Self {
+    pub(super) fn new(tree: &'a Tree, file: &'a Path, secrets: Secrets) -> Self {
         // A bare file name has the empty parent, which `absolute` refuses.
         let parent = file.parent().filter(|parent| *parent != Path::new(""));
         let parent = parent.unwrap_or(Path::new("."));
         Self {
             tree,
             file,
+            secrets,
             base: std::path::absolute(parent).unwrap_or_else(|_| parent.to_owned()),
             problems: RefCell::new(tree.problems.clone()),
             warnings: RefCell::new(tree.warnings.clone()),
@@ -229,8 +240,15 @@ impl<'a> Table<'a> {
         self.walk.problems.borrow_mut().push(problem);
     }
 
-    /// Reports what an operator should know about a key of this table.
+    /// Reports what an operator should know about a key of this table, before the relay runs.
     pub(super) fn warning(&self, key: &str, text: &str) {
+        if self.reads_secrets() {
+            self.warn(key, text);
+        }
+    }
+
+    /// Reports what makes a difference although nothing is reached.
+    pub(super) fn warn(&self, key: &str, text: &str) {
         let place = self.walk.place(self.dict.get(key));
         let line = format!("{place}: {}: {text}", self.key(key));
         self.walk.warnings.borrow_mut().push(line);
@@ -239,6 +257,11 @@ impl<'a> Table<'a> {
     /// Takes every key as known: what they should be cannot be told.
     pub(super) fn take_all(&self) {
         self.asked.borrow_mut().extend(self.dict.keys().cloned());
+    }
+
+    /// Whether secrets are read, and certificates looked for.
+    pub(super) fn reads_secrets(&self) -> bool {
+        self.walk.secrets == Secrets::Read
     }
 
     /// Where relative paths start.

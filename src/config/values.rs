@@ -173,6 +173,9 @@ impl Table<'_> {
     /// The path of a file that can be opened now. What is in it, its user will say.
     pub(super) fn readable(&self, key: &str) -> Option<PathBuf> {
         let path = self.path(key, None)?;
+        if !self.reads_secrets() {
+            return Some(path);
+        }
         let opened = std::fs::File::open(&path).and_then(|file| file.metadata());
         let fault = match opened {
             Ok(metadata) if metadata.is_dir() => "it is a directory".to_owned(),

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::mark::Mark;
+use super::{read, type_of};
 use crate::event::{Event, EventId};
 use crate::settings::Contract;
 use crate::telemetry::metrics::{ContractMetrics, Metrics};
@@ -52,6 +53,9 @@ pub struct Breach {
     pub problem: &'static str,
 }
 
+/// Contracts that an event was held against, each with how the event breaks it.
+pub type Held<'c> = Vec<(&'c Contract, Option<Breach>)>;
+
 impl Contracts {
     pub(super) fn new(contracts: &[Contract], metrics: &Metrics) -> Self {
         let watched = contracts.iter().map(|contract| Watched {
@@ -68,7 +72,7 @@ impl Contracts {
     pub(super) fn check(&mut self, event: &Event, kind: &str, value: &Value, now: Instant) {
         for watched in &mut self.0 {
             let contract = &watched.contract;
-            if contract.source != event.provenance.source || !matches(&contract.kind, kind) {
+            if !concerns(contract, event, kind) {
                 continue;
             }
             watched.metrics.checked.inc();
@@ -120,6 +124,33 @@ impl Watched {
             problem,
         });
     }
+}
+
+/// Holds an event against the contracts of its source and type, as the follower does, and counts
+/// nothing. None for an event that is too large to be taken apart, at which the follower does not
+/// look either.
+pub fn hold<'c>(contracts: &'c [Contract], event: &Event) -> Option<Held<'c>> {
+    // A connectivity test is no event of its kind.
+    if event.provenance.test {
+        return Some(Vec::new());
+    }
+    let value = read(&event.payload)?;
+    let kind = type_of(&value);
+    let held = contracts.iter().filter(|held| concerns(held, event, kind));
+    let broken = |contract: &'c Contract| {
+        let (pointer, problem) = breach(contract, &value)?;
+        Some(Breach {
+            event: event.id,
+            pointer: pointer.to_owned(),
+            problem,
+        })
+    };
+    Some(held.map(|contract| (contract, broken(contract))).collect())
+}
+
+/// Whether a contract is about events of this source and type.
+fn concerns(contract: &Contract, event: &Event, kind: &str) -> bool {
+    contract.source == event.provenance.source && matches(&contract.kind, kind)
 }
 
 /// The first place where an event is not as its contract says, and how.

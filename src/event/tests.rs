@@ -25,6 +25,14 @@ fn an_id_carries_the_received_time() {
 }
 
 #[test]
+fn a_numbered_id_is_always_the_same_and_like_any_other() {
+    let id = EventId::numbered(1_795_444_925_123, 258);
+    assert_eq!(id.to_string(), "01a208db-62c3-7000-8000-000000000102");
+    assert_eq!(id.received_ms(), 1_795_444_925_123);
+    assert_ne!(id, EventId::numbered(1_795_444_925_123, 257));
+}
+
+#[test]
 fn a_header_is_read_back_as_it_was_stored() {
     let mut bytes = Vec::new();
     provenance().encode(&mut bytes);

@@ -33,6 +33,11 @@ pub(super) fn check(preset: Preset, payload: &[u8]) -> Result<bool, Refused> {
     }
 }
 
+/// Whether a payload of one JSON value is a vendor's connectivity test.
+pub fn is_test(preset: Preset, payload: &[u8]) -> bool {
+    check(preset, payload).unwrap_or(false)
+}
+
 /// The `event` of Data Theorem's envelope, which is a string in a connectivity test and an object
 /// in a finding; none where the payload is not an envelope or not JSON. Other vendors' tests are
 /// not known, so nothing of theirs is taken for one.

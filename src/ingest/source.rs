@@ -248,7 +248,7 @@ impl Tally {
 }
 
 /// The provenance word for a source's kind of authentication.
-pub(super) fn method(auth: &SourceAuth) -> AuthMethod {
+pub fn method(auth: &SourceAuth) -> AuthMethod {
     match auth {
         SourceAuth::None => AuthMethod::None,
         SourceAuth::Bearer(_) => AuthMethod::Bearer,

@@ -67,6 +67,18 @@ pub(super) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     }
 }
 
+/// The JSON type of a value.
+pub(super) fn kind(value: &RawValue) -> &'static str {
+    match value.get().as_bytes().first() {
+        Some(b'{') => "object",
+        Some(b'[') => "array",
+        Some(b'"') => "string",
+        Some(b't' | b'f') => "boolean",
+        Some(b'n') => "null",
+        _ => "number",
+    }
+}
+
 /// A string decoded; none for any other value.
 pub(super) fn string(value: &RawValue) -> Option<Cow<'_, str>> {
     crate::rules::string(value.get())

@@ -20,6 +20,15 @@ pub(super) const MEMBERS_MAX: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Other<'a>(BTreeMap<String, &'a RawValue>);
 
+/// A member that the model has no place for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmapped {
+    /// Its place in the payload: the keys on the way, with dots in between.
+    pub path: String,
+    /// The JSON type of its value.
+    pub kind: &'static str,
+}
+
 /// Members for a format that shows each of them.
 #[derive(Debug, Default)]
 pub(super) struct Shown<'a> {
@@ -35,6 +44,15 @@ impl<'a> Other<'a> {
         for (key, value) in from.into_rest() {
             self.0.insert(format!("{path}{key}"), value);
         }
+    }
+
+    /// Each of them, without its value, in the order of their paths.
+    pub(super) fn list(&self) -> Vec<Unmapped> {
+        let unmapped = |(path, value): (&String, &&RawValue)| Unmapped {
+            path: path.clone(),
+            kind: json::kind(value),
+        };
+        self.0.iter().map(unmapped).collect()
     }
 
     /// How many there are.

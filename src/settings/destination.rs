@@ -55,6 +55,9 @@ pub enum Format {
 }
 
 impl Format {
+    /// All of them, in the order of the documentation.
+    pub const ALL: [Self; 4] = [Self::Original, Self::Ecs, Self::Ocsf, Self::Cim];
+
     /// The word in the configuration.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::client::{ClientError, FaultKind, Login, Rota};
-use super::{Outcome, Rendered, Sent, Shape, Sink, Verdict, status};
-use crate::settings::{ElasticFlavour, Elasticsearch};
+use super::{Outcome, Part, Preview, Rendered, Sent, Shape, Sink, Verdict, status};
+use crate::settings::Elasticsearch;
 
 mod encode;
 mod flavour;
@@ -25,6 +25,8 @@ use judge::Posted;
 use node::Node;
 use target::Targets;
 
+/// What the bulk endpoint wants rendered.
+pub(super) const SHAPE: Shape = Shape::Document;
 /// Nodes that one batch is sent to, one after another.
 const TRIES_MAX: usize = 3;
 
@@ -65,11 +67,7 @@ impl Elastic {
             rota: Rota::new(settings.endpoints.len()),
             login,
             targets: Targets::new(settings),
-            action: Action {
-                // Amazon OpenSearch Serverless knows the request by its path only.
-                index: settings.flavour != ElasticFlavour::OpenSearchServerless,
-                id: settings.ids,
-            },
+            action: Action::new(settings),
         })
     }
 
@@ -162,7 +160,7 @@ impl Elastic {
 
 impl Sink for Elastic {
     fn shape(&self) -> Shape {
-        Shape::Document
+        SHAPE
     }
 
     fn encoded_bytes(&self, event: &Rendered) -> usize {
@@ -214,6 +212,20 @@ impl Sink for Elastic {
         for node in &self.nodes {
             node.refresh();
         }
+    }
+}
+
+/// What is sent for an event alone.
+pub(super) fn preview(settings: &Elasticsearch, event: &Rendered) -> Preview {
+    let (targets, action) = (Targets::new(settings), Action::new(settings));
+    let index = (!action.index).then(|| Part {
+        place: "path",
+        name: "index".to_owned(),
+        value: targets.name(event).to_string(),
+    });
+    Preview {
+        parts: index.into_iter().collect(),
+        body: Bytes::from(action.encode(&targets, std::slice::from_ref(event))),
     }
 }
 

@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::SystemTime;
 
 use super::status;
-use super::{HoldCause, Note, Outcome, Rendered, RetryCause, Sent, Shape, Sink, Verdict, payload};
+use super::{
+    HoldCause, Note, Outcome, Preview, Rendered, RetryCause, Sent, Shape, Sink, Verdict, payload,
+};
 use crate::settings::{self, Compress};
 
 mod directory;
@@ -21,6 +23,9 @@ pub use rotation::PathError;
 
 use packer::Packer;
 use writer::{Fault, Writer};
+
+/// What a file wants rendered.
+pub(super) const SHAPE: Shape = Shape::Payload;
 
 /// Delivers to one file.
 pub struct FileSink {
@@ -50,7 +55,7 @@ impl FileSink {
 
 impl Sink for FileSink {
     fn shape(&self) -> Shape {
-        Shape::Payload
+        SHAPE
     }
 
     fn encoded_bytes(&self, event: &Rendered) -> usize {
@@ -101,6 +106,16 @@ impl Drop for FileSink {
         if let Some(packer) = &self.packer {
             packer.stop();
         }
+    }
+}
+
+/// The line of an event.
+pub(super) fn preview(settings: &settings::File, event: &Rendered) -> Preview {
+    let mut line = Vec::new();
+    payload::write_line(&mut line, event, settings.envelope);
+    Preview {
+        parts: Vec::new(),
+        body: line.into(),
     }
 }
 

@@ -12,7 +12,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::client::{self, ANSWER_BYTES, Client, ClientError, Exchange, Login, Request, Target};
 use super::status;
-use super::{Outcome, Pace, RejectCause, Rendered, Shape, Sink, Verdict};
+use super::{Outcome, Pace, Part, Preview, RejectCause, Rendered, Shape, Sink, Verdict};
 use crate::settings;
 
 mod cloud_events;
@@ -23,6 +23,8 @@ mod request_id;
 use encode::{BodyDigest, Form};
 use judge::Terms;
 
+/// What an endpoint wants rendered.
+pub(super) const SHAPE: Shape = Shape::Payload;
 /// Headers that the connection or the body's form decides.
 const FORBIDDEN_HEADERS: [&str; 4] = [
     "connection",
@@ -38,8 +40,13 @@ pub struct Http {
     client: Client,
     target: Target,
     login: Login,
-    form: Form,
+    outline: Outline,
     terms: Terms,
+}
+
+/// What requests are made of, whomever they go to.
+struct Outline {
+    form: Form,
     /// Header with the request's key, where requests have one.
     key: Option<HeaderName>,
     /// Content type, then what the configuration adds or replaces.
@@ -51,50 +58,24 @@ impl Http {
     pub fn new(settings: &settings::Http) -> Result<Self, ClientError> {
         let client = Client::new(&settings.endpoint)?;
         let login = Login::new(&settings.auth, &settings.endpoint)?;
-        let form = Form::new(settings.framing.clone(), settings.envelope);
+        let outline = Outline::new(settings)?;
         let terms = &settings.terms;
-        let key = terms.idempotency_header.as_deref().map(header_name);
-        let key = key.transpose()?;
-        let mut headers = client::content_type(form.content_type());
-        for (name, value) in &settings.headers {
-            let unusable = |why| ClientError::Header {
-                name: name.clone(),
-                why,
-            };
-            if sets(&form, key.as_ref(), &name.to_ascii_lowercase()) {
-                return Err(unusable("the relay sets it itself"));
-            }
-            let value = HeaderValue::from_str(value);
-            headers.insert(
-                header_name(name)?,
-                value.map_err(|_| unusable("its value is not printable text"))?,
-            );
-        }
         Ok(Self {
             target: client.base(),
             client,
             login,
-            form,
             terms: Terms {
-                keyed: key.is_some(),
+                keyed: outline.key.is_some(),
                 success_statuses: terms.success_statuses.clone(),
                 success: terms.success.clone(),
             },
-            key,
-            headers,
+            outline,
         })
     }
 
     /// Sends a request with these events; with one, where a request holds one only.
     async fn post(&self, batch: &[Rendered]) -> Outcome {
-        let body = self.form.body(batch);
-        let mut headers = self.headers.clone();
-        if let [event] = batch {
-            self.form.insert_event(&mut headers, event);
-        }
-        if let Some(name) = &self.key {
-            BodyDigest::of(&body).insert(&mut headers, name.clone());
-        }
+        let (headers, body) = self.outline.request(batch);
         let signs = self.login.signs();
         let id = signs.then(|| request_id::of(batch, &body));
         let exchange = self
@@ -156,17 +137,54 @@ impl Http {
     }
 }
 
+impl Outline {
+    fn new(settings: &settings::Http) -> Result<Self, ClientError> {
+        let form = Form::new(settings.framing.clone(), settings.envelope);
+        let key = settings.terms.idempotency_header.as_deref();
+        let key = key.map(header_name).transpose()?;
+        let mut headers = client::content_type(form.content_type());
+        for (name, value) in &settings.headers {
+            let unusable = |why| ClientError::Header {
+                name: name.clone(),
+                why,
+            };
+            if sets(&form, key.as_ref(), &name.to_ascii_lowercase()) {
+                return Err(unusable("the relay sets it itself"));
+            }
+            let value = HeaderValue::from_str(value);
+            headers.insert(
+                header_name(name)?,
+                value.map_err(|_| unusable("its value is not printable text"))?,
+            );
+        }
+        Ok(Self { form, key, headers })
+    }
+
+    /// Headers and body of a request with these events; with one, where a request holds one only.
+    fn request(&self, batch: &[Rendered]) -> (HeaderMap, Vec<u8>) {
+        let body = self.form.body(batch);
+        let mut headers = self.headers.clone();
+        if let [event] = batch {
+            self.form.insert_event(&mut headers, event);
+        }
+        if let Some(name) = &self.key {
+            BodyDigest::of(&body).insert(&mut headers, name.clone());
+        }
+        (headers, body)
+    }
+}
+
 impl Sink for Http {
     fn shape(&self) -> Shape {
-        Shape::Payload
+        SHAPE
     }
 
     fn encoded_bytes(&self, event: &Rendered) -> usize {
-        self.form.event_bytes(event)
+        self.outline.form.event_bytes(event)
     }
 
     async fn send(&self, batch: &[Rendered]) -> Outcome {
-        if self.form.is_single() {
+        if self.outline.form.is_single() {
             self.send_singly(batch).await
         } else {
             self.post(batch).await
@@ -174,13 +192,25 @@ impl Sink for Http {
     }
 
     fn repeats_whole(&self) -> bool {
-        self.key.is_some()
+        self.outline.key.is_some()
     }
 
     fn refresh(&self) {
         self.login.reread();
         self.client.refresh();
     }
+}
+
+/// What is sent for an event alone.
+pub(super) fn preview(settings: &settings::Http, event: &Rendered) -> Result<Preview, ClientError> {
+    let (headers, body) = Outline::new(settings)?.request(std::slice::from_ref(event));
+    let part = |(name, value): (&HeaderName, &HeaderValue)| {
+        Part::header(name.as_str(), String::from_utf8_lossy(value.as_bytes()))
+    };
+    Ok(Preview {
+        parts: headers.iter().map(part).collect(),
+        body: Bytes::from(body),
+    })
 }
 
 /// A request that held one event cannot be split, however many events the batch has.

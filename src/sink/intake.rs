@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
 use super::client::{self, ANSWER_BYTES, Answer, Client, ClientError, Login, Request, Target};
 use super::status;
-use super::{Outcome, Pace, RejectCause, Rendered, Shape, Sink, Verdict};
+use super::{Outcome, Pace, Part, Preview, RejectCause, Rendered, Shape, Sink, Verdict};
 use crate::secret::Secret;
 use crate::settings::{self, Endpoint, IntakePreset};
 
@@ -34,6 +34,9 @@ mod stamp;
 mod sumo_logic;
 
 use json::{Count, Out};
+
+/// What an intake wants rendered.
+pub(super) const SHAPE: Shape = Shape::Entry;
 
 /// What is an intake's own; pure.
 trait Preset: Send + Sync {
@@ -120,30 +123,6 @@ impl Intake {
         })
     }
 
-    /// Bytes of a request with this event alone, which are at least what it adds to another.
-    fn bytes(&self, event: &Rendered) -> usize {
-        let mut count = Count::default();
-        let received_ms = event.event.received_ms;
-        self.preset.encode(&mut count, &[event], received_ms);
-        count.0
-    }
-
-    /// The bytes of an event, or the verdict on one that must not be sent.
-    fn measure(&self, event: &Rendered) -> Result<usize, Verdict> {
-        let bytes = self.bytes(event);
-        let most = self.bytes_max;
-        let refusal = match bytes > most {
-            true => Some(format!(
-                "not sent: it makes a request of {bytes} bytes, the intake takes {most}"
-            )),
-            false => self.preset.refusal(event),
-        };
-        match refusal {
-            Some(detail) => Err(too_large_for_ever(detail.into())),
-            None => Ok(bytes),
-        }
-    }
-
     /// How many of these go in the next request.
     fn fitting(&self, events: &[Waiting<'_>]) -> usize {
         let mut bytes = 0;
@@ -200,11 +179,11 @@ impl Intake {
 
 impl Sink for Intake {
     fn shape(&self) -> Shape {
-        Shape::Entry
+        SHAPE
     }
 
     fn encoded_bytes(&self, event: &Rendered) -> usize {
-        self.bytes(event)
+        bytes(&*self.preset, event)
     }
 
     /// Usually one request. An event that must not be sent stands in nobody's way; any other
@@ -213,13 +192,13 @@ impl Sink for Intake {
         let mut outcome = Outcome::all(batch.len(), status::behind(), None, 0);
         let mut waiting = Vec::with_capacity(batch.len());
         for (index, (event, verdict)) in batch.iter().zip(&mut outcome.verdicts).enumerate() {
-            match self.measure(event) {
+            match measure(&*self.preset, self.bytes_max, event) {
                 Ok(bytes) => waiting.push(Waiting {
                     index,
                     event,
                     bytes,
                 }),
-                Err(refused) => *verdict = refused,
+                Err(detail) => *verdict = too_large_for_ever(detail.into()),
             }
         }
         let mut rest = waiting.as_slice();
@@ -330,6 +309,44 @@ fn setup(settings: &settings::Intake) -> Setup {
         IntakePreset::Graylog(graylog) => json(Box::new(graylog::Gelf::new(graylog)), path("gelf")),
         IntakePreset::ElasticAgent => json(Box::new(envelopes::Array), Vec::new()),
     }
+}
+
+/// What is sent for an event alone at this time (Unix milliseconds), or why it is not.
+pub(super) fn preview(
+    settings: &settings::Intake,
+    event: &Rendered,
+    now_ms: u64,
+) -> Result<Preview, String> {
+    let setup = setup(settings);
+    let bytes = measure(&*setup.preset, settings.preset.limits().bytes_max, event)?;
+    let mut body = Vec::with_capacity(bytes);
+    setup.preset.encode(&mut body, &[event], now_ms);
+    let mut parts = vec![Part::header(CONTENT_TYPE.as_str(), setup.media_type)];
+    let headers = setup.headers.into_iter();
+    parts.extend(headers.map(|(name, value)| Part::header(name, value)));
+    Ok(Preview {
+        parts,
+        body: Bytes::from(body),
+    })
+}
+
+/// Bytes of a request with this event alone, which are at least what it adds to another.
+fn bytes(preset: &dyn Preset, event: &Rendered) -> usize {
+    let mut count = Count::default();
+    preset.encode(&mut count, &[event], event.event.received_ms);
+    count.0
+}
+
+/// The bytes of an event, or why it must not be sent.
+fn measure(preset: &dyn Preset, bytes_max: usize, event: &Rendered) -> Result<usize, String> {
+    let bytes = bytes(preset, event);
+    let refusal = match bytes > bytes_max {
+        true => Some(format!(
+            "not sent: it makes a request of {bytes} bytes, the intake takes {bytes_max}"
+        )),
+        false => preset.refusal(event),
+    };
+    refusal.map_or(Ok(bytes), Err)
 }
 
 fn too_large_for_ever(detail: Arc<str>) -> Verdict {

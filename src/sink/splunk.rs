@@ -11,7 +11,8 @@ use bytes::Bytes;
 
 use super::client::{ClientError, FaultKind, Login};
 use super::{
-    Confirmation, Confirming, Outcome, Rendered, RetryCause, Sent, Shape, Sink, Ticket, Verdict,
+    Confirmation, Confirming, Outcome, Part, Preview, Rendered, RetryCause, Sent, Shape, Sink,
+    Ticket, Verdict,
 };
 use crate::settings::{Acknowledgement, HecInput, PartialBatches, SplunkHec};
 
@@ -54,12 +55,15 @@ enum Form {
     Raw(Raw),
 }
 
+/// Names and values of a query.
+type Query = Vec<(&'static str, String)>;
+
 /// A batch as it is posted.
 struct Posting {
     events: usize,
     body: Bytes,
     /// The raw input's metadata.
-    query: Option<Vec<(&'static str, String)>>,
+    query: Option<Query>,
     /// The part of the destination that all its events go to.
     partition: Option<Arc<str>>,
 }
@@ -81,15 +85,11 @@ impl Splunk {
         let keep = acknowledgement.timeout + acknowledgement.interval;
         let endpoints = Endpoints::new(&settings.endpoints, login.clone(), keep)?;
         login.check()?;
-        let form = match settings.input {
-            HecInput::Event => Form::Event(Envelope::new(settings)),
-            HecInput::Raw => Form::Raw(Raw::new(settings)),
-        };
         Ok(Self {
             name: name.to_owned(),
             endpoints,
             login,
-            form,
+            form: Form::new(settings),
             partitions: Partitions::new(settings),
             partial_batches: settings.partial_batches,
             acknowledgement,
@@ -97,13 +97,7 @@ impl Splunk {
     }
 
     fn posting(&self, batch: &[Rendered]) -> Posting {
-        let (body, query) = match &self.form {
-            Form::Event(envelope) => (envelope.encode(batch), None),
-            Form::Raw(raw) => {
-                let query = batch.first().map(|event| raw.query(event));
-                (raw.encode(batch), query)
-            }
-        };
+        let (body, query) = self.form.encode(batch);
         let mut parts = batch.iter().map(|event| self.partitions.of(event));
         let first = parts.next().flatten();
         let alike = parts.all(|part| part == first);
@@ -222,12 +216,36 @@ impl Splunk {
     }
 }
 
+impl Form {
+    fn new(settings: &SplunkHec) -> Self {
+        match settings.input {
+            HecInput::Event => Self::Event(Envelope::new(settings)),
+            HecInput::Raw => Self::Raw(Raw::new(settings)),
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        match self {
+            Self::Event(_) => Shape::HecEvent,
+            Self::Raw(_) => Shape::Payload,
+        }
+    }
+
+    /// The body of a request with these events, and the raw input's metadata.
+    fn encode(&self, batch: &[Rendered]) -> (Vec<u8>, Option<Query>) {
+        match self {
+            Self::Event(envelope) => (envelope.encode(batch), None),
+            Self::Raw(raw) => {
+                let query = batch.first().map(|event| raw.query(event));
+                (raw.encode(batch), query)
+            }
+        }
+    }
+}
+
 impl Sink for Splunk {
     fn shape(&self) -> Shape {
-        match self.form {
-            Form::Event(_) => Shape::HecEvent,
-            Form::Raw(_) => Shape::Payload,
-        }
+        self.form.shape()
     }
 
     fn encoded_bytes(&self, event: &Rendered) -> usize {
@@ -283,6 +301,25 @@ impl Sink for Splunk {
     fn refresh(&self) {
         self.login.reread();
         self.endpoints.refresh();
+    }
+}
+
+/// What HEC wants rendered with these settings.
+pub(super) fn shape(settings: &SplunkHec) -> Shape {
+    Form::new(settings).shape()
+}
+
+/// What is sent for an event alone.
+pub(super) fn preview(settings: &SplunkHec, event: &Rendered) -> Preview {
+    let (body, query) = Form::new(settings).encode(std::slice::from_ref(event));
+    let part = |(name, value): (&str, String)| Part {
+        place: "query",
+        name: name.to_owned(),
+        value,
+    };
+    Preview {
+        parts: query.into_iter().flatten().map(part).collect(),
+        body: Bytes::from(body),
     }
 }
 

@@ -40,6 +40,8 @@ mod observation;
 mod open_files;
 mod outages;
 mod redaction;
+mod render;
+mod render_refusals;
 mod restarts;
 mod routing;
 mod shedding;

@@ -225,7 +225,7 @@ fn service_account(table: &Table<'_>) -> Option<Secret> {
             return None;
         }
     };
-    match Secret::load_document(place) {
+    match secrets::load_document(table, place) {
         Ok(secret) => Some(secret),
         Err(error) => {
             let (what, remedy) = secrets::unloaded(&error);

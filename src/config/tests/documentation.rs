@@ -57,6 +57,24 @@ fn every_line_and_alternative_of_the_example_is_accepted() {
 }
 
 #[test]
+fn what_only_renders_needs_no_secret_and_no_certificate_of_the_example() {
+    for text in Example::uncommented().variants() {
+        let fixture = Fixture::new(&text);
+        assert!(fixture.load(&[]).is_err(), "the relay needs them");
+        let file = fixture.directory.path().join("config.toml");
+        let loaded = load_without_secrets(&file, std::iter::empty());
+        let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}\nin\n{text}"));
+        let told = |line: &String| line.ends_with("hashes are shown as another one makes them");
+        assert!(loaded.warnings.iter().all(told), "{:?}", loaded.warnings);
+        let text = format!("{:?}", loaded.settings);
+        assert!(
+            !text.contains("Secret(file") && !text.contains("Secret(env"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn what_the_example_shows_as_default_is_the_default() {
     let plain = accepted(EXAMPLE);
     let lines = Example::uncommented().lines.join("\n");
@@ -256,7 +274,7 @@ fn known() -> Known {
         let fixture = with_secrets(&text);
         let file = fixture.directory.path().join("config.toml");
         let tree = Tree::read(&file, std::iter::empty()).unwrap();
-        for (key, defaults) in examine(&tree, &file).1.known {
+        for (key, defaults) in examine(&tree, &file, Secrets::Read).1.known {
             known.entry(key).or_default().extend(defaults);
         }
     }

@@ -50,7 +50,10 @@ fn a_bare_file_name_still_gives_absolute_paths() {
         std::iter::empty(),
     );
     let tree = tree.unwrap();
-    let base = |file: &str| Walk::new(&tree, Path::new(file)).read(|root| root.base().to_owned());
+    let base = |file: &str| {
+        let walk = Walk::new(&tree, Path::new(file), Secrets::Read);
+        walk.read(|root| root.base().to_owned())
+    };
     let here = std::env::current_dir().unwrap();
     assert_eq!(base("config.toml"), here);
     assert_eq!(base("etc/config.toml"), here.join("etc"));

@@ -57,6 +57,33 @@ fn a_contract_is_broken_by_the_first_place_that_is_not_as_it_says() {
 }
 
 #[test]
+fn an_event_is_held_against_the_contracts_of_its_source_and_type_alone() {
+    let mut other = contract(&["/id"], &[]);
+    other.source = "other".to_owned();
+    let mut login = contract(&["/id"], &[]);
+    login.kind = "LOGIN".to_owned();
+    let contracts = [
+        contract(&["/id"], &[]),
+        other,
+        login,
+        contract(&["/a"], &[]),
+    ];
+    let mut event = event(1, &json!({ "type": "FINDING_NEW", "a": 1 }));
+    let held = hold(&contracts, &event).unwrap();
+    let told: Vec<_> = held
+        .iter()
+        .map(|(contract, breach)| (&contract.requires[0], breach.as_ref().map(|b| b.problem)))
+        .collect();
+    let (id, a) = ("/id".to_owned(), "/a".to_owned());
+    assert_eq!(told, [(&id, Some("missing")), (&a, None)]);
+    Arc::make_mut(&mut event.provenance).test = true;
+    assert_eq!(hold(&contracts, &event), Some(Vec::new()));
+    event.payload = vec![b' '; 1024 * 1024 + 1].into();
+    Arc::make_mut(&mut event.provenance).test = false;
+    assert_eq!(hold(&contracts, &event), None);
+}
+
+#[test]
 fn a_star_stands_for_any_text_and_everything_else_for_itself() {
     for (pattern, text, expected) in [
         ("*", "", true),

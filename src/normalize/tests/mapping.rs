@@ -62,6 +62,45 @@ fn table() -> BTreeMap<String, bool> {
 }
 
 #[test]
+fn members_without_a_place_are_listed_with_their_types_after_the_rules() {
+    let event = event(
+        r#"{"event":{"type":"X__POLICY_VIOLATION_OPENED","data":{"b":{"c":1},"a":"x",
+        "n":null,"f":true,"gone":1}},"z":[1]}"#,
+    );
+    let source = Source {
+        name: "appsec".to_owned(),
+        preset: Preset::DataTheorem,
+        auth: crate::settings::SourceAuth::None,
+        allow_addresses: Vec::new(),
+        keep_headers: Vec::new(),
+        delivery_id_header: None,
+        rules: Vec::new(),
+        severities: Vec::new(),
+    };
+    let drop = Rule {
+        action: crate::settings::Action::Drop(vec![crate::settings::Pointer(
+            ["event", "data", "gone"].map(str::to_owned).to_vec(),
+        )]),
+        when: None,
+    };
+    let renderer = Renderer::new(&[source], Format::Ecs, Shape::Document).with_rules(&[drop]);
+    let listed = renderer.unmapped(&event).unwrap();
+    let listed: Vec<_> = listed
+        .iter()
+        .map(|one| (one.path.as_str(), one.kind))
+        .collect();
+    assert_eq!(
+        listed,
+        [
+            ("event.data.a", "string"),
+            ("event.data.b", "object"),
+            ("event.data.f", "boolean"),
+            ("z", "array"),
+        ]
+    );
+}
+
+#[test]
 fn every_field_of_the_published_table_is_in_the_output_and_the_other_way_round() {
     let table = table();
     assert!(table.len() > 40, "the table was not read: {table:?}");

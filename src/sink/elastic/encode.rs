@@ -1,6 +1,7 @@
 //! Events to bulk lines: an action line and a document line each, the last one ended as well.
 
 use super::target::Targets;
+use crate::settings::{ElasticFlavour, Elasticsearch};
 use crate::sink::Rendered;
 use crate::sink::payload::{compact_lines, write_string};
 
@@ -19,6 +20,14 @@ pub(super) struct Action {
 }
 
 impl Action {
+    pub(super) fn new(settings: &Elasticsearch) -> Self {
+        Self {
+            // Amazon OpenSearch Serverless knows the request by its path only.
+            index: settings.flavour != ElasticFlavour::OpenSearchServerless,
+            id: settings.ids,
+        }
+    }
+
     /// The whole body.
     pub(super) fn encode(self, targets: &Targets, batch: &[Rendered]) -> Vec<u8> {
         let bytes = batch.iter().map(|event| self.bytes(targets, event)).sum();
