@@ -1,6 +1,6 @@
 //! Proves that the files for operators fit the relay: the alerts name metrics and label values that
-//! exist and have a runbook and a test each, the index template maps what the relay writes, and the
-//! image runs as nobody, without secrets, with a health check that tells well from ill.
+//! exist and have a runbook and a test each, the index template and the add-on know what the relay
+//! writes, and the image runs as nobody, without secrets, with a health check that tells well from ill.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,6 +21,8 @@ use siem_relay::telemetry::metrics::Metrics;
 mod index_template;
 #[path = "support/samples.rs"]
 mod samples;
+#[path = "deploy/splunk_add_on.rs"]
+mod splunk_add_on;
 #[path = "support/index_template.rs"]
 mod support;
 

@@ -148,6 +148,8 @@ impl<'a> Document<'a> {
 
 /// Room for so many at first; the largest documents have about 70.
 const FIELDS_EXPECTED: usize = 16;
+/// Bytes of text that are looked at at once.
+const CHUNK_BYTES: usize = 16;
 /// Quotes, colon, comma and braces of a field.
 const NOTATION_BYTES: usize = 8;
 
@@ -244,13 +246,12 @@ fn write_text(out: &mut Vec<u8>, text: &str) {
 
 /// What stands before the first byte that JSON escapes, that byte, and the rest.
 fn next_escaped(bytes: &[u8]) -> Option<(&[u8], u8, &[u8])> {
-    let escaped = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
-    // Prose is skipped in chunks, without a branch for each byte.
-    let (chunks, _) = bytes.as_chunks::<16>();
-    let plain = |chunk: &&[u8; 16]| !chunk.iter().fold(false, |any, byte| any | escaped(*byte));
-    let skipped = chunks.iter().take_while(plain).count() * 16;
-    let tail = bytes.get(skipped..)?;
-    let at = skipped + tail.iter().position(|byte| escaped(*byte))?;
+    let escaped = |byte: &u8| *byte < b' ' || matches!(byte, b'"' | b'\\');
+    // Chunks without one are passed over without a branch for each byte.
+    let any = |chunk: &[u8; CHUNK_BYTES]| chunk.iter().fold(false, |any, byte| any | escaped(byte));
+    let (chunks, _) = bytes.as_chunks::<CHUNK_BYTES>();
+    let skipped = chunks.iter().take_while(|chunk| !any(chunk)).count() * CHUNK_BYTES;
+    let at = skipped + bytes.get(skipped..)?.iter().position(escaped)?;
     let (plain, rest) = bytes.split_at_checked(at)?;
     let (byte, after) = rest.split_first()?;
     Some((plain, *byte, after))
