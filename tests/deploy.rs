@@ -1,6 +1,7 @@
 //! Proves that the files for operators fit the relay: the alerts name metrics and label values that
 //! exist and have a runbook and a test each, the index template and the add-on know what the relay
-//! writes, and the image runs as nobody, without secrets, with a health check that tells well from ill.
+//! writes, and the image runs as nobody, without secrets, with a health check that tells well from
+//! ill.
 
 #![allow(
     clippy::unwrap_used,

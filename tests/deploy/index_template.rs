@@ -1,5 +1,5 @@
-//! Proves that the index template maps every field of every document in ECS, each with the type that
-//! ECS gives it, and nothing that the tables of `docs/mapping` do not list.
+//! Proves that the index template maps every field of every document in ECS, each with the type
+//! that ECS gives it, and nothing that the tables of `docs/mapping` do not list.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

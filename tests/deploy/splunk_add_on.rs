@@ -1,5 +1,5 @@
-//! Proves that the add-on for Splunk knows every sourcetype that the relay writes, and gives each the
-//! tags that the tables of `docs/mapping` promise.
+//! Proves that the add-on for Splunk knows every sourcetype that the relay writes, and gives each
+//! the tags that the tables of `docs/mapping` promise.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

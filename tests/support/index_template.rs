@@ -1,4 +1,5 @@
-//! The index template of `deploy/elasticsearch`: how its README installs it, and fields of mappings.
+//! The index template of `deploy/elasticsearch`: how its README installs it, and the fields of
+//! mappings.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,7 @@
 //! The samples of every vendor, as files: `tests/fixtures/PRESET/NAME.json`.
 //!
-//! A new folder joins by itself. Expected documents beside the samples (`NAME.FORMAT.json`) are none.
+//! A new folder joins by itself. Expected documents beside the samples (`NAME.FORMAT.json`) are
+//! none.
 
 use std::path::Path;
 
