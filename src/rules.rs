@@ -17,4 +17,4 @@ mod tests;
 
 pub use change::{RuleError, apply};
 pub use condition::holds;
-pub use json::{scalar, string};
+pub use json::{Decoded, scalar, string};

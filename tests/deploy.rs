@@ -1,9 +1,11 @@
 //! Proves that the files for operators fit the relay: the alerts name metrics and label values that
-//! exist and have a runbook and a test each, and the image runs as nobody, without secrets, with a
-//! health check that tells well from ill.
+//! exist and have a runbook and a test each, the index template and the add-on know what the relay
+//! writes, and the image runs as nobody, without secrets, with a health check that tells well from
+//! ill.
 
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "a panic is how a test reports, also in the functions around it"
 )]
@@ -15,6 +17,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use siem_relay::telemetry::metrics::Metrics;
+
+#[path = "deploy/index_template.rs"]
+mod index_template;
+#[path = "support/samples.rs"]
+mod samples;
+#[path = "deploy/splunk_add_on.rs"]
+mod splunk_add_on;
+#[path = "support/index_template.rs"]
+mod support;
 
 const RULES: &str = include_str!("../deploy/prometheus/rules.yml");
 const RULES_TEST: &str = include_str!("../deploy/prometheus/rules_test.yml");

@@ -5,29 +5,46 @@
 //! A lone surrogate, which has no UTF-8 form, reads as U+FFFD. Knows no vendor.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
 use std::fmt;
 
 use serde::Deserializer as _;
-use serde::de::{Error, MapAccess, Visitor};
+use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::rules::Decoded;
+
+/// Members that most objects of vendors have at most.
+const MEMBERS_EXPECTED: usize = 16;
+
 /// One level of a JSON object; its values are not looked into yet.
+///
+/// Sorted by length and text of the key, each once: to look for one of another length costs little.
+/// What was taken out leaves its place empty.
 #[derive(Debug, Default)]
-pub(super) struct Object<'a>(BTreeMap<Cow<'a, str>, &'a RawValue>);
+pub(super) struct Object<'a>(Vec<(Cow<'a, str>, Option<&'a RawValue>)>);
 
 impl<'a> Object<'a> {
     /// Reads a text that is an object; none for anything else.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         let mut deserializer = serde_json::Deserializer::from_str(text);
-        let members = deserializer.deserialize_map(Members).ok()?;
+        let mut members = deserializer.deserialize_map(Members).ok()?;
         deserializer.end().ok()?;
+        // Keeps the order of equal keys, of which the last one wins.
+        members.sort_by(|one, next| order(&one.0, &next.0));
+        members.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                kept.1 = next.1;
+            }
+            same
+        });
         Some(Self(members))
     }
 
     /// A member as it stands.
     pub(super) fn get(&self, key: &str) -> Option<&'a RawValue> {
-        self.0.get(key).copied()
+        self.0.get(self.find(key)?)?.1
     }
 
     /// Takes out a member that `read` understands; any other stays for [`Object::into_rest`].
@@ -36,15 +53,28 @@ impl<'a> Object<'a> {
         key: &str,
         read: impl FnOnce(&'a RawValue) -> Option<T>,
     ) -> Option<T> {
-        let value = read(self.get(key)?)?;
-        self.0.remove(key);
+        let index = self.find(key)?;
+        let (_, place) = self.0.get_mut(index)?;
+        let value = read((*place)?)?;
+        *place = None;
         Some(value)
     }
 
-    /// What nobody took and says something, in the order of the keys.
+    /// What nobody took and says something, in no order that matters.
     pub(super) fn into_rest(self) -> impl Iterator<Item = (Cow<'a, str>, &'a RawValue)> {
-        self.0.into_iter().filter(|(_, value)| !is_blank(value))
+        let rest = self.0.into_iter();
+        let rest = rest.filter_map(|(key, value)| Some((key, value?)));
+        rest.filter(|(_, value)| !is_blank(value))
     }
+
+    fn find(&self, key: &str) -> Option<usize> {
+        self.0.binary_search_by(|(other, _)| order(other, key)).ok()
+    }
+}
+
+fn order(one: &str, next: &str) -> Ordering {
+    let lengths = one.len().cmp(&next.len());
+    lengths.then_with(|| one.cmp(next))
 }
 
 /// Any well-formed JSON text as one value.
@@ -92,17 +122,16 @@ pub(super) fn is_blank(value: &RawValue) -> bool {
 struct Members;
 
 impl<'de> Visitor<'de> for Members {
-    type Value = BTreeMap<Cow<'de, str>, &'de RawValue>;
+    type Value = Vec<(Cow<'de, str>, Option<&'de RawValue>)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = BTreeMap::new();
-        while let Some((key, value)) = map.next_entry::<&RawValue, &RawValue>()? {
-            let key = string(key).ok_or_else(|| A::Error::custom("a key is no string"))?;
-            members.insert(key, value);
+        let mut members = Vec::with_capacity(MEMBERS_EXPECTED);
+        while let Some((key, value)) = map.next_entry::<Decoded, &RawValue>()? {
+            members.push((key.0, Some(value)));
         }
         Ok(members)
     }

@@ -171,10 +171,19 @@ pub(super) fn change(words: &str) -> Option<Change> {
 
 /// Lower-case ASCII words joined by dashes: `WONT_FIX` and `Won't fix` are `wont-fix`.
 pub(super) fn words(text: &str) -> String {
-    let text = text.replace(['\'', '\u{2019}'], "").to_ascii_lowercase();
-    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
-    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-    words.join("-")
+    let mut words = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\'' | '\u{2019}' => {}
+            _ if letter.is_ascii_alphanumeric() => words.push(letter.to_ascii_lowercase()),
+            _ if words.is_empty() || words.ends_with('-') => {}
+            _ => words.push('-'),
+        }
+    }
+    if words.ends_with('-') {
+        words.pop();
+    }
+    words
 }
 
 fn capitalised(token: &str) -> String {

@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::Deserializer as _;
-use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use memchr::memchr;
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::settings::Pointer;
@@ -51,12 +51,22 @@ pub(super) fn index(step: &str) -> Option<usize> {
 /// A JSON string decoded; none for any other value.
 pub fn string(text: &str) -> Option<Cow<'_, str>> {
     let inner = text.strip_prefix('"')?;
-    if let Some(plain) = inner.strip_suffix('"').filter(|text| !text.contains('\\')) {
-        return Some(Cow::Borrowed(plain));
+    if memchr(b'\\', inner.as_bytes()).is_none() {
+        return inner.strip_suffix('"').map(Cow::Borrowed);
     }
-    // Asked for bytes, serde_json passes lone surrogates, which it refuses in text.
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    deserializer.deserialize_bytes(Text).ok()
+    serde_json::from_str::<Decoded>(text)
+        .ok()
+        .map(|text| text.0)
+}
+
+/// A string of JSON, also a name, decoded; a lone surrogate becomes U+FFFD.
+pub struct Decoded<'t>(pub Cow<'t, str>);
+
+impl<'de> Deserialize<'de> for Decoded<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Asked for bytes, serde_json passes lone surrogates, which it refuses in text.
+        deserializer.deserialize_bytes(Text).map(Self)
+    }
 }
 
 fn member<'t>(text: &'t str, name: &str) -> Option<&'t str> {
@@ -83,8 +93,8 @@ impl<'de> Visitor<'de> for Member<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = None;
-        while let Some(key) = map.next_key::<&RawValue>()? {
-            if string(key.get()).is_some_and(|key| key == self.name) {
+        while let Some(key) = map.next_key::<Decoded>()? {
+            if key.0 == self.name {
                 found = Some(map.next_value::<&RawValue>()?.get());
             } else {
                 map.next_value::<IgnoredAny>()?;
@@ -128,7 +138,9 @@ impl<'de> Visitor<'de> for Text {
     }
 
     fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
-        Ok(String::from_utf8_lossy(bytes))
+        // Nearly all of them are, and to find that out is cheaper than to look for what is not.
+        let valid = std::str::from_utf8(bytes).map(Cow::Borrowed);
+        Ok(valid.unwrap_or_else(|_| String::from_utf8_lossy(bytes)))
     }
 
     fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {

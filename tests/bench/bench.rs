@@ -33,6 +33,7 @@ mod payload;
 mod raw_loop;
 mod receiver;
 mod relay;
+mod render;
 mod report;
 mod restart;
 mod usage;
@@ -84,6 +85,7 @@ enum Part {
     Journal,
     Tail,
     Restart,
+    Render,
 }
 
 /// How long and where everything is measured.
@@ -145,6 +147,7 @@ impl Part {
             Self::Journal => journal::against_raw_loop(plan),
             Self::Tail => journal::with_tail_reader(plan),
             Self::Restart => restart::restart(plan),
+            Self::Render => render::render(plan),
         }
     }
 }

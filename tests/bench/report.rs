@@ -25,7 +25,8 @@ pub(crate) struct Line {
     /// One value a round; empty where there is nothing to compare with.
     pub(crate) baseline: Vec<f64>,
     pub(crate) measured: Vec<f64>,
-    /// Of the ratio; of the measured value where there is no baseline.
+    /// Of the ratio, if the goal does not say otherwise; of the measured value where there is no
+    /// baseline.
     pub(crate) goal: Option<Goal>,
 }
 
@@ -33,6 +34,8 @@ pub(crate) struct Line {
 pub(crate) enum Goal {
     AtLeast(f64),
     AtMost(f64),
+    /// Of the measured value, although there is a baseline.
+    MeasuredAtMost(f64),
 }
 
 impl Line {
@@ -42,7 +45,8 @@ impl Line {
         let ratios: Vec<f64> = pairs
             .map(|(measured, baseline)| measured / baseline)
             .collect();
-        let judged = if compared { &ratios } else { &self.measured };
+        let of_ratio = compared && !matches!(self.goal, Some(Goal::MeasuredAtMost(_)));
+        let judged = if of_ratio { &ratios } else { &self.measured };
         let verdict = match self.goal {
             None => "",
             Some(goal) if goal.is_met(median(judged)) => "met",
@@ -76,7 +80,7 @@ impl Goal {
     fn is_met(self, value: f64) -> bool {
         match self {
             Self::AtLeast(bound) => value >= bound,
-            Self::AtMost(bound) => value <= bound,
+            Self::AtMost(bound) | Self::MeasuredAtMost(bound) => value <= bound,
         }
     }
 }
@@ -86,6 +90,7 @@ impl fmt::Display for Goal {
         match self {
             Self::AtLeast(bound) => write!(out, "at least {bound}"),
             Self::AtMost(bound) => write!(out, "at most {bound}"),
+            Self::MeasuredAtMost(bound) => write!(out, "measured at most {bound}"),
         }
     }
 }

@@ -17,6 +17,10 @@
 mod fake_http;
 #[path = "../support/relay.rs"]
 mod relay;
+#[path = "../support/samples.rs"]
+mod samples;
+#[path = "../support/index_template.rs"]
+mod support;
 
 mod between;
 mod blocks;
@@ -29,3 +33,4 @@ mod pressure;
 mod refusals;
 mod sizes;
 mod streams;
+mod template;
