@@ -36,11 +36,13 @@ mod severity;
 mod tests;
 mod text;
 mod url;
+mod view;
 
 use envelope::Envelope;
 use facts::Facts;
 use model::Model;
 pub use model::Notes;
+pub use view::View;
 
 /// Why an event cannot be rendered. The event itself stays in the log and in the dead letter.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -88,6 +90,16 @@ static UNKNOWN_SOURCE: Reading = Reading {
     severities: Vec::new(),
 };
 
+impl Reading {
+    /// How a source's events are read.
+    pub fn of(source: &Source) -> Self {
+        Self {
+            preset: source.preset,
+            severities: source.severities.clone(),
+        }
+    }
+}
+
 /// Renders events for one destination. Made once per destination and kept by its worker.
 #[derive(Clone, Debug)]
 pub struct Renderer {
@@ -106,15 +118,11 @@ pub struct Renderer {
 impl Renderer {
     /// A renderer for a destination of this format and shape.
     pub fn new(sources: &[Source], format: Format, shape: Shape) -> Self {
-        let reading = |source: &Source| Reading {
-            preset: source.preset,
-            severities: source.severities.clone(),
-        };
         let rules_of = |source: &Source| (source.name.clone(), source.rules.clone());
         Self {
             sources: sources
                 .iter()
-                .map(|source| (source.name.clone(), reading(source)))
+                .map(|source| (source.name.clone(), Reading::of(source)))
                 .collect(),
             source_rules: Arc::new(sources.iter().map(rules_of).collect()),
             rules: Arc::new([]),
@@ -129,12 +137,16 @@ impl Renderer {
         self
     }
 
+    /// How events of a source are read; of one that is not configured, as any JSON.
+    pub fn reading(&self, source: &str) -> &Reading {
+        self.sources.get(source).unwrap_or(&UNKNOWN_SOURCE)
+    }
+
     /// Renders one event, after its source's rules and the destination's, and says what was unknown
     /// about it. What comes of it still points to the event as it is in the log. Events of a source
     /// that is no longer configured are any JSON.
     pub fn render(&self, event: &Arc<Event>) -> Result<(Rendered, Notes), RenderError> {
-        let reading = self.sources.get(&event.provenance.source);
-        let reading = reading.unwrap_or(&UNKNOWN_SOURCE);
+        let reading = self.reading(&event.provenance.source);
         let of_source = self.source_rules.get(&event.provenance.source);
         let rules = of_source.into_iter().flatten().chain(self.rules.iter());
         let payload = rules::apply(rules, &event.payload)?;
@@ -175,10 +187,7 @@ pub fn render(
     if (format, shape) == (Format::Original, Shape::Payload) {
         return Ok((rendered, Notes::default()));
     }
-    let mut envelope = match reading.preset {
-        Preset::DataTheorem => Envelope::read(text),
-        Preset::Generic => Envelope::none(),
-    };
+    let mut envelope = envelope(text, reading);
     if matches!(shape, Shape::HecEvent | Shape::Entry) {
         rendered.time = envelope.time().map(str::to_owned);
         rendered.host = envelope.host().map(str::to_owned);
@@ -195,12 +204,7 @@ pub fn render(
         return Ok((rendered, Notes::default()));
     }
     let facts = Facts::new(event, text, &envelope);
-    let model = match reading.preset {
-        Preset::DataTheorem => {
-            datatheorem::read(&mut envelope, event.provenance.test, &reading.severities)
-        }
-        Preset::Generic => Model::default(),
-    };
+    let model = model(&mut envelope, event.provenance.test, reading);
     let notes = model.notes;
     rendered.body = match format {
         Format::Ocsf => ocsf::document(&facts, model, shape == Shape::Document).into_bytes()?,
@@ -213,6 +217,22 @@ pub fn render(
         }
     };
     Ok((rendered, notes))
+}
+
+/// What the vendor puts around its events.
+fn envelope<'a>(text: &'a str, reading: &Reading) -> Envelope<'a> {
+    match reading.preset {
+        Preset::DataTheorem => Envelope::read(text),
+        Preset::Generic => Envelope::none(),
+    }
+}
+
+/// What the vendor's reader makes of the event in an envelope.
+fn model<'a>(envelope: &mut Envelope<'a>, test: bool, reading: &Reading) -> Model<'a> {
+    match reading.preset {
+        Preset::DataTheorem => datatheorem::read(envelope, test, &reading.severities),
+        Preset::Generic => Model::default(),
+    }
 }
 
 /// What goes under `event` for Splunk: the vendor's own `event` value, else the whole payload.

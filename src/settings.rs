@@ -35,7 +35,7 @@ pub use intake::{
     Loki, NewRelic, SecopsApi, Sentinel, SentinelColumn, SumoLogic,
 };
 pub use login::{Auth, Aws, AwsCredentials, AwsService, GoogleServiceAccount, OAuth2, TokenStyle};
-pub use rules::{Action, Condition, Pointer, Rule, Scalar, Test};
+pub use rules::{Action, Condition, ModelPart, Pointer, Rule, Scalar, Test};
 
 /// The whole configuration.
 #[derive(Clone, Debug)]

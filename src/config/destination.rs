@@ -10,7 +10,7 @@ use crate::settings::{
     SendingPace, Start,
 };
 
-use super::condition::condition;
+use super::condition::{Of, condition};
 use super::elastic;
 use super::intake;
 use super::kinds;
@@ -89,7 +89,7 @@ pub(super) fn destination(
     check_format(table, format, kind.as_ref());
     let start = table.one_of("start", Some("earliest"), &starts);
     let wanted = wanted(table, sources);
-    let when = condition(table, "when");
+    let when = condition(table, "when", Of::Event);
     let rules = rules(table);
     let batch = batch(table, word, kind.as_ref());
     let retry = retry(table);

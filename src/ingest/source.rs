@@ -51,8 +51,8 @@ pub struct LastRefusal {
     pub client: IpAddr,
 }
 
-/// Whether no destination wants this payload of a source.
-pub type Unwanted = Box<dyn Fn(&[u8]) -> bool + Send + Sync>;
+/// Whether no destination wants this payload of a source, which may be a connectivity test.
+pub type Unwanted = Box<dyn Fn(&[u8], bool) -> bool + Send + Sync>;
 
 /// What is counted of an event that is durable.
 pub(super) struct Stored {
@@ -166,10 +166,10 @@ impl Source {
     }
 
     /// Whether no destination wants this payload.
-    pub(super) fn is_unwanted(&self, payload: &[u8]) -> bool {
+    pub(super) fn is_unwanted(&self, payload: &[u8], test: bool) -> bool {
         self.unwanted
             .get()
-            .is_some_and(|unwanted| unwanted(payload))
+            .is_some_and(|unwanted| unwanted(payload, test))
     }
 
     /// Counts a resend that was not stored.

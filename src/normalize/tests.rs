@@ -17,6 +17,7 @@ mod formats;
 mod hostile;
 mod mapping;
 mod tables;
+mod view;
 
 const CONNECTIVITY_TEST: &str =
     include_str!("../../tests/fixtures/datatheorem/connectivity-test.json");
