@@ -118,6 +118,7 @@ mod tests {
             max_backlog_bytes: None,
             kind: Kind::File(File {
                 path: "/events.jsonl".into(),
+                names: None,
                 rotate_bytes: 1,
                 rotate_age: None,
                 keep_files: None,

@@ -154,10 +154,15 @@ pub(super) fn check_path(
         ("journal.directory", &journal.directory),
         ("dead_letters.directory", &dead_letters.directory),
     ];
+    let prefix = file.names.as_ref().map(|names| &names.directory);
     for (key, directory) in own {
-        if is_inside(&file.path, directory) {
+        if is_inside(prefix.unwrap_or(&file.path), directory) {
             let what = format!("lies inside {key}");
             table.problem("path", what, "name a file in a directory of its own");
+        } else if prefix.is_some_and(|prefix| is_inside(directory, prefix)) {
+            // An event could name it.
+            let what = format!("can lead into {key}");
+            table.problem("path", what, "let it begin with a directory of its own");
         }
     }
     for other in earlier {

@@ -18,10 +18,12 @@ use crate::settings;
 mod cloud_events;
 mod encode;
 mod judge;
+mod names;
 mod request_id;
 
 use encode::{BodyDigest, Form};
 use judge::Terms;
+use names::{Named, Names};
 
 /// Headers that the connection or the body's form decides.
 const FORBIDDEN_HEADERS: [&str; 4] = [
@@ -33,10 +35,12 @@ const FORBIDDEN_HEADERS: [&str; 4] = [
 /// Asked on a connection that does not lead to the URL's host (RFC 9110, section 15.5.20).
 const MISDIRECTED_REQUEST: u16 = 421;
 
-/// Delivers to one URL.
+/// Delivers to one URL, or to several that begin with it.
 pub struct Http {
     client: Client,
     target: Target,
+    /// What of requests follows from their events; none where nothing does.
+    names: Option<Names>,
     login: Login,
     form: Form,
     terms: Terms,
@@ -56,23 +60,26 @@ impl Http {
         let key = terms.idempotency_header.as_deref().map(header_name);
         let key = key.transpose()?;
         let mut headers = client::content_type(form.content_type());
-        for (name, value) in &settings.headers {
-            let unusable = |why| ClientError::Header {
-                name: name.clone(),
-                why,
-            };
+        let own = |name: &String| {
             if sets(&form, key.as_ref(), &name.to_ascii_lowercase()) {
-                return Err(unusable("the relay sets it itself"));
+                return Err(unusable(name, "the relay sets it itself"));
             }
+            header_name(name)
+        };
+        for (name, value) in &settings.headers {
             let value = HeaderValue::from_str(value);
-            headers.insert(
-                header_name(name)?,
-                value.map_err(|_| unusable("its value is not printable text"))?,
-            );
+            let value = value.map_err(|_| unusable(name, "its value is not printable text"))?;
+            headers.insert(own(name)?, value);
         }
+        let mut following = Vec::new();
+        for (name, parts) in &settings.names.headers {
+            following.push((own(name)?, parts.clone()));
+        }
+        let names = Names::new(&settings.names, following);
         Ok(Self {
             target: client.base(),
             client,
+            names,
             login,
             form,
             terms: Terms {
@@ -85,10 +92,30 @@ impl Http {
         })
     }
 
+    /// What follows from an event of its request.
+    fn named(&self, event: &Rendered) -> Option<Named> {
+        Some(self.names.as_ref()?.of(event))
+    }
+
+    /// How many events at the batch's beginning can go in one request: those that are alike in
+    /// what follows from them.
+    fn fitting(&self, batch: &[Rendered]) -> usize {
+        let Some(first) = batch.first().and_then(|first| self.named(first)) else {
+            return batch.len();
+        };
+        let alike = |event: &&Rendered| self.named(event).is_some_and(|named| named == first);
+        batch.iter().take_while(alike).count()
+    }
+
     /// Sends a request with these events; with one, where a request holds one only.
     async fn post(&self, batch: &[Rendered]) -> Outcome {
         let body = self.form.body(batch);
         let mut headers = self.headers.clone();
+        let named = batch.first().and_then(|first| self.named(first));
+        let target = named.as_ref().map(|named| {
+            named.insert(&mut headers);
+            named.target(&self.client)
+        });
         if let [event] = batch {
             self.form.insert_event(&mut headers, event);
         }
@@ -100,7 +127,7 @@ impl Http {
         let exchange = self
             .client
             .post(Request {
-                target: &self.target,
+                target: target.as_ref().unwrap_or(&self.target),
                 login: &self.login,
                 headers,
                 body: Bytes::from(body),
@@ -108,10 +135,10 @@ impl Http {
                 id,
             })
             .await;
-        self.outcome(exchange, batch.len())
+        self.outcome(exchange, batch.len(), named.as_ref())
     }
 
-    fn outcome(&self, exchange: Exchange, events: usize) -> Outcome {
+    fn outcome(&self, exchange: Exchange, events: usize, named: Option<&Named>) -> Outcome {
         let wire_bytes = exchange.wire_bytes;
         let answer = match exchange.result {
             Ok(answer) => answer,
@@ -120,7 +147,10 @@ impl Http {
         if answer.status == MISDIRECTED_REQUEST {
             self.client.reconnect();
         }
-        let verdict = judge::judge(&answer, events, &self.terms);
+        let mut verdict = judge::judge(&answer, events, &self.terms);
+        if let Some(named) = named {
+            verdict = named.narrow(answer.status, verdict);
+        }
         let mut outcome = Outcome::all(events, verdict, Some(answer.status), wire_bytes);
         outcome.pace = status::pace(&answer);
         outcome
@@ -167,10 +197,17 @@ impl Sink for Http {
 
     async fn send(&self, batch: &[Rendered]) -> Outcome {
         if self.form.is_single() {
-            self.send_singly(batch).await
-        } else {
-            self.post(batch).await
+            return self.send_singly(batch).await;
         }
+        let (alike, rest) = batch.split_at(self.fitting(batch));
+        let mut outcome = self.post(alike).await;
+        let behind = rest.iter().map(|_| status::behind());
+        outcome.verdicts.extend(behind);
+        outcome
+    }
+
+    fn partition(&self, event: &Rendered) -> Option<Arc<str>> {
+        self.named(event).map(|named| named.part())
     }
 
     fn repeats_whole(&self) -> bool {
@@ -202,8 +239,13 @@ fn sets(form: &Form, key: Option<&HeaderName>, name: &str) -> bool {
 }
 
 fn header_name(name: &str) -> Result<HeaderName, ClientError> {
-    HeaderName::from_bytes(name.as_bytes()).map_err(|_| ClientError::Header {
+    let read = HeaderName::from_bytes(name.as_bytes());
+    read.map_err(|_| unusable(name, "this is no header name"))
+}
+
+fn unusable(name: &str, why: &'static str) -> ClientError {
+    ClientError::Header {
         name: name.to_owned(),
-        why: "this is no header name",
-    })
+        why,
+    }
 }
