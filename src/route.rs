@@ -135,6 +135,7 @@ mod tests {
             id: EventId::from_bytes([0; 16]),
             received_ms: 0,
             duplicate_of: None,
+            replay_id: None,
             provenance: Arc::new(Provenance {
                 source: source.to_owned(),
                 ..Provenance::unknown()

@@ -62,7 +62,9 @@ pub(super) fn segments(path: &str) -> Result<Vec<Vec<NamePart>>, String> {
     let mut segments = vec![Vec::new()];
     for part in parts(path, Letters::Plain)? {
         let NamePart::Text(text) = &part else {
-            segments.last_mut().map(|last| last.push(part));
+            if let Some(last) = segments.last_mut() {
+                last.push(part);
+            }
             continue;
         };
         for (at, text) in text.split('/').enumerate() {

@@ -10,6 +10,9 @@ use super::decimal;
 use super::json;
 use crate::settings::{Condition, ModelPart, Pointer, Scalar, Test};
 
+/// Says of a value, as JSON text, whether it will do.
+type Passes<'p> = dyn FnMut(&str) -> bool + 'p;
+
 /// What a condition is asked of.
 pub(super) trait Asked {
     /// Whether `passes` says so of a value that the pointer leads to. An object or array may be
@@ -59,7 +62,7 @@ pub(super) fn holds_of(condition: &Condition, asked: &dyn Asked) -> bool {
 }
 
 /// Whether one of the values passes that `any` shows, each of which may be null.
-fn one_passes(test: &Test, any: &dyn Fn(&mut dyn FnMut(&str) -> bool) -> bool) -> bool {
+fn one_passes(test: &Test, any: &dyn Fn(&mut Passes<'_>) -> bool) -> bool {
     let is_there = |value: &str| value != "null";
     match test {
         Test::Exists(wanted) => any(&mut |value| is_there(value)) == *wanted,

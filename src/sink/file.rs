@@ -132,8 +132,8 @@ impl Sink for FileSink {
                 }
             }
         }
-        let behind = rest.iter().map(|_| status::behind());
-        outcome.verdicts.extend(behind);
+        let unsent = rest.iter().map(|_| status::unsent());
+        outcome.verdicts.extend(unsent);
         outcome
     }
 

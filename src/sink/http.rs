@@ -201,8 +201,8 @@ impl Sink for Http {
         }
         let (alike, rest) = batch.split_at(self.fitting(batch));
         let mut outcome = self.post(alike).await;
-        let behind = rest.iter().map(|_| status::behind());
-        outcome.verdicts.extend(behind);
+        let unsent = rest.iter().map(|_| status::unsent());
+        outcome.verdicts.extend(unsent);
         outcome
     }
 

@@ -131,6 +131,7 @@ pub(crate) fn event(n: u8, body: &str) -> Rendered {
             id: EventId::from_bytes([n; 16]),
             received_ms: 1_795_444_925_123,
             duplicate_of: None,
+            replay_id: None,
             provenance: Arc::new(provenance),
             payload: body.clone(),
         }),

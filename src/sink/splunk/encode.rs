@@ -90,6 +90,9 @@ impl Envelope {
         if let Some(first) = event.event.duplicate_of {
             write_member(out, "siem_relay_duplicate_of", &first.to_string());
         }
+        if let Some(replay) = event.event.replay_id {
+            write_member(out, "siem_relay_replay_id", &replay.to_string());
+        }
         out.extend_from_slice(&self.end);
     }
 }

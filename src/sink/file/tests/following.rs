@@ -51,7 +51,7 @@ async fn each_event_is_in_the_file_that_its_values_name() {
     check("first", first, &Expected::Delivered);
     check("alike", second, &Expected::Delivered);
     for other in others {
-        let behind = Expected::Behind;
+        let behind = Expected::Retry(Sent::No, RetryCause::Blocked);
         check("of another file, or behind one", other, &behind);
     }
     for event in &batch[2..] {
