@@ -125,7 +125,8 @@ impl Letter {
         Value::Object(self.fields)
     }
 
-    /// The event as it was accepted, with the replay that sends it; none where the line does not hold it.
+    /// The event as it was accepted, with the replay that sends it; none where the line does not
+    /// hold it.
     pub fn event(&self) -> Option<Event> {
         let parsed = |key: &str| {
             let text = self.text(key);

@@ -349,7 +349,8 @@ fn a_line_of_an_earlier_build_without_a_replay_is_read_and_one_with_an_odd_id_is
     let mut lines = std::fs::read_to_string(&path).unwrap();
     for (id, more) in [(ids[0], ""), (ids[1], ",\"replay_id\":\"x\"")] {
         lines += &format!(
-            "{{\"v\":1,\"kind\":\"replay\",\"at\":\"2026-01-01T00:00:00Z\",\"ids\":[\"{id}\"]{more}}}\n"
+            "{{\"v\":1,\"kind\":\"replay\",\"at\":\"2026-01-01T00:00:00Z\",\
+             \"ids\":[\"{id}\"]{more}}}\n"
         );
     }
     std::fs::write(&path, lines).unwrap();

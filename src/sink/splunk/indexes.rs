@@ -1,8 +1,9 @@
 //! Which index an event goes to, and so which part of the destination can refuse it.
 //!
-//! Index, source, sourcetype and host are constants, or names that follow from the event (`sink::name`).
-//! One index that a token may not use must not stop the others: a request holds events of one
-//! part. The raw input states metadata once per request, so there the source counts as well.
+//! Index, source, sourcetype and host are constants, or names that follow from the event
+//! (`sink::name`). One index that a token may not use must not stop the others: a request holds
+//! events of one part. The raw input states metadata once per request, so there the source counts
+//! as well.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
