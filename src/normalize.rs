@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::event::Event;
+use crate::event::{Event, Provenance};
 use crate::rules::{self, RuleError};
 use crate::settings::{Format, Preset, Rule, Severity, Source};
 use crate::sink::{Rendered, Shape};
@@ -204,7 +204,7 @@ pub fn render(
         return Ok((rendered, Notes::default()));
     }
     let facts = Facts::new(event, text, &envelope);
-    let model = model(&mut envelope, event.provenance.test, reading);
+    let model = model(&mut envelope, &event.provenance, reading);
     let notes = model.notes;
     rendered.body = match format {
         Format::Ocsf => ocsf::document(&facts, model, shape == Shape::Document).into_bytes()?,
@@ -228,9 +228,9 @@ fn envelope<'a>(text: &'a str, reading: &Reading) -> Envelope<'a> {
 }
 
 /// What the vendor's reader makes of the event in an envelope.
-fn model<'a>(envelope: &mut Envelope<'a>, test: bool, reading: &Reading) -> Model<'a> {
+fn model<'a>(envelope: &mut Envelope<'a>, provenance: &Provenance, reading: &Reading) -> Model<'a> {
     match reading.preset {
-        Preset::DataTheorem => datatheorem::read(envelope, test, &reading.severities),
+        Preset::DataTheorem => datatheorem::read(envelope, provenance.test, &reading.severities),
         Preset::Generic => Model::default(),
     }
 }

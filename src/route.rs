@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::event::Event;
+use crate::event::{Event, Provenance};
 use crate::normalize::{Reading, View};
 use crate::rules;
 use crate::settings::{Condition, Destination, ModelPart};
@@ -17,8 +17,7 @@ use crate::settings::{Condition, Destination, ModelPart};
 /// it, and once.
 pub struct Asked<'a> {
     payload: &'a [u8],
-    /// The vendor's connectivity test.
-    test: bool,
+    provenance: &'a Provenance,
     reading: &'a Reading,
     view: OnceCell<View<'a>>,
 }
@@ -29,7 +28,7 @@ pub fn wants(destination: &Destination, event: &Event, reading: &Reading) -> boo
         return false;
     }
     let condition = destination.when.as_ref();
-    let asked = Asked::new(&event.payload, event.provenance.test, reading);
+    let asked = Asked::new(&event.payload, &event.provenance, reading);
     condition.is_none_or(|condition| asked.fits(condition))
 }
 
@@ -40,11 +39,11 @@ pub fn wants_source(destination: &Destination, source: &str) -> bool {
 }
 
 impl<'a> Asked<'a> {
-    /// Of a payload whose source is read so.
-    pub fn new(payload: &'a [u8], test: bool, reading: &'a Reading) -> Self {
+    /// Of a payload that came in so, whose source is read so.
+    pub fn new(payload: &'a [u8], provenance: &'a Provenance, reading: &'a Reading) -> Self {
         Self {
             payload,
-            test,
+            provenance,
             reading,
             view: OnceCell::new(),
         }
@@ -62,7 +61,7 @@ impl<'a> Asked<'a> {
     }
 
     fn view(&self) -> &View<'a> {
-        let read = || View::read(self.payload, self.test, self.reading);
+        let read = || View::read(self.payload, self.provenance, self.reading);
         self.view.get_or_init(read)
     }
 }
@@ -75,7 +74,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::event::{EventId, Provenance};
+    use crate::event::EventId;
     use crate::settings::{
         BatchLimits, File, Format, Kind, Pointer, Preset, Retry, Scalar, SendingPace, Start, Test,
     };
@@ -215,7 +214,8 @@ mod tests {
     #[test]
     fn the_model_is_read_once_and_only_for_a_condition_that_asks_for_it() {
         let vendors = reading(Preset::DataTheorem);
-        let asked = Asked::new(b"{\"event\":{}}", false, &vendors);
+        let provenance = Provenance::unknown();
+        let asked = Asked::new(b"{\"event\":{}}", &provenance, &vendors);
         asked.fits(&Condition::Field {
             at: Pointer(vec!["event".to_owned()]),
             test: Test::Exists(true),

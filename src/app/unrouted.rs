@@ -3,6 +3,7 @@
 //! Ingest counts them as they come, since no destination knows of the others. So the count is by
 //! the configuration of that time, while each destination filters when it first reads an event.
 
+use crate::event::Provenance;
 use crate::ingest::Ingest;
 use crate::normalize::Reading;
 use crate::route;
@@ -22,8 +23,8 @@ pub(super) fn tell<L: Log>(settings: &Settings, ingest: &Ingest<L>, warnings: &m
         // None where a destination takes all of the source: then nothing is asked at all.
         if let Some(conditions) = conditions.collect::<Option<Vec<_>>>() {
             let reading = Reading::of(source);
-            let unwanted = move |payload: &[u8], test: bool| {
-                let asked = route::Asked::new(payload, test, &reading);
+            let unwanted = move |payload: &[u8], provenance: &Provenance| {
+                let asked = route::Asked::new(payload, provenance, &reading);
                 !conditions.iter().any(|condition| asked.fits(condition))
             };
             ingest.set_unwanted(name, Box::new(unwanted));

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::Reading;
 use super::model::{Asset, Finding, Model, Subject, Text, seen};
 use super::url::Url;
+use crate::event::Provenance;
 use crate::settings::{ModelPart, Severity};
 
 /// The model of one event, read for conditions.
@@ -21,14 +22,14 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// Reads a payload; of one that is no text, as of any other surprise, there is a model that
-    /// says little.
-    pub fn read(payload: &'a [u8], test: bool, reading: &Reading) -> Self {
+    /// Reads a payload that came in so. Of one that is no text, as of any other surprise, there is
+    /// a model that says little.
+    pub fn read(payload: &'a [u8], provenance: &Provenance, reading: &Reading) -> Self {
         let text = std::str::from_utf8(payload).unwrap_or_default();
         let mut envelope = super::envelope(text, reading);
         Self {
-            model: super::model(&mut envelope, test, reading),
-            test,
+            model: super::model(&mut envelope, provenance, reading),
+            test: provenance.test,
         }
     }
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::settings::ModelPart;
 
 fn parts(event: &Event, reading: &Reading) -> BTreeMap<&'static str, Value> {
-    let view = View::read(&event.payload, event.provenance.test, reading);
+    let view = View::read(&event.payload, &event.provenance, reading);
     let parts = ModelPart::ALL.into_iter();
     let parts = parts.filter_map(|(word, part)| Some((word, view.json(part)?)));
     parts
@@ -96,6 +96,10 @@ fn an_event_of_any_json_has_nothing_but_its_kind() {
         let expected = serde_json::json!({"family": "generic", "test": false});
         assert_eq!(serde_json::json!(parts), expected, "{payload}");
     }
-    let view = View::read(b"\xff", false, &reading(Preset::DataTheorem));
+    let view = View::read(
+        b"\xff",
+        &Provenance::unknown(),
+        &reading(Preset::DataTheorem),
+    );
     assert_eq!(view.json(ModelPart::Type), None);
 }
