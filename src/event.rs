@@ -13,10 +13,12 @@ use serde::{Serialize, Serializer};
 use uuid::{Builder, Uuid};
 
 mod header;
+mod replay_id;
 #[cfg(test)]
 mod tests;
 
 pub use header::HeaderError;
+pub use replay_id::ReplayId;
 
 /// Identifies one accepted event: a UUIDv7 whose milliseconds equal the received time, so that
 /// an event can be found by its id without an index.
@@ -34,6 +36,8 @@ pub struct Event {
     pub received_ms: u64,
     /// The first event with the same resend key, where the source only marks repeats.
     pub duplicate_of: Option<EventId>,
+    /// The replay that sends it again; none for an event on its first way. Not in the log.
+    pub replay_id: Option<ReplayId>,
     /// How it came in; shared, since retries and dead letters keep it alive.
     pub provenance: std::sync::Arc<Provenance>,
     /// The vendor's bytes after content decoding; well-formed JSON in UTF-8.

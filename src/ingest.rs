@@ -244,7 +244,7 @@ impl<L: Log> Ingest<L> {
                 slot: event.provenance.secret_slot,
                 test,
                 // Asked before the payload and its permit are gone.
-                unwanted: source.is_unwanted(&event.payload),
+                unwanted: source.is_unwanted(&event.payload, &event.provenance),
             };
             let appended = log.append(vec![event]).await;
             drop(permit);

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::event::Event;
+use crate::event::{Event, Provenance};
 use crate::rules::{self, RuleError};
 use crate::settings::{Format, Preset, Rule, Severity, Source};
 use crate::sink::{Rendered, Shape};
@@ -36,12 +36,14 @@ mod severity;
 mod tests;
 mod text;
 mod url;
+mod view;
 
 use envelope::Envelope;
 use facts::Facts;
 use model::Model;
 pub use model::Notes;
 pub use other::Unmapped;
+pub use view::View;
 
 /// Why an event cannot be rendered. The event itself stays in the log and in the dead letter.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -89,6 +91,16 @@ static UNKNOWN_SOURCE: Reading = Reading {
     severities: Vec::new(),
 };
 
+impl Reading {
+    /// How a source's events are read.
+    pub fn of(source: &Source) -> Self {
+        Self {
+            preset: source.preset,
+            severities: source.severities.clone(),
+        }
+    }
+}
+
 /// Renders events for one destination. Made once per destination and kept by its worker.
 #[derive(Clone, Debug)]
 pub struct Renderer {
@@ -107,15 +119,11 @@ pub struct Renderer {
 impl Renderer {
     /// A renderer for a destination of this format and shape.
     pub fn new(sources: &[Source], format: Format, shape: Shape) -> Self {
-        let reading = |source: &Source| Reading {
-            preset: source.preset,
-            severities: source.severities.clone(),
-        };
         let rules_of = |source: &Source| (source.name.clone(), source.rules.clone());
         Self {
             sources: sources
                 .iter()
-                .map(|source| (source.name.clone(), reading(source)))
+                .map(|source| (source.name.clone(), Reading::of(source)))
                 .collect(),
             source_rules: Arc::new(sources.iter().map(rules_of).collect()),
             rules: Arc::new([]),
@@ -130,12 +138,18 @@ impl Renderer {
         self
     }
 
+    /// How events of a source are read; of one that is not configured, as any JSON.
+    pub fn reading(&self, source: &str) -> &Reading {
+        self.sources.get(source).unwrap_or(&UNKNOWN_SOURCE)
+    }
+
     /// Renders one event, after its source's rules and the destination's, and says what was unknown
     /// about it. What comes of it still points to the event as it is in the log. Events of a source
     /// that is no longer configured are any JSON.
     pub fn render(&self, event: &Arc<Event>) -> Result<(Rendered, Notes), RenderError> {
         let changed = self.changed(event)?;
-        let (rendered, notes) = render(&changed, self.reading(event), self.format, self.shape)?;
+        let reading = self.reading(&event.provenance.source);
+        let (rendered, notes) = render(&changed, reading, self.format, self.shape)?;
         let rendered = Rendered {
             event: Arc::clone(event),
             ..rendered
@@ -148,15 +162,10 @@ impl Renderer {
     pub fn unmapped(&self, event: &Arc<Event>) -> Result<Vec<Unmapped>, RenderError> {
         let changed = self.changed(event)?;
         let text = std::str::from_utf8(&changed.payload).map_err(|_| RenderError::NotUtf8)?;
-        let reading = self.reading(event);
-        let mut envelope = envelope(reading.preset, text);
-        let model = model(&changed, reading, &mut envelope);
+        let reading = self.reading(&event.provenance.source);
+        let mut envelope = envelope(text, reading);
+        let model = model(&mut envelope, &event.provenance, reading);
         Ok(model.other.list())
-    }
-
-    fn reading(&self, event: &Event) -> &Reading {
-        let reading = self.sources.get(&event.provenance.source);
-        reading.unwrap_or(&UNKNOWN_SOURCE)
     }
 
     /// The event as the rules leave it; the same one where they changed nothing.
@@ -195,7 +204,7 @@ pub fn render(
     if (format, shape) == (Format::Original, Shape::Payload) {
         return Ok((rendered, Notes::default()));
     }
-    let mut envelope = envelope(reading.preset, text);
+    let mut envelope = envelope(text, reading);
     if matches!(shape, Shape::HecEvent | Shape::Entry) {
         rendered.time = envelope.time().map(str::to_owned);
         rendered.host = envelope.host().map(str::to_owned);
@@ -212,7 +221,7 @@ pub fn render(
         return Ok((rendered, Notes::default()));
     }
     let facts = Facts::new(event, text, &envelope);
-    let model = model(event, reading, &mut envelope);
+    let model = model(&mut envelope, &event.provenance, reading);
     let notes = model.notes;
     rendered.body = match format {
         Format::Ocsf => ocsf::document(&facts, model, shape == Shape::Document).into_bytes()?,
@@ -227,20 +236,18 @@ pub fn render(
     Ok((rendered, notes))
 }
 
-/// What stands around a vendor's event.
-fn envelope(preset: Preset, text: &str) -> Envelope<'_> {
-    match preset {
+/// What the vendor puts around its events.
+fn envelope<'a>(text: &'a str, reading: &Reading) -> Envelope<'a> {
+    match reading.preset {
         Preset::DataTheorem => Envelope::read(text),
         Preset::Generic => Envelope::none(),
     }
 }
 
-/// An event, read by its vendor's conventions.
-fn model<'a>(event: &Event, reading: &Reading, envelope: &mut Envelope<'a>) -> Model<'a> {
+/// What the vendor's reader makes of the event in an envelope.
+fn model<'a>(envelope: &mut Envelope<'a>, provenance: &Provenance, reading: &Reading) -> Model<'a> {
     match reading.preset {
-        Preset::DataTheorem => {
-            datatheorem::read(envelope, event.provenance.test, &reading.severities)
-        }
+        Preset::DataTheorem => datatheorem::read(envelope, provenance.test, &reading.severities),
         Preset::Generic => Model::default(),
     }
 }

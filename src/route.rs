@@ -1,18 +1,35 @@
 //! Whether a destination wants an event. Pure: the answer depends on configuration and event.
 //!
 //! That is the destination's list of sources and its condition on what the vendor sent, before any
-//! rule has changed it. A worker asks when it first reads an event and never again.
+//! rule has changed it, and on what the vendor's reader makes of that. A worker asks when it first
+//! reads an event and never again.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::event::Event;
+use crate::event::{Event, Provenance};
+use crate::normalize::{Reading, View};
 use crate::rules;
-use crate::settings::{Condition, Destination};
+use crate::settings::{Condition, Destination, ModelPart};
 
-/// Whether this destination wants this event.
-pub fn wants(destination: &Destination, event: &Event) -> bool {
-    wants_source(destination, &event.provenance.source)
-        && fits(destination.when.as_ref(), &event.payload)
+/// An event as conditions are asked of it. Its model is read when the first one asks for a part of
+/// it, and once.
+pub struct Asked<'a> {
+    payload: &'a [u8],
+    provenance: &'a Provenance,
+    reading: &'a Reading,
+    view: OnceCell<View<'a>>,
+}
+
+/// Whether this destination wants this event, whose source is read so.
+pub fn wants(destination: &Destination, event: &Event, reading: &Reading) -> bool {
+    if !wants_source(destination, &event.provenance.source) {
+        return false;
+    }
+    let condition = destination.when.as_ref();
+    let asked = Asked::new(&event.payload, &event.provenance, reading);
+    condition.is_none_or(|condition| asked.fits(condition))
 }
 
 /// Whether the destination wants events of this source, if they fit its condition.
@@ -21,16 +38,32 @@ pub fn wants_source(destination: &Destination, source: &str) -> bool {
     sources.is_none_or(|sources| sources.iter().any(|name| name == source))
 }
 
-/// Whether a destination's condition, if it has one, holds of this payload.
-pub fn fits(condition: Option<&Condition>, payload: &[u8]) -> bool {
-    let Some(condition) = condition else {
-        return true;
-    };
-    // The log holds text; what is none passes like JSON without any member.
-    let text = std::str::from_utf8(payload).unwrap_or_default();
-    // Made of a stranger's bytes: should this meet a fault of its own, the event goes out rather
-    // than missing without a trace.
-    catch_unwind(AssertUnwindSafe(|| rules::holds(condition, text))).unwrap_or(true)
+impl<'a> Asked<'a> {
+    /// Of a payload that came in so, whose source is read so.
+    pub fn new(payload: &'a [u8], provenance: &'a Provenance, reading: &'a Reading) -> Self {
+        Self {
+            payload,
+            provenance,
+            reading,
+            view: OnceCell::new(),
+        }
+    }
+
+    /// Whether a destination's condition holds.
+    pub fn fits(&self, condition: &Condition) -> bool {
+        // The log holds text; what is none passes like JSON without any member.
+        let text = std::str::from_utf8(self.payload).unwrap_or_default();
+        let part = |part: ModelPart| self.view().json(part).map(Cow::Owned);
+        // Made of a stranger's bytes: should this meet a fault of its own, the event goes out
+        // rather than missing without a trace.
+        let holds = AssertUnwindSafe(|| rules::holds(condition, text, &part));
+        catch_unwind(holds).unwrap_or(true)
+    }
+
+    fn view(&self) -> &View<'a> {
+        let read = || View::read(self.payload, self.provenance, self.reading);
+        self.view.get_or_init(read)
+    }
 }
 
 #[cfg(test)]
@@ -41,10 +74,21 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::event::{EventId, Provenance};
+    use crate::event::EventId;
     use crate::settings::{
-        BatchLimits, File, Format, Kind, Pointer, Retry, Scalar, SendingPace, Start, Test,
+        BatchLimits, File, Format, Kind, Pointer, Preset, Retry, Scalar, SendingPace, Start, Test,
     };
+
+    fn wants(destination: &Destination, event: &Event) -> bool {
+        super::wants(destination, event, &reading(Preset::Generic))
+    }
+
+    fn reading(preset: Preset) -> Reading {
+        Reading {
+            preset,
+            severities: Vec::new(),
+        }
+    }
 
     fn destination(sources: Option<&[&str]>) -> Destination {
         Destination {
@@ -73,6 +117,7 @@ mod tests {
             max_backlog_bytes: None,
             kind: Kind::File(File {
                 path: "/events.jsonl".into(),
+                names: None,
                 rotate_bytes: 1,
                 rotate_age: None,
                 keep_files: None,
@@ -89,6 +134,7 @@ mod tests {
             id: EventId::from_bytes([0; 16]),
             received_ms: 0,
             duplicate_of: None,
+            replay_id: None,
             provenance: Arc::new(Provenance {
                 source: source.to_owned(),
                 ..Provenance::unknown()
@@ -125,5 +171,62 @@ mod tests {
         assert!(!wants(&some, &of("mobile", br#"{"severity":"HIGH"}"#)));
         assert!(!wants(&some, &of("appsec", br#"{"severity":"LOW"}"#)));
         assert!(!wants(&some, &of("appsec", b"\xff{")));
+    }
+    #[test]
+    fn a_condition_on_the_model_goes_by_what_the_vendors_reader_makes_of_the_event() {
+        let mut severe = destination(None);
+        let words = ["high", "critical"].map(|word| Scalar::Text(word.to_owned()));
+        severe.when = Some(Condition::All(vec![
+            Condition::Model {
+                part: ModelPart::Severity,
+                test: Test::In(words.to_vec()),
+            },
+            Condition::Model {
+                part: ModelPart::Family,
+                test: Test::Prefix("mobile".to_owned()),
+            },
+        ]));
+        let of = |severity: &str| {
+            let payload = format!(
+                "{{\"event\":{{\"type\":\"MOBILE_SECURE__MOBILE_FINDING_CREATED\",\
+                 \"data\":{{\"severity\":\"{severity}\"}}}}}}"
+            );
+            Event {
+                payload: Bytes::from(payload),
+                ..event("appsec")
+            }
+        };
+        let vendors = reading(Preset::DataTheorem);
+        assert!(super::wants(&severe, &of("HIGH"), &vendors));
+        assert!(!super::wants(&severe, &of("LOW"), &vendors));
+        assert!(!super::wants(
+            &severe,
+            &of("HIGH"),
+            &reading(Preset::Generic)
+        ));
+        let own = Reading {
+            severities: vec![("LOW".to_owned(), crate::settings::Severity::Critical)],
+            ..vendors
+        };
+        assert!(super::wants(&severe, &of("LOW"), &own));
+    }
+
+    #[test]
+    fn the_model_is_read_once_and_only_for_a_condition_that_asks_for_it() {
+        let vendors = reading(Preset::DataTheorem);
+        let provenance = Provenance::unknown();
+        let asked = Asked::new(b"{\"event\":{}}", &provenance, &vendors);
+        asked.fits(&Condition::Field {
+            at: Pointer(vec!["event".to_owned()]),
+            test: Test::Exists(true),
+        });
+        assert!(asked.view.get().is_none());
+        let on_vendor = Condition::Model {
+            part: ModelPart::Vendor,
+            test: Test::Exists(true),
+        };
+        assert!(asked.fits(&on_vendor));
+        let first: *const View<'_> = asked.view.get().unwrap();
+        assert!(asked.fits(&on_vendor) && std::ptr::eq(first, asked.view()));
     }
 }

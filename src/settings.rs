@@ -17,6 +17,7 @@ mod elastic;
 mod http;
 mod intake;
 mod login;
+mod name;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -26,16 +27,19 @@ pub use self::http::{
 };
 pub use destination::{
     Acknowledgement, BatchLimits, ClientCertificate, Compress, Destination, Endpoint, EndpointTls,
-    File, Format, HecInput, HecNames, Http, Kind, PartialBatches, Proxy, Retry, SendingPace,
-    SplunkHec, Start, TlsVersion,
+    File, FileNames, Format, HecInput, HecNames, Http, HttpNames, Kind, PartialBatches, Proxy,
+    Retry, SendingPace, SplunkHec, Start, TlsVersion,
 };
-pub use elastic::{BulkTarget, ElasticFlavour, Elasticsearch, NAME_VALUE_BYTES_MAX, NamePart};
+pub use elastic::{BulkTarget, ElasticFlavour, Elasticsearch};
 pub use intake::{
     Datadog, GoogleSecops, Graylog, Intake, IntakeLimits, IntakePreset, Logscale, LogscaleInput,
     Loki, NewRelic, SecopsApi, Sentinel, SentinelColumn, SumoLogic,
 };
 pub use login::{Auth, Aws, AwsCredentials, AwsService, GoogleServiceAccount, OAuth2, TokenStyle};
-pub use rules::{Action, Condition, Pointer, Rule, Scalar, Test};
+pub use name::{
+    HEADER_VALUE_BYTES_MAX, HOST_VALUE_BYTES_MAX, Letters, NAME_VALUE_BYTES_MAX, NamePart,
+};
+pub use rules::{Action, Condition, ModelPart, Pointer, Rule, Scalar, Test};
 
 /// The whole configuration.
 #[derive(Clone, Debug)]

@@ -3,7 +3,9 @@
 //! Ingest counts them as they come, since no destination knows of the others. So the count is by
 //! the configuration of that time, while each destination filters when it first reads an event.
 
+use crate::event::Provenance;
 use crate::ingest::Ingest;
+use crate::normalize::Reading;
 use crate::route;
 use crate::settings::{Destination, Settings};
 use crate::spool::Log;
@@ -18,11 +20,12 @@ pub(super) fn tell<L: Log>(settings: &Settings, ingest: &Ingest<L>, warnings: &m
             warnings.push(format!("source {name}: no destination wants its events"));
         }
         let conditions = destinations.into_iter().map(|one| one.when.clone());
-        // None where a destination takes all of the source.
+        // None where a destination takes all of the source: then nothing is asked at all.
         if let Some(conditions) = conditions.collect::<Option<Vec<_>>>() {
-            let unwanted = move |payload: &[u8]| {
-                let mut conditions = conditions.iter();
-                !conditions.any(|condition| route::fits(Some(condition), payload))
+            let reading = Reading::of(source);
+            let unwanted = move |payload: &[u8], provenance: &Provenance| {
+                let asked = route::Asked::new(payload, provenance, &reading);
+                !conditions.iter().any(|condition| asked.fits(condition))
             };
             ingest.set_unwanted(name, Box::new(unwanted));
         }

@@ -7,7 +7,8 @@
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use crate::settings::Settings;
+use crate::settings::{Destination, Kind, Settings};
+use crate::sink::file::FILES_OPEN_MAX;
 
 /// Runtime, signals, logs, listeners, lock, cursors, spare, and files that are open for a moment.
 const PROCESS_FILES: u64 = 51;
@@ -50,10 +51,19 @@ fn others(settings: &Settings) -> u64 {
         .map(|d| 2 * d.pace.max_in_flight);
     let batches = u64::try_from(batches.sum::<usize>()).unwrap_or(u64::MAX);
     let destinations = u64::try_from(settings.destinations.len()).unwrap_or(u64::MAX);
+    // Each with its lock.
+    let following = settings.destinations.iter().filter(|d| follows(d)).count();
+    let following = u64::try_from(following * FILES_OPEN_MAX * 2).unwrap_or(u64::MAX);
     (PROCESS_FILES + ADMIN_FILES + TURNED_AWAY_FILES + SEGMENTS_BEYOND)
         .saturating_add(segments)
         .saturating_add(destinations.saturating_mul(DESTINATION_FILES))
         .saturating_add(batches)
+        .saturating_add(following)
+}
+
+/// Whether it writes to several files.
+fn follows(destination: &Destination) -> bool {
+    matches!(&destination.kind, Kind::File(file) if file.names.is_some())
 }
 
 /// Connections that a limit leaves room for; never none, since the relay is there to take events.

@@ -9,12 +9,14 @@ use std::net::IpAddr;
 use figment::value::{Dict, Num, Value};
 use ipnet::IpNet;
 
-use crate::settings::{Condition, Pointer, Scalar, Test};
+use crate::settings::{Condition, ModelPart, Pointer, Scalar, Test};
 
 use super::names::closest;
 use super::problems::shown;
 use super::table::{Fault, Raw, Table};
 use super::values::type_name;
+
+mod part;
 
 /// Tables inside of one another.
 const DEPTH_MAX: usize = 8;
@@ -26,20 +28,32 @@ const TEXT_MAX: usize = 1024;
 const POINTER_MAX: usize = 512;
 const STEPS_MAX: usize = 16;
 /// The tests, and the ways to join them.
-const TESTS: [&str; 8] = [
-    "equals", "in", "prefix", "suffix", "glob", "exists", "cidr", "greater",
+const TESTS: [&str; 9] = [
+    "equals", "in", "prefix", "suffix", "glob", "exists", "cidr", "greater", "at_least",
 ];
 const JOINTS: [&str; 3] = ["all", "any", "not"];
+/// What a test is about: a value of the vendor's JSON, or a part of the model.
+const SUBJECTS: [&str; 2] = ["field", "model"];
 const REMEDY: &str = "write such as { field = \"/event/type\", prefix = \"API_\" }, with one of \
                       equals, in, prefix, suffix, glob, exists, cidr, greater; or all = [...], \
                       any = [...], not = { ... }";
 
+/// Of what a condition is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    /// Of an event as it came: its JSON, and what its vendor's reader makes of it.
+    Event,
+    /// Of what rules left of the JSON, which no reader has seen.
+    Json,
+}
+
 /// The condition under a key; none if absent, or wrong and so reported.
-pub(super) fn condition(table: &Table<'_>, key: &str) -> Option<Condition> {
+pub(super) fn condition(table: &Table<'_>, key: &str, of: Of) -> Option<Condition> {
     table.parsed(key, None, |raw: Raw<'_>| {
         let mut reading = Reading {
             faults: Vec::new(),
             tests: 0,
+            of,
         };
         let condition = reading.condition(raw.value, "", 1);
         if reading.tests > TESTS_MAX {
@@ -84,6 +98,7 @@ struct Reading {
     /// What is wrong, each with the way to it.
     faults: Vec<String>,
     tests: usize,
+    of: Of,
 }
 
 impl Reading {
@@ -101,14 +116,17 @@ impl Reading {
         if depth > DEPTH_MAX {
             return self.fault(path, &format!("lies more than {DEPTH_MAX} tables deep"));
         }
-        let known = |key: &str| key == "field" || TESTS.contains(&key) || JOINTS.contains(&key);
+        let is_subject = |key: &str| SUBJECTS.contains(&key);
+        let known = |key: &str| is_subject(key) || TESTS.contains(&key) || JOINTS.contains(&key);
         for key in dict.keys().filter(|key| !known(key)) {
-            let all = TESTS.iter().chain(&JOINTS).copied().chain(["field"]);
-            let near = closest(key, all).map(|near| format!(", did you mean {near}?"));
+            let all = TESTS.iter().chain(&JOINTS).chain(&SUBJECTS);
+            let near = closest(key, all.copied()).map(|near| format!(", did you mean {near}?"));
             let what = format!("\"{}\" is unknown{}", shown(key), near.unwrap_or_default());
             self.fault::<()>(path, &what);
         }
-        let mut said = dict.iter().filter(|(key, _)| *key != "field" && known(key));
+        let mut said = dict
+            .iter()
+            .filter(|(key, _)| !is_subject(key) && known(key));
         match (said.next(), said.next()) {
             (Some((key, value)), None) => self.one(dict, key, value, path, depth),
             (None, _) => self.fault(path, "says nothing that can hold"),
@@ -125,8 +143,10 @@ impl Reading {
         depth: usize,
     ) -> Option<Condition> {
         let inner = join(path, key);
-        if JOINTS.contains(&key) && dict.contains_key("field") {
-            return self.fault(&inner, "stands beside field, which belongs inside of it");
+        let subject = SUBJECTS.iter().find(|subject| dict.contains_key(**subject));
+        if let (true, Some(subject)) = (JOINTS.contains(&key), subject) {
+            let what = format!("stands beside {subject}, which belongs inside of it");
+            return self.fault(&inner, &what);
         }
         match key {
             "all" => self.list(value, &inner, depth).map(Condition::All),
@@ -137,21 +157,60 @@ impl Reading {
             }
             _ => {
                 self.tests += 1;
-                let test = match test(key, value) {
-                    Ok(test) => Some(test),
-                    Err(what) => self.fault(&inner, &what),
-                };
-                let at = match dict.get("field").map(Value::as_str) {
-                    Some(Some(text)) => match pointer(text) {
-                        Ok(at) => Some(at),
-                        Err(what) => self.fault(&join(path, "field"), &what),
-                    },
-                    Some(None) => self.fault(&join(path, "field"), "must be a string"),
-                    None => self.fault(&inner, "stands without field, the value it is about"),
-                };
-                let (at, test) = (at?, test?);
-                Some(Condition::Field { at, test })
+                match (dict.get("field"), dict.get("model")) {
+                    (Some(field), None) => self.field(field, key, value, path),
+                    (None, Some(model)) => self.model(model, key, value, path),
+                    (Some(_), Some(_)) => {
+                        self.fault(&inner, "stands beside both field and model: keep one")
+                    }
+                    (None, None) => {
+                        let what = "stands without field or model, the value it is about";
+                        self.fault(&inner, what)
+                    }
+                }
             }
+        }
+    }
+
+    /// A test of a value of the vendor's JSON.
+    fn field(&mut self, field: &Value, key: &str, value: &Value, path: &str) -> Option<Condition> {
+        let test = match key {
+            "at_least" => self.fault(&join(path, key), "is for model = \"severity\" only"),
+            _ => test(key, value).map_or_else(|what| self.fault(&join(path, key), &what), Some),
+        };
+        let at = match field.as_str().map(pointer) {
+            Some(Ok(at)) => Some(at),
+            Some(Err(what)) => self.fault(&join(path, "field"), &what),
+            None => self.fault(&join(path, "field"), "must be a string"),
+        };
+        let (at, test) = (at?, test?);
+        Some(Condition::Field { at, test })
+    }
+
+    /// A test of a part of the model.
+    fn model(&mut self, model: &Value, key: &str, value: &Value, path: &str) -> Option<Condition> {
+        let at = join(path, "model");
+        if self.of == Of::Json {
+            let what = "has no meaning in a rule, which changes what no reader has seen yet: use \
+                        field";
+            return self.fault(&at, what);
+        }
+        let Some(name) = model.as_str() else {
+            return self.fault(&at, "must be a string");
+        };
+        let known = ModelPart::ALL.iter().find(|(word, _)| *word == name);
+        let Some((_, part)) = known else {
+            let words = || ModelPart::ALL.iter().map(|(word, _)| *word);
+            let near = closest(name, words()).map(|near| format!(", did you mean {near}?"));
+            let near = near.unwrap_or_else(|| {
+                format!(": write one of {}", words().collect::<Vec<_>>().join(", "))
+            });
+            let what = format!("\"{}\" is no part of the model{near}", shown(name));
+            return self.fault(&at, &what);
+        };
+        match part::test(*part, key, value) {
+            Ok(test) => Some(Condition::Model { part: *part, test }),
+            Err(what) => self.fault(&join(path, key), &what),
         }
     }
 

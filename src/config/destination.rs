@@ -10,7 +10,7 @@ use crate::settings::{
     SendingPace, Start,
 };
 
-use super::condition::condition;
+use super::condition::{Of, condition};
 use super::elastic;
 use super::intake;
 use super::kinds;
@@ -88,7 +88,7 @@ pub(super) fn destination(
     check_format(table, format, kind.as_ref());
     let start = table.one_of("start", Some("earliest"), &starts);
     let wanted = wanted(table, sources);
-    let when = condition(table, "when");
+    let when = condition(table, "when", Of::Event);
     let rules = rules(table);
     let batch = batch(table, word, kind.as_ref());
     let retry = retry(table);
@@ -153,10 +153,15 @@ pub(super) fn check_path(
         ("journal.directory", &journal.directory),
         ("dead_letters.directory", &dead_letters.directory),
     ];
+    let prefix = file.names.as_ref().map(|names| &names.directory);
     for (key, directory) in own {
-        if is_inside(&file.path, directory) {
+        if is_inside(prefix.unwrap_or(&file.path), directory) {
             let what = format!("lies inside {key}");
             table.problem("path", what, "name a file in a directory of its own");
+        } else if prefix.is_some_and(|prefix| is_inside(directory, prefix)) {
+            // An event could name it.
+            let what = format!("can lead into {key}");
+            table.problem("path", what, "let it begin with a directory of its own");
         }
     }
     for other in earlier {

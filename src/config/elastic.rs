@@ -2,7 +2,9 @@
 //!
 //! Reads every key before it gives up, so that one mistake does not make others look unknown.
 
-use crate::settings::{Auth, AwsService, BulkTarget, ElasticFlavour, Elasticsearch, NamePart};
+use crate::settings::{
+    Auth, AwsService, BulkTarget, ElasticFlavour, Elasticsearch, Letters, NamePart,
+};
 
 use super::endpoint::{Shape, endpoints};
 use super::login;
@@ -132,7 +134,7 @@ fn parts_of(
     is_one: impl Fn(&str) -> bool,
     otherwise: (&str, &str),
 ) -> Option<Vec<NamePart>> {
-    let parts = match name::parts(name) {
+    let parts = match name::parts(name, Letters::Plain) {
         Ok(parts) => parts,
         Err(what) => {
             table.problem(key, what, NAME_EXAMPLE);
@@ -145,7 +147,7 @@ fn parts_of(
         table.problem(key, what, "write a prefix of your own before it");
         return None;
     }
-    if !is_one(&name::longest(&parts)) {
+    if !is_one(&name::longest(&parts, Letters::Plain)) {
         table.problem(key, otherwise.0, otherwise.1);
         return None;
     }

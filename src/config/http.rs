@@ -72,7 +72,8 @@ pub(super) fn framing(table: &Table<'_>, envelope: bool) -> Framing {
 }
 
 /// What the receiver makes of requests, and means by its answers.
-pub(super) fn terms(table: &Table<'_>, headers: &[(String, String)]) -> HttpTerms {
+/// `headers` are the names of those that are configured.
+pub(super) fn terms(table: &Table<'_>, headers: &[&str]) -> HttpTerms {
     let success_statuses = success_statuses(table);
     let success = success(table);
     HttpTerms {
@@ -170,7 +171,7 @@ fn is_reference(text: &str) -> bool {
     text.len() <= ATTRIBUTE_BYTES_MAX && text.bytes().all(allowed)
 }
 
-fn idempotency_header(table: &Table<'_>, headers: &[(String, String)]) -> Option<String> {
+fn idempotency_header(table: &Table<'_>, headers: &[&str]) -> Option<String> {
     let wanted = table.flag("idempotency_key", true);
     let text = table.string("idempotency_header", Some("Idempotency-Key"));
     if !wanted && table.has("idempotency_header") {
@@ -189,7 +190,7 @@ fn idempotency_header(table: &Table<'_>, headers: &[(String, String)]) -> Option
         );
         return None;
     };
-    if headers.iter().any(|(other, _)| *other == name) {
+    if headers.contains(&name.as_str()) {
         let what = "is also one of the constant headers";
         table.problem("idempotency_header", what, "remove it from headers");
     }

@@ -5,15 +5,13 @@
 
 use std::time::Duration;
 
-use http::HeaderValue;
-
-use crate::settings::{Auth, Compress, File, Framing, Http};
+use crate::settings::{Auth, Compress, File, Http, HttpNames};
 
 use super::endpoint::{Shape, endpoint};
+use super::file_path::file_path;
 use super::http::{framing, terms};
+use super::http_names;
 use super::login;
-use super::names::{header_name, is_framing, secret_like};
-use super::problems::shown;
 use super::table::Table;
 
 /// Constant fields or headers of a destination.
@@ -30,14 +28,23 @@ pub(super) fn http(table: &Table<'_>) -> Option<Http> {
     let endpoint = endpoint(table, login, &Shape::HTTP);
     let envelope = table.flag("envelope", false);
     let framing = framing(table, envelope);
-    let headers = constant_headers(table, &framing);
-    let terms = terms(table, &headers);
+    let (headers, following) = http_names::headers(table, &framing);
+    let names = HttpNames {
+        path: http_names::path(table),
+        headers: following,
+    };
+    let taken = headers.iter().map(|(name, _)| name.as_str());
+    let taken: Vec<_> = taken
+        .chain(names.headers.iter().map(|(name, _)| name.as_str()))
+        .collect();
+    let terms = terms(table, &taken);
     let http = Http {
         endpoint: endpoint?,
         framing,
         auth: auth?,
         envelope,
         headers,
+        names,
         terms,
     };
     login::check_signed(table, &http);
@@ -46,20 +53,7 @@ pub(super) fn http(table: &Table<'_>) -> Option<Http> {
 
 /// `kind = "file"`.
 pub(super) fn file(table: &Table<'_>) -> Option<File> {
-    let path = table.path("path", None);
-    if !table.has("path") {
-        table.problem("path", "missing", "name the file to write");
-    }
-    if path
-        .as_ref()
-        .is_some_and(|path| path.file_name().is_none() || path.is_dir())
-    {
-        table.problem(
-            "path",
-            "is a directory",
-            "name a file in it, such as events.jsonl",
-        );
-    }
+    let path = file_path(table);
     let minute = 60 * SECOND;
     let compressions = [("none", Compress::None), ("gzip", Compress::Gzip)];
     let compress = table.one_of("compress", Some("none"), &compressions);
@@ -70,7 +64,8 @@ pub(super) fn file(table: &Table<'_>) -> Option<File> {
         compress: compress.unwrap_or(Compress::None),
         min_free_bytes: table.size("min_free_space", 64 * MIB, 0..=TIB),
         envelope: table.flag("envelope", false),
-        path: path?,
+        path: path.as_ref()?.0.clone(),
+        names: path?.1,
     })
 }
 
@@ -82,41 +77,4 @@ pub(super) fn constants(table: &Table<'_>, key: &str) -> Vec<(String, String)> {
         table.problem(key, what, format!("keep at most {CONSTANTS_MAX}"));
     }
     texts
-}
-
-fn constant_headers(table: &Table<'_>, framing: &Framing) -> Vec<(String, String)> {
-    let mut headers: Vec<(String, String)> = Vec::new();
-    // Their types and headers are those of the standard.
-    let cloud_events = matches!(framing, Framing::CloudEvents(_));
-    for (text, value) in constants(table, "headers") {
-        let at = format!("headers.{}", shown(&text));
-        let Some(name) = header_name(&text) else {
-            table.problem(
-                &at,
-                "is not the name of a header",
-                "write such as \"X-Tenant\"",
-            );
-            continue;
-        };
-        if secret_like(&name) {
-            let what = "sounds like a credential, which is not written into the configuration";
-            table.problem(&at, what, "use header with value_file or value_env");
-        } else if is_framing(&name) && (cloud_events || name != "content-type") {
-            table.problem(
-                &at,
-                "is a header that the relay or HTTP itself sets",
-                "remove it",
-            );
-        } else if cloud_events && name.starts_with("ce-") {
-            let what = "is an attribute of a CloudEvent, which the relay sets";
-            table.problem(&at, what, "remove it");
-        } else if HeaderValue::from_str(&value).is_err() {
-            let what = "has a value that a header cannot have";
-            table.problem(&at, what, "keep visible ASCII characters");
-        } else if headers.iter().any(|(other, _)| *other == name) {
-            table.problem(&at, "is there twice", "remove one of them");
-        }
-        headers.push((name, value));
-    }
-    headers
 }

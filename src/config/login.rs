@@ -169,7 +169,9 @@ pub(super) fn check_signed(table: &Table<'_>, http: &Http) {
     }
     let is_taken = |name: &str| SIGNING_HEADERS.contains(&&*name.to_ascii_lowercase());
     let what = "names a header that the relay sets when it signs";
-    if http.headers.iter().any(|(name, _)| is_taken(name)) {
+    let constant = http.headers.iter().map(|(name, _)| name);
+    let following = http.names.headers.iter().map(|(name, _)| name);
+    if constant.chain(following).any(|name| is_taken(name)) {
         table.problem("headers", what, "remove it");
     }
     if matches!(&**beside, Auth::Header { name, .. } if is_taken(name)) {

@@ -4,7 +4,7 @@ use figment::value::Value;
 
 use crate::settings::{Action, Pointer, Rule, Scalar};
 
-use super::condition::{condition, pointer, scalar};
+use super::condition::{Of, condition, pointer, scalar};
 use super::secrets::{self, Rule as SecretRule};
 use super::table::{Fault, Raw, Table};
 use super::values::type_name;
@@ -48,7 +48,7 @@ fn rule(table: &Table<'_>) -> Option<Rule> {
     let key = secrets::one(table, "key", SecretRule::HASH_KEY);
     let parse_time = several(table, "parse_time");
     let lower = several(table, "lower");
-    let when = condition(table, "when");
+    let when = condition(table, "when", Of::Json);
 
     let said: Vec<_> = ACTIONS.iter().filter(|key| table.has(key)).collect();
     let [action] = said.as_slice() else {

@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use crate::settings::{Acknowledgement, HecInput, HecNames, NamePart, PartialBatches, SplunkHec};
+use crate::settings::{
+    Acknowledgement, HecInput, HecNames, Letters, NamePart, PartialBatches, SplunkHec,
+};
 
 use super::endpoint::{Shape, endpoints};
 use super::kinds::constants;
@@ -43,16 +45,18 @@ pub(super) fn splunk_hec(table: &Table<'_>, sources: &[String]) -> Option<Splunk
     let index = table.string("index", None);
     let source = table.string("source", None);
     let sourcetype = table.string("sourcetype", None);
+    let host = table.string("host", None);
     let following = |key: &str, text: &Option<String>, is_one: &dyn Fn(&str) -> bool| {
-        let text = text.as_deref().filter(|text| text.contains(['{', '}']))?;
+        let text = text.as_deref().filter(|text| name::follows(text))?;
         following(table, key, text, is_one)
     };
     let names = HecNames {
         index: following("index", &index, &is_index),
         source: following("source", &source, &|_| true),
         sourcetype: following("sourcetype", &sourcetype, &|_| true),
+        host: host_parts(table, host.as_deref()),
     };
-    let constant = |text: Option<String>| text.filter(|text| !text.contains(['{', '}']));
+    let constant = |text: Option<String>| text.filter(|text| !name::follows(text));
     let index = constant(index);
     check_index(table, "index", index.as_deref());
     let indexes = indexes(table, sources);
@@ -66,6 +70,7 @@ pub(super) fn splunk_hec(table: &Table<'_>, sources: &[String]) -> Option<Splunk
         indexes,
         source: constant(source),
         sourcetype: constant(sourcetype),
+        host: constant(host),
         names,
         fields,
         partial_batches: partial_batches.unwrap_or(PartialBatches::PrefixAccepted),
@@ -93,14 +98,14 @@ fn following(
     text: &str,
     is_one: &dyn Fn(&str) -> bool,
 ) -> Option<Vec<NamePart>> {
-    match name::parts(text) {
+    match name::parts(text, Letters::Plain) {
         // A token's indexes and an app's sourcetypes go by the beginning of their names.
         Ok(parts) if matches!(parts.first(), Some(NamePart::Value { .. })) => {
             let what = "begins with what an event says";
             table.problem(key, what, "write a prefix of your own before it");
             None
         }
-        Ok(parts) if is_one(&name::longest(&parts)) => Some(parts),
+        Ok(parts) if is_one(&name::longest(&parts, Letters::Plain)) => Some(parts),
         Ok(_) => {
             table.problem(key, NO_INDEX, index_remedy());
             None
@@ -109,6 +114,19 @@ fn following(
             let remedy =
                 "write such as \"sec_{/event/severity|none}\", \"{source}\" or \"x{yyyy}\"";
             table.problem(key, what, remedy);
+            None
+        }
+    }
+}
+
+/// The parts of a host that follows the event. It may begin with a value: nothing is permitted by
+/// the beginning of a host's name.
+fn host_parts(table: &Table<'_>, host: Option<&str>) -> Option<Vec<NamePart>> {
+    match name::parts(host.filter(|host| name::follows(host))?, Letters::Host) {
+        Ok(parts) => Some(parts),
+        Err(what) => {
+            let remedy = "write such as \"{/host|none}\" or \"{source}.example.com\"";
+            table.problem("host", what, remedy);
             None
         }
     }

@@ -4,6 +4,7 @@
 //! log's name, and the name is synced after. A kill at any step leaves one whole log under the
 //! name: the old one or the new one, which say the same.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 
 use jiff::Timestamp;
@@ -79,22 +80,21 @@ impl LogFile {
         for span in &self.index.unreadable {
             out.write_all(&read_span(&self.file, *span)?)?;
         }
-        let mut states = [
-            (LetterState::Waiting, "replay", Vec::new()),
-            (LetterState::Sending, "sending", Vec::new()),
-        ];
+        let mut asked: BTreeMap<_, Vec<EventId>> = BTreeMap::new();
         for entry in self.index.entries() {
             self.write_letter(out, entry.id, entry.line)?;
-            for (state, _, ids) in &mut states {
-                if *state == entry.state {
-                    ids.push(entry.id);
-                }
-            }
+            let kind = match entry.state {
+                LetterState::Dead => continue,
+                LetterState::Waiting => "replay",
+                LetterState::Sending => "sending",
+            };
+            let ids = asked.entry((kind, entry.replay_id)).or_default();
+            ids.push(entry.id);
         }
         let now = Timestamp::now();
         let mut lines = Vec::new();
-        for (_, kind, ids) in states {
-            for line in line::about(kind, &ids, now) {
+        for ((kind, replay_id), ids) in asked {
+            for line in line::about(kind, &ids, replay_id, now) {
                 line::put(&mut lines, &line);
             }
         }

@@ -170,7 +170,7 @@ impl LogFile {
             let refused = refused
                 .map(|span| read_span(&self.file, span))
                 .transpose()?;
-            let letter = Letter::of(id, entry.state, &dead, refused.as_deref());
+            let letter = Letter::of(&entry, &dead, refused.as_deref());
             letter.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no letter there"))
         };
         read().map(Some).map_err(|error| self.failed("read", error))

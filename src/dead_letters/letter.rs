@@ -8,8 +8,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::index::Entry;
 use super::line::{VERSION, died_ms};
-use crate::event::{AuthMethod, Event, EventId, Provenance};
+use crate::event::{AuthMethod, Event, EventId, Provenance, ReplayId};
 
 /// Keys that a later refusal replaces.
 const REPLACED: [&str; 3] = ["reason", "detail", "attempts"];
@@ -32,6 +33,8 @@ pub struct Letter {
     pub id: EventId,
     /// What is to become of it.
     pub state: LetterState,
+    /// The replay that it is to be sent by.
+    replay_id: Option<ReplayId>,
     fields: Map<String, Value>,
 }
 
@@ -48,12 +51,7 @@ impl LetterState {
 
 impl Letter {
     /// A letter of its `dead` line and, where it was sent again since, of its last `refused` one.
-    pub(super) fn of(
-        id: EventId,
-        state: LetterState,
-        dead: &[u8],
-        refused: Option<&[u8]>,
-    ) -> Option<Self> {
+    pub(super) fn of(entry: &Entry, dead: &[u8], refused: Option<&[u8]>) -> Option<Self> {
         let Ok(Value::Object(mut fields)) = serde_json::from_slice(dead) else {
             return None;
         };
@@ -69,7 +67,12 @@ impl Letter {
             let at = later.remove("at").unwrap_or_default();
             fields.insert("refused_again".to_owned(), at);
         }
-        Some(Self { id, state, fields })
+        Some(Self {
+            id: entry.id,
+            state: entry.state,
+            replay_id: entry.replay_id,
+            fields,
+        })
     }
 
     /// A text field; empty where it is not there.
@@ -97,6 +100,9 @@ impl Letter {
     pub fn to_json(&self) -> Value {
         let mut fields = self.fields.clone();
         fields.insert("state".to_owned(), self.state.as_str().into());
+        if let Some(id) = self.replay_id {
+            fields.insert("replay_id".to_owned(), id.to_string().into());
+        }
         Value::Object(fields)
     }
 
@@ -119,7 +125,8 @@ impl Letter {
         Value::Object(self.fields)
     }
 
-    /// The event as it was accepted; none where the line does not hold it.
+    /// The event as it was accepted, with the replay that sends it; none where the line does not
+    /// hold it.
     pub fn event(&self) -> Option<Event> {
         let parsed = |key: &str| {
             let text = self.text(key);
@@ -152,6 +159,7 @@ impl Letter {
             id: self.id,
             received_ms: u64::try_from(received.as_millisecond()).ok()?,
             duplicate_of: parsed("duplicate_of").and_then(|text| text.parse().ok()),
+            replay_id: self.replay_id,
             provenance: Arc::new(provenance),
             payload: Bytes::from(payload),
         })

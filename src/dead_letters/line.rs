@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{DeadLetter, ReplayOutcome};
-use crate::event::EventId;
+use crate::event::{EventId, ReplayId};
 
 /// Version of a line's form, in its `v` key.
 pub(super) const VERSION: u64 = 1;
@@ -24,10 +24,11 @@ pub(super) const IDS_MAX: usize = 100;
 pub(super) enum Line {
     /// A letter.
     Dead { id: EventId, died_ms: u64 },
-    /// A person wants these sent again.
-    Replay(Vec<EventId>),
-    /// They are about to be sent: from here on the destination may have them.
-    Sending(Vec<EventId>),
+    /// A person wants these sent again, as one replay.
+    Replay(Vec<EventId>, Option<ReplayId>),
+    /// They are about to be sent: from here on the destination may have them. The replay is there
+    /// in a rewritten log, which has no `replay` line of them any more.
+    Sending(Vec<EventId>, Option<ReplayId>),
     /// The destination took it after all.
     Replayed(EventId),
     /// It was sent again and refused again.
@@ -60,6 +61,8 @@ struct Head<'a> {
     died: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     ids: Vec<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    replay_id: Option<Cow<'a, str>>,
     #[serde(default)]
     events: Option<u64>,
     #[serde(default)]
@@ -88,13 +91,18 @@ impl Line {
             let ids = head.ids.iter().map(|id| id.parse::<EventId>().ok());
             ids.collect::<Option<Vec<_>>>()
         };
+        // None in lines of builds that knew no such id.
+        let replay_id = || match &head.replay_id {
+            Some(text) => text.parse().ok().map(Some),
+            None => Some(None),
+        };
         Some(match &*head.kind {
             "dead" => Self::Dead {
                 id: id()?,
                 died_ms: died_ms(head.died.as_deref()?)?,
             },
-            "replay" => Self::Replay(ids()?),
-            "sending" => Self::Sending(ids()?),
+            "replay" => Self::Replay(ids()?, replay_id()?),
+            "sending" => Self::Sending(ids()?, replay_id()?),
             "replayed" => Self::Replayed(id()?),
             "refused" => Self::Refused(id()?),
             "purged" => Self::Purged {
@@ -151,11 +159,20 @@ pub(super) fn dead(letter: &DeadLetter, now: Timestamp) -> Value {
     line
 }
 
-/// Lines of `replay`, `sending` or `purged` about these letters.
-pub(super) fn about(kind: &str, ids: &[EventId], now: Timestamp) -> Vec<Value> {
+/// Lines of `replay`, `sending` or `purged` about these letters, which one replay sends.
+pub(super) fn about(
+    kind: &str,
+    ids: &[EventId],
+    replay_id: Option<ReplayId>,
+    now: Timestamp,
+) -> Vec<Value> {
     let lines = ids.chunks(IDS_MAX).map(|ids| {
         let ids: Vec<_> = ids.iter().map(EventId::to_string).collect();
-        json!({"v": VERSION, "kind": kind, "at": now.to_string(), "ids": ids})
+        let mut line = json!({"v": VERSION, "kind": kind, "at": now.to_string(), "ids": ids});
+        if let (Some(id), Some(line)) = (replay_id, line.as_object_mut()) {
+            line.insert("replay_id".to_owned(), id.to_string().into());
+        }
+        line
     });
     lines.collect()
 }

@@ -37,7 +37,7 @@ pub fn read(
         let refused = refused.map(|span| read_span(&file, span)).transpose();
         let refused = refused.map_err(failed)?;
         let dead = read_span(&file, entry.line).map_err(failed)?;
-        let letter = Letter::of(entry.id, entry.state, &dead, refused.as_deref());
+        let letter = Letter::of(entry, &dead, refused.as_deref());
         if let Some(letter) = letter.filter(|letter| filter.wants(letter)) {
             left -= 1;
             if !each(letter) {

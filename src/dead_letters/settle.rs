@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use super::file::LogFile;
 use super::line;
 use super::{DeadLetterError, Filter, LetterState, ReplayOutcome};
-use crate::event::EventId;
+use crate::event::{EventId, ReplayId};
 
 impl LogFile {
-    /// Marks letters to be sent again; those that are marked already are not counted.
+    /// Marks letters to be sent again, by one replay with an id of its own; those that are marked
+    /// already are not counted.
     pub(super) fn request_replay(
         &mut self,
         filter: &Filter,
@@ -20,7 +21,7 @@ impl LogFile {
         self.reopen_if_replaced()?;
         let ids = self.select(filter, |_, state| state == LetterState::Dead)?;
         if !dry_run && !ids.is_empty() {
-            self.put_about("replay", &ids)?;
+            self.put_about("replay", &ids, Some(ReplayId::new()))?;
         }
         Ok(ids.len() as u64)
     }
@@ -31,7 +32,7 @@ impl LogFile {
         self.reopen_if_replaced()?;
         let ids = self.select(filter, |id, _| !self.in_flight.contains(&id))?;
         if !dry_run && !ids.is_empty() {
-            self.put_about("purged", &ids)?;
+            self.put_about("purged", &ids, None)?;
             self.compact_or_warn();
         }
         Ok(ids.len() as u64)
@@ -54,7 +55,7 @@ impl LogFile {
             .filter(|id| state(id) == Some(LetterState::Waiting))
             .collect();
         if !new.is_empty() {
-            self.put_about("sending", &new)?;
+            self.put_about("sending", &new, None)?;
         }
         self.in_flight.clone_from(&present);
         Ok(present)
@@ -111,9 +112,14 @@ impl LogFile {
         self.put(&[])
     }
 
-    fn put_about(&mut self, kind: &str, ids: &[EventId]) -> Result<(), DeadLetterError> {
+    fn put_about(
+        &mut self,
+        kind: &str,
+        ids: &[EventId],
+        replay_id: Option<ReplayId>,
+    ) -> Result<(), DeadLetterError> {
         let mut lines = Vec::new();
-        for line in line::about(kind, ids, Timestamp::now()) {
+        for line in line::about(kind, ids, replay_id, Timestamp::now()) {
             line::put(&mut lines, &line);
         }
         self.put(&lines)

@@ -29,6 +29,7 @@ fn numbered(number: u64, detail: &str) -> DeadLetter {
         id: EventId::new(1_763_900_000_123 + number),
         received_ms: 1_763_900_000_123 + number,
         duplicate_of: None,
+        replay_id: None,
         provenance: Arc::new(provenance),
         payload: Bytes::from_static(b"{\"n\": 1e400}"),
     };
@@ -163,7 +164,8 @@ fn an_event_comes_back_from_its_letter_as_it_was_utf_8_or_not() {
     let kept = log.waiting(None, 10, 1 << 20).unwrap();
     assert_eq!(kept.len(), 2);
     for ((_, letter), sent) in kept.iter().zip(&sent) {
-        let event = letter.event().unwrap();
+        let mut event = letter.event().unwrap();
+        assert!(event.replay_id.take().is_some());
         assert_eq!(format!("{event:?}"), format!("{:?}", sent.event));
         assert_eq!(letter.attempts(), 2);
     }

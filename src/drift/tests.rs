@@ -29,6 +29,7 @@ fn event(number: u64, payload: &Value) -> Event {
         id: id(number),
         received_ms: 0,
         duplicate_of: None,
+        replay_id: None,
         provenance: Arc::new(Provenance {
             source: "appsec".to_owned(),
             ..Provenance::unknown()

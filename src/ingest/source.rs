@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::client;
 use super::reply::Refused;
-use crate::event::{AuthMethod, EventId};
+use crate::event::{AuthMethod, EventId, Provenance};
 use crate::listener::Refusal;
 use crate::settings::{self, SourceAuth};
 use crate::telemetry::metrics::{Metrics, SourceMetrics};
@@ -51,8 +51,8 @@ pub struct LastRefusal {
     pub client: IpAddr,
 }
 
-/// Whether no destination wants this payload of a source.
-pub type Unwanted = Box<dyn Fn(&[u8]) -> bool + Send + Sync>;
+/// Whether no destination wants this payload of a source, which came in so.
+pub type Unwanted = Box<dyn Fn(&[u8], &Provenance) -> bool + Send + Sync>;
 
 /// What is counted of an event that is durable.
 pub(super) struct Stored {
@@ -166,10 +166,10 @@ impl Source {
     }
 
     /// Whether no destination wants this payload.
-    pub(super) fn is_unwanted(&self, payload: &[u8]) -> bool {
+    pub(super) fn is_unwanted(&self, payload: &[u8], provenance: &Provenance) -> bool {
         self.unwanted
             .get()
-            .is_some_and(|unwanted| unwanted(payload))
+            .is_some_and(|unwanted| unwanted(payload, provenance))
     }
 
     /// Counts a resend that was not stored.

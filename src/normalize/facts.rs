@@ -74,6 +74,8 @@ impl<'a> Facts<'a> {
         }
         let first = self.event.duplicate_of.map(|id| id.to_string());
         document.put_some("duplicate_of", first);
+        let replay = self.event.replay_id.map(|id| id.to_string());
+        document.put_some("replay_id", replay);
         document
     }
 

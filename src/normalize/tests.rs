@@ -11,12 +11,13 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::*;
-use crate::event::{AuthMethod, EventId, Provenance};
+use crate::event::{AuthMethod, EventId, Provenance, ReplayId};
 
 mod formats;
 mod hostile;
 mod mapping;
 mod tables;
+mod view;
 
 const CONNECTIVITY_TEST: &str =
     include_str!("../../tests/fixtures/datatheorem/connectivity-test.json");
@@ -34,6 +35,7 @@ fn event(payload: impl Into<Bytes>) -> Arc<Event> {
             .unwrap(),
         received_ms: 1_763_900_000_123,
         duplicate_of: None,
+        replay_id: None,
         provenance: Arc::new(Provenance {
             source: "appsec".to_owned(),
             peer: Some("127.0.0.1:9".parse().unwrap()),
@@ -253,15 +255,18 @@ fn elasticsearch_gets_the_original_as_one_string() {
 }
 
 #[test]
-fn a_repeat_names_the_first_event_and_a_test_says_so() {
+fn a_repeat_names_the_first_event_a_replayed_one_its_replay_and_a_test_says_so() {
     let mut repeat = Arc::unwrap_or_clone(test_event("7"));
     repeat.duplicate_of = Some(EventId::from_bytes([7; 16]));
+    let replay = ReplayId::new();
+    repeat.replay_id = Some(replay);
     let repeat = Arc::new(repeat);
     let rendered = render(&repeat, Preset::Generic, Format::Original, Shape::Document).unwrap();
     let value: Value = serde_json::from_slice(&rendered.body).unwrap();
     assert_eq!(value["siem_relay"]["test"], true);
     let first = EventId::from_bytes([7; 16]).to_string();
     assert_eq!(value["siem_relay"]["duplicate_of"], first);
+    assert_eq!(value["siem_relay"]["replay_id"], replay.to_string());
     assert_eq!(value["event"].get("module"), None);
 }
 

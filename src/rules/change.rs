@@ -12,12 +12,12 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::value::RawValue;
 
-use super::condition::holds_of;
+use super::condition::{Asked, holds_of};
 use super::json;
 use super::moves::{each, get, keep, put, remove, rename};
 use super::node::{Node, Opening, TooWide};
 use crate::secret::Secret;
-use crate::settings::{Action, Pointer, Rule};
+use crate::settings::{Action, ModelPart, Pointer, Rule};
 
 /// Bytes of a value that is copied; a larger one is not, so that copies of copies stay small.
 const COPIED_BYTES_MAX: usize = 64 * 1024;
@@ -51,8 +51,7 @@ pub fn apply<'r>(
     let mut root = Node::Text(Cow::Borrowed(whole.get().trim_ascii()));
     let mut opening = Opening::new();
     for rule in rules {
-        let find = |pointer: &Pointer| root.find(&pointer.0);
-        let met = rule.when.as_ref().is_none_or(|when| holds_of(when, &find));
+        let met = rule.when.as_ref().is_none_or(|when| holds_of(when, &root));
         if met {
             follow(&rule.action, &mut root, &mut opening)?;
         }
@@ -63,6 +62,17 @@ pub fn apply<'r>(
     let mut out = Vec::with_capacity(payload.len());
     root.write(&mut out);
     Ok(out.into())
+}
+
+/// What is left of an event; nothing has read a model from it.
+impl Asked for Node<'_> {
+    fn any(&self, at: &Pointer, passes: &mut dyn FnMut(&str) -> bool) -> bool {
+        Node::any(self, &at.0, passes)
+    }
+
+    fn model(&self, _: ModelPart) -> Option<Cow<'_, str>> {
+        None
+    }
 }
 
 fn follow(action: &Action, root: &mut Node<'_>, opening: &mut Opening) -> Result<(), TooWide> {

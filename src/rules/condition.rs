@@ -8,33 +8,69 @@ use ipnet::IpNet;
 
 use super::decimal;
 use super::json;
-use crate::settings::{Condition, Pointer, Scalar, Test};
+use crate::settings::{Condition, ModelPart, Pointer, Scalar, Test};
 
-/// Whether the condition holds of a JSON text. Of text that is no JSON, as of a value that is not
-/// there, no test holds but that it does not exist.
-pub fn holds(condition: &Condition, text: &str) -> bool {
-    holds_of(condition, &|pointer| json::at(text, pointer))
+/// Says of a value, as JSON text, whether it will do.
+type Passes<'p> = dyn FnMut(&str) -> bool + 'p;
+
+/// What a condition is asked of.
+pub(super) trait Asked {
+    /// Whether `passes` says so of a value that the pointer leads to. An object or array may be
+    /// any text that begins like one: nothing looks into it.
+    fn any(&self, at: &Pointer, passes: &mut dyn FnMut(&str) -> bool) -> bool;
+
+    /// A part of the model as JSON text.
+    fn model(&self, part: ModelPart) -> Option<Cow<'_, str>>;
 }
 
-/// The same where `find` says what a pointer leads to. An object or array may be any text that
-/// begins like one: nothing looks into it.
-pub(super) fn holds_of<'t>(
-    condition: &Condition,
-    find: &dyn Fn(&Pointer) -> Option<&'t str>,
-) -> bool {
-    match condition {
-        Condition::All(all) => all.iter().all(|one| holds_of(one, find)),
-        Condition::Any(any) => any.iter().any(|one| holds_of(one, find)),
-        Condition::Not(condition) => !holds_of(condition, find),
-        Condition::Field { at, test } => passes(test, find(at)),
+/// Parts of the model as JSON text, none where an event has them not.
+pub type Parts<'m> = dyn Fn(ModelPart) -> Option<Cow<'m, str>> + 'm;
+
+/// A JSON text and what was made of it.
+struct Whole<'a> {
+    text: &'a str,
+    model: &'a Parts<'a>,
+}
+
+impl Asked for Whole<'_> {
+    fn any(&self, at: &Pointer, passes: &mut dyn FnMut(&str) -> bool) -> bool {
+        json::any(self.text, &at.0, passes)
+    }
+
+    fn model(&self, part: ModelPart) -> Option<Cow<'_, str>> {
+        (self.model)(part)
     }
 }
 
-fn passes(test: &Test, value: Option<&str>) -> bool {
-    let there = value.filter(|text| *text != "null");
-    let Some(value) = there else {
-        return *test == Test::Exists(false);
-    };
+/// Whether the condition holds of a JSON text and its model. Of text that is no JSON, as of a
+/// value that is not there, no test holds but that it does not exist.
+pub fn holds<'a>(condition: &Condition, text: &'a str, model: &'a Parts<'a>) -> bool {
+    holds_of(condition, &Whole { text, model })
+}
+
+/// The same of anything.
+pub(super) fn holds_of(condition: &Condition, asked: &dyn Asked) -> bool {
+    match condition {
+        Condition::All(all) => all.iter().all(|one| holds_of(one, asked)),
+        Condition::Any(any) => any.iter().any(|one| holds_of(one, asked)),
+        Condition::Not(condition) => !holds_of(condition, asked),
+        Condition::Field { at, test } => one_passes(test, &|passes| asked.any(at, passes)),
+        Condition::Model { part, test } => one_passes(test, &|passes| {
+            asked.model(*part).is_some_and(|value| passes(&value))
+        }),
+    }
+}
+
+/// Whether one of the values passes that `any` shows, each of which may be null.
+fn one_passes(test: &Test, any: &dyn Fn(&mut Passes<'_>) -> bool) -> bool {
+    let is_there = |value: &str| value != "null";
+    match test {
+        Test::Exists(wanted) => any(&mut |value| is_there(value)) == *wanted,
+        test => any(&mut |value| is_there(value) && passes(test, value)),
+    }
+}
+
+fn passes(test: &Test, value: &str) -> bool {
     match test {
         Test::Exists(wanted) => *wanted,
         Test::In(scalars) => scalars.iter().any(|scalar| equals(scalar, value)),

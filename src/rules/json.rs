@@ -12,6 +12,10 @@ use serde_json::value::RawValue;
 
 use crate::settings::Pointer;
 
+/// The step that stands for each element of an array; where values are changed, for each member
+/// of an object as well.
+pub(super) const EACH: &str = "*";
+
 /// The value that a pointer leads to, as its source text without white space around it; none where
 /// there is none, or the text is no JSON on the way.
 pub(super) fn at<'t>(text: &'t str, pointer: &Pointer) -> Option<&'t str> {
@@ -32,13 +36,49 @@ pub fn scalar<'t>(text: &'t str, pointer: &Pointer) -> Option<Cow<'t, str>> {
 pub(super) fn below<'t>(text: &'t str, steps: &[String]) -> Option<&'t str> {
     let mut found = text.trim_ascii();
     for step in steps {
-        found = match found.as_bytes().first()? {
-            b'{' => member(found, step)?,
-            b'[' => element(found, index(step)?)?,
-            _ => return None,
-        };
+        found = step_into(found, step)?;
     }
     Some(found)
+}
+
+/// Whether `passes` says so of a value that the steps lead to, each as its source text without
+/// white space around it. On an array `*` is each element, on an object the member of that name.
+/// No byte is skipped more than once for each step, whatever the steps are. What is no JSON behind
+/// an element that passes is not seen.
+pub(super) fn any(text: &str, steps: &[String], passes: &mut dyn FnMut(&str) -> bool) -> bool {
+    let mut found = text.trim_ascii();
+    let mut left = steps;
+    while let Some((step, rest)) = left.split_first() {
+        if step == EACH && found.starts_with('[') {
+            return any_element(found, rest, passes);
+        }
+        let Some(inner) = step_into(found, step) else {
+            return false;
+        };
+        (found, left) = (inner, rest);
+    }
+    passes(found)
+}
+
+fn step_into<'t>(text: &'t str, step: &str) -> Option<&'t str> {
+    match text.as_bytes().first()? {
+        b'{' => member(text, step),
+        b'[' => element(text, index(step)?),
+        _ => None,
+    }
+}
+
+/// Calls itself by way of [`any`] no deeper than a pointer has steps.
+fn any_element(text: &str, steps: &[String], passes: &mut dyn FnMut(&str) -> bool) -> bool {
+    let mut passed = false;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    // Broken off at the first one that passes, which the deserializer takes for an error.
+    let _broken_off = deserializer.deserialize_seq(Elements {
+        steps,
+        passes,
+        passed: &mut passed,
+    });
+    passed
 }
 
 /// A step as the index of an array's element: digits without leading zeros (RFC 6901).
@@ -125,6 +165,31 @@ impl<'de> Visitor<'de> for Element {
             at += 1;
         }
         Ok(found)
+    }
+}
+
+/// Each element, until one passes.
+struct Elements<'s> {
+    steps: &'s [String],
+    passes: &'s mut dyn FnMut(&str) -> bool,
+    passed: &'s mut bool,
+}
+
+impl<'de> Visitor<'de> for Elements<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while let Some(value) = seq.next_element::<&RawValue>()? {
+            if any(value.get(), self.steps, self.passes) {
+                *self.passed = true;
+                break;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -4,12 +4,9 @@
 
 use std::borrow::Cow;
 
-use super::json;
+use super::json::{self, EACH};
 use super::node::{Member, Node, Opening, TooWide};
 use crate::settings::Pointer;
-
-/// The step that stands for each element of an array, or each member of an object.
-const EACH: &str = "*";
 
 /// What lies below: taken from the opened part, or made of the text.
 pub(super) fn get<'a>(node: &Node<'a>, steps: &[String]) -> Option<Node<'a>> {

@@ -86,18 +86,24 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// What lies below, if it is there.
-    pub(super) fn find(&self, steps: &[String]) -> Option<&str> {
+    /// Whether `passes` says so of a value that the steps lead to; see [`json::any`].
+    pub(super) fn any(&self, steps: &[String], passes: &mut dyn FnMut(&str) -> bool) -> bool {
         let Some((step, rest)) = steps.split_first() else {
-            return Some(self.text());
+            return passes(self.text());
         };
         match self {
-            Self::Text(text) => json::below(text, steps),
+            Self::Text(text) => json::any(text, steps, passes),
             Self::Object(members) => {
-                let member = members.iter().find(|member| member.name == *step)?;
-                member.value.find(rest)
+                let member = members.iter().find(|member| member.name == *step);
+                member.is_some_and(|member| member.value.any(rest, passes))
             }
-            Self::Array(items) => items.get(json::index(step)?)?.find(rest),
+            Self::Array(items) if step == json::EACH => {
+                items.iter().any(|item| item.any(rest, passes))
+            }
+            Self::Array(items) => {
+                let item = json::index(step).and_then(|index| items.get(index));
+                item.is_some_and(|item| item.any(rest, passes))
+            }
         }
     }
 

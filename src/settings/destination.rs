@@ -202,7 +202,9 @@ pub struct SplunkHec {
     pub source: Option<String>,
     /// `sourcetype`.
     pub sourcetype: Option<String>,
-    /// Those of `index`, `source` and `sourcetype` that follow from the event.
+    /// `host`; the vendor's, where it states one, when absent.
+    pub host: Option<String>,
+    /// Those of `index`, `source`, `sourcetype` and `host` that follow from the event.
     pub names: HecNames,
     /// Constant index-time fields; none for [`HecInput::Raw`].
     pub fields: Vec<(String, String)>,
@@ -221,6 +223,8 @@ pub struct HecNames {
     pub source: Option<Vec<NamePart>>,
     /// `sourcetype`.
     pub sourcetype: Option<Vec<NamePart>>,
+    /// `host`, whose values are made of [`Letters::Host`](super::Letters::Host).
+    pub host: Option<Vec<NamePart>>,
 }
 
 /// The inputs of HEC.
@@ -265,15 +269,29 @@ pub struct Http {
     pub envelope: bool,
     /// Constant headers, without credentials.
     pub headers: Vec<(String, String)>,
+    /// What of a request follows from its events.
+    pub names: HttpNames,
     /// What the receiver makes of requests, and means by its answers.
     pub terms: HttpTerms,
+}
+
+/// What of a request follows from its events, which are alike in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HttpNames {
+    /// Segments of the path behind that of the URL. Checked: none is ever empty, `.` or `..`.
+    pub path: Vec<Vec<NamePart>>,
+    /// Headers, whose values are made of [`Letters::Header`](super::Letters::Header); names in
+    /// lower case, none of them a constant one.
+    pub headers: Vec<(String, Vec<NamePart>)>,
 }
 
 /// A local JSON-lines file.
 #[derive(Clone, Debug)]
 pub struct File {
-    /// The file being written; rotated ones get a number.
+    /// The file being written, or how its path is made; rotated ones get a number.
     pub path: PathBuf,
+    /// Where the path follows from the event.
+    pub names: Option<FileNames>,
     /// Bytes after which it is rotated.
     pub rotate_bytes: u64,
     /// Age after which it is rotated.
@@ -286,6 +304,15 @@ pub struct File {
     pub min_free_bytes: u64,
     /// Whether each event is wrapped as `{"id", "received", "source", "event"}`.
     pub envelope: bool,
+}
+
+/// A path that follows from the event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileNames {
+    /// Where all of them lie, the same for every event.
+    pub directory: PathBuf,
+    /// The directories below it and the file's name. Checked: none is ever empty, `.` or `..`.
+    pub below: Vec<Vec<NamePart>>,
 }
 
 /// How rotated files are compressed.

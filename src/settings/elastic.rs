@@ -1,9 +1,6 @@
 //! Settings of an Elasticsearch or OpenSearch destination.
 
-use super::{Auth, Endpoint, Pointer};
-
-/// Bytes of an event's value in a name, at most.
-pub const NAME_VALUE_BYTES_MAX: usize = 64;
+use super::{Auth, Endpoint, NamePart};
 
 /// Elasticsearch or OpenSearch.
 #[derive(Clone, Debug)]
@@ -52,26 +49,4 @@ pub enum BulkTarget {
     /// An index or alias, or one by date or by what an event says. Checked: the name of an index
     /// whatever the event.
     Index(Vec<NamePart>),
-}
-
-/// A part of the name of an index or data stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NamePart {
-    /// As it stands.
-    Text(String),
-    /// The year, four digits.
-    Year,
-    /// The month, two digits.
-    Month,
-    /// The day of the month, two digits.
-    Day,
-    /// The name of the event's source.
-    Source,
-    /// A scalar of the event, as the rules left it, in small letters, digits and `_`.
-    Value {
-        /// Where it is.
-        at: Pointer,
-        /// Stands in for what is missing, blank or no scalar.
-        otherwise: String,
-    },
 }

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use crate::secret::Secret;
 
 /// A JSON pointer (RFC 6901), decoded: the names and indices on the way from the root. Never empty.
+/// In a condition `*` is each element of an array.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pointer(pub Vec<String>);
 
@@ -20,13 +21,62 @@ pub enum Condition {
     Any(Vec<Condition>),
     /// It does not hold.
     Not(Box<Condition>),
-    /// A value passes a test.
+    /// A value passes a test; of several, at least one.
     Field {
         /// Which value.
         at: Pointer,
         /// What it must be.
         test: Test,
     },
+    /// What the vendor's reader made of the event passes a test.
+    Model {
+        /// Which part of it.
+        part: ModelPart,
+        /// What it must be.
+        test: Test,
+    },
+}
+
+/// What a condition can ask of the model that every format is written from. All are texts but
+/// [`ModelPart::Test`]; an event has those that its vendor states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModelPart {
+    /// The vendor's name.
+    Vendor,
+    /// Its product, as people write it.
+    Product,
+    /// The vendor's type, as it is written.
+    Type,
+    /// What kind of event it is, one of [`ModelPart::words`].
+    Family,
+    /// What happened, in lower-case words with dashes.
+    Action,
+    /// How bad a finding is, one of [`ModelPart::words`].
+    Severity,
+    /// What became of a finding, one of [`ModelPart::words`].
+    Change,
+    /// Its state in the vendor's word.
+    Status,
+    /// Whether a login succeeded, one of [`ModelPart::words`].
+    Outcome,
+    /// What a finding is called.
+    Title,
+    /// The rule or type of issue that it is of, the same for all tenants.
+    Rule,
+    /// The policy that it violates.
+    Policy,
+    /// The asset that it is in, or that was discovered: its name.
+    Asset,
+    /// Its type in the vendor's word.
+    AssetType,
+    /// The host of its URL, in lower case.
+    AssetHost,
+    /// Who logs in, whose account is changed, or who wrote a note.
+    User,
+    /// The address that a login or an attack came from.
+    Address,
+    /// Whether it is the vendor's connectivity test: true or false, always there.
+    Test,
 }
 
 /// What a value must be. A value that is not there passes none but `Exists(false)`.
@@ -58,6 +108,58 @@ pub enum Scalar {
     Number(String),
     /// True or false.
     Flag(bool),
+}
+
+impl ModelPart {
+    /// Every part with its word in the configuration.
+    pub const ALL: [(&'static str, Self); 18] = [
+        ("vendor", Self::Vendor),
+        ("product", Self::Product),
+        ("type", Self::Type),
+        ("family", Self::Family),
+        ("action", Self::Action),
+        ("severity", Self::Severity),
+        ("change", Self::Change),
+        ("status", Self::Status),
+        ("outcome", Self::Outcome),
+        ("title", Self::Title),
+        ("rule", Self::Rule),
+        ("policy", Self::Policy),
+        ("asset", Self::Asset),
+        ("asset_type", Self::AssetType),
+        ("asset_host", Self::AssetHost),
+        ("user", Self::User),
+        ("address", Self::Address),
+        ("test", Self::Test),
+    ];
+
+    /// The words of a part that has no others; severities from the least to the worst.
+    pub fn words(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::Family => Some(&[
+                "policy_violation",
+                "mobile_finding",
+                "protection",
+                "note",
+                "asset",
+                "login",
+                "account",
+                "generic",
+            ]),
+            Self::Severity => Some(&["informational", "low", "medium", "high", "critical"]),
+            Self::Change => Some(&[
+                "opened",
+                "reopened",
+                "resolved",
+                "wont-fix",
+                "risk-accepted",
+                "compensating-control",
+                "by-policy",
+            ]),
+            Self::Outcome => Some(&["success", "failure"]),
+            _ => None,
+        }
+    }
 }
 
 /// A change of events' JSON on the way out.

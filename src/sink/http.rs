@@ -18,10 +18,12 @@ use crate::settings;
 mod cloud_events;
 mod encode;
 mod judge;
+mod names;
 mod request_id;
 
 use encode::{BodyDigest, Form};
 use judge::Terms;
+use names::{Named, Names};
 
 /// What an endpoint wants rendered.
 pub(super) const SHAPE: Shape = Shape::Payload;
@@ -35,7 +37,7 @@ const FORBIDDEN_HEADERS: [&str; 4] = [
 /// Asked on a connection that does not lead to the URL's host (RFC 9110, section 15.5.20).
 const MISDIRECTED_REQUEST: u16 = 421;
 
-/// Delivers to one URL.
+/// Delivers to one URL, or to several that begin with it.
 pub struct Http {
     client: Client,
     target: Target,
@@ -51,6 +53,8 @@ struct Outline {
     key: Option<HeaderName>,
     /// Content type, then what the configuration adds or replaces.
     headers: HeaderMap,
+    /// What of requests follows from their events; none where nothing does.
+    names: Option<Names>,
 }
 
 impl Http {
@@ -73,15 +77,27 @@ impl Http {
         })
     }
 
+    /// How many events at the batch's beginning can go in one request: those that are alike in
+    /// what follows from them.
+    fn fitting(&self, batch: &[Rendered]) -> usize {
+        let Some(first) = batch.first().and_then(|first| self.outline.named(first)) else {
+            return batch.len();
+        };
+        let alike = |event: &&Rendered| self.outline.named(event).as_ref() == Some(&first);
+        batch.iter().take_while(alike).count()
+    }
+
     /// Sends a request with these events; with one, where a request holds one only.
     async fn post(&self, batch: &[Rendered]) -> Outcome {
-        let (headers, body) = self.outline.request(batch);
+        let named = batch.first().and_then(|first| self.outline.named(first));
+        let (headers, body) = self.outline.request(batch, named.as_ref());
+        let target = named.as_ref().map(|named| named.target(&self.client));
         let signs = self.login.signs();
         let id = signs.then(|| request_id::of(batch, &body));
         let exchange = self
             .client
             .post(Request {
-                target: &self.target,
+                target: target.as_ref().unwrap_or(&self.target),
                 login: &self.login,
                 headers,
                 body: Bytes::from(body),
@@ -89,10 +105,10 @@ impl Http {
                 id,
             })
             .await;
-        self.outcome(exchange, batch.len())
+        self.outcome(exchange, batch.len(), named.as_ref())
     }
 
-    fn outcome(&self, exchange: Exchange, events: usize) -> Outcome {
+    fn outcome(&self, exchange: Exchange, events: usize, named: Option<&Named>) -> Outcome {
         let wire_bytes = exchange.wire_bytes;
         let answer = match exchange.result {
             Ok(answer) => answer,
@@ -101,7 +117,10 @@ impl Http {
         if answer.status == MISDIRECTED_REQUEST {
             self.client.reconnect();
         }
-        let verdict = judge::judge(&answer, events, &self.terms);
+        let mut verdict = judge::judge(&answer, events, &self.terms);
+        if let Some(named) = named {
+            verdict = named.narrow(answer.status, verdict);
+        }
         let mut outcome = Outcome::all(events, verdict, Some(answer.status), wire_bytes);
         outcome.pace = status::pace(&answer);
         outcome
@@ -143,27 +162,42 @@ impl Outline {
         let key = settings.terms.idempotency_header.as_deref();
         let key = key.map(header_name).transpose()?;
         let mut headers = client::content_type(form.content_type());
-        for (name, value) in &settings.headers {
-            let unusable = |why| ClientError::Header {
-                name: name.clone(),
-                why,
-            };
+        let own = |name: &String| {
             if sets(&form, key.as_ref(), &name.to_ascii_lowercase()) {
-                return Err(unusable("the relay sets it itself"));
+                return Err(unusable(name, "the relay sets it itself"));
             }
+            header_name(name)
+        };
+        for (name, value) in &settings.headers {
             let value = HeaderValue::from_str(value);
-            headers.insert(
-                header_name(name)?,
-                value.map_err(|_| unusable("its value is not printable text"))?,
-            );
+            let value = value.map_err(|_| unusable(name, "its value is not printable text"))?;
+            headers.insert(own(name)?, value);
         }
-        Ok(Self { form, key, headers })
+        let mut following = Vec::new();
+        for (name, parts) in &settings.names.headers {
+            following.push((own(name)?, parts.clone()));
+        }
+        let names = Names::new(&settings.names, following);
+        Ok(Self {
+            form,
+            key,
+            headers,
+            names,
+        })
+    }
+
+    /// What follows from an event of its request.
+    fn named(&self, event: &Rendered) -> Option<Named> {
+        Some(self.names.as_ref()?.of(event))
     }
 
     /// Headers and body of a request with these events; with one, where a request holds one only.
-    fn request(&self, batch: &[Rendered]) -> (HeaderMap, Vec<u8>) {
+    fn request(&self, batch: &[Rendered], named: Option<&Named>) -> (HeaderMap, Vec<u8>) {
         let body = self.form.body(batch);
         let mut headers = self.headers.clone();
+        if let Some(named) = named {
+            named.insert(&mut headers);
+        }
         if let [event] = batch {
             self.form.insert_event(&mut headers, event);
         }
@@ -185,10 +219,17 @@ impl Sink for Http {
 
     async fn send(&self, batch: &[Rendered]) -> Outcome {
         if self.outline.form.is_single() {
-            self.send_singly(batch).await
-        } else {
-            self.post(batch).await
+            return self.send_singly(batch).await;
         }
+        let (alike, rest) = batch.split_at(self.fitting(batch));
+        let mut outcome = self.post(alike).await;
+        let unsent = rest.iter().map(|_| status::unsent());
+        outcome.verdicts.extend(unsent);
+        outcome
+    }
+
+    fn partition(&self, event: &Rendered) -> Option<Arc<str>> {
+        self.outline.named(event).map(|named| named.part())
     }
 
     fn repeats_whole(&self) -> bool {
@@ -203,12 +244,20 @@ impl Sink for Http {
 
 /// What is sent for an event alone.
 pub(super) fn preview(settings: &settings::Http, event: &Rendered) -> Result<Preview, ClientError> {
-    let (headers, body) = Outline::new(settings)?.request(std::slice::from_ref(event));
+    let outline = Outline::new(settings)?;
+    let named = outline.named(event);
+    let (headers, body) = outline.request(std::slice::from_ref(event), named.as_ref());
+    let path = named.as_ref().and_then(Named::path);
+    let path = path.map(|value| Part {
+        place: "path",
+        name: "behind the URL's".to_owned(),
+        value,
+    });
     let part = |(name, value): (&HeaderName, &HeaderValue)| {
         Part::header(name.as_str(), String::from_utf8_lossy(value.as_bytes()))
     };
     Ok(Preview {
-        parts: headers.iter().map(part).collect(),
+        parts: path.into_iter().chain(headers.iter().map(part)).collect(),
         body: Bytes::from(body),
     })
 }
@@ -232,8 +281,13 @@ fn sets(form: &Form, key: Option<&HeaderName>, name: &str) -> bool {
 }
 
 fn header_name(name: &str) -> Result<HeaderName, ClientError> {
-    HeaderName::from_bytes(name.as_bytes()).map_err(|_| ClientError::Header {
+    let read = HeaderName::from_bytes(name.as_bytes());
+    read.map_err(|_| unusable(name, "this is no header name"))
+}
+
+fn unusable(name: &str, why: &'static str) -> ClientError {
+    ClientError::Header {
         name: name.to_owned(),
-        why: "this is no header name",
-    })
+        why,
+    }
 }

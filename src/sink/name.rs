@@ -1,8 +1,8 @@
-//! Names that follow from the event: of an index or a data stream.
+//! Names that follow from the event: of an index, a data stream, a host, a path.
 //!
-//! A sender's values become small letters, digits and `_` of a bounded number: so whatever he
-//! writes, the name stays within what the operator wrote around it, and is one that the
-//! destination takes. Values are those that the rules left, so that nothing redacted becomes a
+//! A sender's values become letters that mean nothing in the name, of a bounded number: so
+//! whatever he writes, the name stays within what the operator wrote around it, and is one that
+//! the destination takes. Values are those that the rules left, so that nothing redacted becomes a
 //! name. The date is the received time that an id holds, in UTC (`elastic::target` says why).
 
 use std::fmt::Write as _;
@@ -13,10 +13,10 @@ use jiff::tz::TimeZone;
 use super::Rendered;
 use crate::event::EventId;
 use crate::rules;
-use crate::settings::{NAME_VALUE_BYTES_MAX, NamePart};
+use crate::settings::{Letters, NamePart};
 
 /// The name for an event, dated by this id.
-pub(super) fn fill(parts: &[NamePart], event: &Rendered, id: EventId) -> String {
+pub(super) fn fill(parts: &[NamePart], letters: Letters, event: &Rendered, id: EventId) -> String {
     let milliseconds = i64::try_from(id.received_ms()).unwrap_or(i64::MAX);
     // An id that no relay made can hold a time past the year 9999.
     let time = Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::MAX);
@@ -32,7 +32,7 @@ pub(super) fn fill(parts: &[NamePart], event: &Rendered, id: EventId) -> String 
             NamePart::Day => write!(name, "{:02}", date.day()),
             NamePart::Source => name.write_str(&event.event.provenance.source),
             NamePart::Value { at, otherwise } => {
-                let value = rules::scalar(text, at).map(|value| plain(&value));
+                let value = rules::scalar(text, at).map(|value| clean(&value, letters));
                 let value = value.filter(|value| !value.is_empty());
                 name.write_str(value.as_deref().unwrap_or(otherwise))
             }
@@ -42,13 +42,9 @@ pub(super) fn fill(parts: &[NamePart], event: &Rendered, id: EventId) -> String 
 }
 
 /// A sender's value as part of a name.
-fn plain(value: &str) -> String {
-    let plain = value.trim().chars().take(NAME_VALUE_BYTES_MAX);
-    let plain = plain.map(|c| match c.to_ascii_lowercase() {
-        c if c.is_ascii_lowercase() || c.is_ascii_digit() => c,
-        _ => '_',
-    });
-    plain.collect()
+fn clean(value: &str, letters: Letters) -> String {
+    let kept = value.trim().chars().take(letters.bytes_max());
+    kept.map(|c| letters.clean(c)).collect()
 }
 
 #[cfg(test)]
@@ -57,7 +53,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::settings::Pointer;
+    use crate::settings::{NAME_VALUE_BYTES_MAX, Pointer};
     use crate::sink::payload::tests::rendered;
 
     fn value() -> NamePart {
@@ -67,10 +63,14 @@ mod tests {
         }
     }
 
-    fn named(json: &str) -> String {
+    fn named_with(letters: Letters, json: &str) -> String {
         let event = rendered(1, json);
         let parts = [NamePart::Text("f-".to_owned()), value()];
-        fill(&parts, &event, event.id())
+        fill(&parts, letters, &event, event.id())
+    }
+
+    fn named(json: &str) -> String {
+        named_with(Letters::Plain, json)
     }
 
     #[test]
@@ -99,9 +99,42 @@ mod tests {
         let mut event = rendered(1, r#"{"v":"word"}"#);
         event.payload = Bytes::from_static(br#"{"v":"[redacted]"}"#);
         assert_eq!(
-            fill(&[NamePart::Source, value()], &event, event.id()),
+            fill(
+                &[NamePart::Source, value()],
+                Letters::Plain,
+                &event,
+                event.id()
+            ),
             "acme_redacted_"
         );
+    }
+
+    #[test]
+    fn hosts_and_headers_keep_the_letters_that_mean_nothing_there() {
+        for (value, host, header) in [
+            (
+                "Web-01.example.com",
+                "Web-01.example.com",
+                "Web-01.example.com",
+            ),
+            ("fe80::1", "fe80::1", "fe80::1"),
+            ("a, b;c=d", "a__b_c_d", "a__b_c_d"),
+            ("x\r\nSet-Cookie: y", "x__Set-Cookie:_y", "x__Set-Cookie:_y"),
+            (
+                "https://a/b+c~d@e",
+                "https:__a_b_c_d_e",
+                "https://a/b+c~d@e",
+            ),
+            ("\"q\" \u{7f}\u{e9}", "_q____", "_q____"),
+            ("\t ", "none", "none"),
+        ] {
+            let json = serde_json::json!({"v": value}).to_string();
+            assert_eq!(named_with(Letters::Host, &json), format!("f-{host}"));
+            assert_eq!(named_with(Letters::Header, &json), format!("f-{header}"));
+        }
+        let long = format!("{{\"v\":\"{}\"}}", "x".repeat(1000));
+        assert_eq!(named_with(Letters::Host, &long).len(), 2 + 255);
+        assert_eq!(named_with(Letters::Header, &long).len(), 2 + 256);
     }
 
     proptest! {
@@ -113,6 +146,13 @@ mod tests {
             let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
             prop_assert!(!inside.is_empty() && inside.chars().all(plain));
             prop_assert!(inside.len() <= NAME_VALUE_BYTES_MAX);
+            for letters in [Letters::Host, Letters::Header] {
+                let name = named_with(letters, &json);
+                let inside = name.strip_prefix("f-").unwrap();
+                let word = |c: char| c.is_ascii_graphic() && !"\"'(),;<=>?[\\]{}".contains(c);
+                prop_assert!(!inside.is_empty() && inside.chars().all(word));
+                prop_assert!(inside.len() <= letters.bytes_max());
+            }
         }
     }
 }

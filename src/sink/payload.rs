@@ -30,7 +30,7 @@ pub(super) fn compact_lines(json: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// Appends the event's body, wrapped as `{"id", "received", "source", "event"}` if asked for;
-/// a marked resend has `"duplicate_of"` before `"event"`.
+/// a marked resend has `"duplicate_of"` before `"event"`, and one of a replay `"replay_id"`.
 pub(super) fn write(out: &mut Vec<u8>, event: &Rendered, envelope: bool) {
     if envelope {
         write_head(out, &event.event);
@@ -88,6 +88,11 @@ fn write_head(out: &mut Vec<u8>, event: &Event) {
         out.extend_from_slice(first.to_string().as_bytes());
         out.push(b'"');
     }
+    if let Some(replay) = event.replay_id {
+        out.extend_from_slice(b",\"replay_id\":\"");
+        out.extend_from_slice(replay.to_string().as_bytes());
+        out.push(b'"');
+    }
     out.extend_from_slice(b",\"event\":");
 }
 
@@ -98,7 +103,7 @@ pub(super) mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::event::{EventId, Provenance};
+    use crate::event::{EventId, Provenance, ReplayId};
 
     /// The event number `n`, received at 2026-11-23T14:42:05.123Z.
     pub(in crate::sink) fn rendered(n: u8, body: &str) -> Rendered {
@@ -111,6 +116,7 @@ pub(super) mod tests {
             id: EventId::from_bytes([n; 16]),
             received_ms: 1_795_444_925_123,
             duplicate_of: None,
+            replay_id: None,
             provenance: Arc::new(provenance),
             payload: Bytes::copy_from_slice(body.as_bytes()),
         };
@@ -155,14 +161,17 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_marked_resend_names_the_first_event_in_its_envelope() {
+    fn a_marked_resend_names_the_first_event_in_its_envelope_and_a_replayed_one_its_replay() {
         let mut event = rendered(2, "7");
-        let first = EventId::from_bytes([1; 16]);
-        Arc::get_mut(&mut event.event).unwrap().duplicate_of = Some(first);
+        let (first, replay) = (EventId::from_bytes([1; 16]), ReplayId::new());
+        let inner = Arc::get_mut(&mut event.event).unwrap();
+        inner.duplicate_of = Some(first);
+        inner.replay_id = Some(replay);
         let mut out = Vec::new();
         write(&mut out, &event, true);
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(value["duplicate_of"], first.to_string());
+        assert_eq!(value["replay_id"], replay.to_string());
         assert_eq!(value["event"], 7);
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::client::{ClientError, FaultKind, Login};
+use super::status;
 use super::{
     Confirmation, Confirming, Outcome, Part, Preview, Rendered, RetryCause, Sent, Shape, Sink,
     Ticket, Verdict,
@@ -273,11 +274,11 @@ impl Sink for Splunk {
             }
         }
         let mut outcome =
-            last.unwrap_or_else(|| Outcome::all(posting.events, judge::unsent(), None, 0));
+            last.unwrap_or_else(|| Outcome::all(posting.events, status::unsent(), None, 0));
         outcome.wire_bytes = wire_bytes;
         outcome
             .verdicts
-            .extend(rest.iter().map(|_| judge::unsent()));
+            .extend(rest.iter().map(|_| status::unsent()));
         outcome
     }
 

@@ -122,6 +122,16 @@ pub(super) fn behind() -> Verdict {
     }
 }
 
+/// An event that was not sent, because what comes before it goes elsewhere.
+pub(super) fn unsent() -> Verdict {
+    Verdict::Retry {
+        after: Some(Duration::ZERO),
+        sent: Sent::No,
+        cause: RetryCause::Blocked,
+        detail: Arc::from("not sent, because earlier events go elsewhere or with other metadata"),
+    }
+}
+
 pub(super) fn delivered(note: Note) -> Verdict {
     Verdict::Delivered { note }
 }

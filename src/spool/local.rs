@@ -224,6 +224,7 @@ fn to_event(read: ReadRecord) -> ReadEvent {
         id: EventId::from_bytes(record.id),
         received_ms: record.received_ms,
         duplicate_of: record.duplicate_of.map(EventId::from_bytes),
+        replay_id: None,
         provenance: Arc::new(provenance),
         // A copy of its own: a slice would keep the whole stretch that was read in memory.
         payload: Bytes::copy_from_slice(&record.payload),

@@ -207,6 +207,26 @@ async fn letters_are_listed_shown_and_replayed_exactly_once_when_the_destination
     );
     relay.accepted("{\"good\":9}").await;
     relay.drained("soar").await;
+    let mut replays: Vec<(String, String)> = Vec::new();
+    for request in picky.siem.server.received() {
+        for event in serde_json::from_slice::<Vec<Value>>(&request.body).unwrap() {
+            if let Some(replay) = event["replay_id"].as_str() {
+                replays.push((replay.to_owned(), event["id"].as_str().unwrap().to_owned()));
+            }
+        }
+    }
+    let of_all: Vec<_> = replays[1..].iter().map(|(_, id)| id).collect();
+    assert_eq!(of_all, ids.iter().collect::<Vec<_>>(), "{replays:?}");
+    assert!(
+        replays[0].1 == ids[0] && replays[0].0 != replays[1].0,
+        "{replays:?}"
+    );
+    assert!(
+        replays[1..]
+            .iter()
+            .all(|(replay, _)| *replay == replays[1].0),
+        "{replays:?}"
+    );
     let taken = picky.siem.taken();
     assert_eq!(taken.len(), 9);
     assert!(taken.values().all(|times| *times == 1), "{taken:?}");

@@ -36,6 +36,7 @@ mod http_answers;
 mod journal_commands;
 mod journal_repairs;
 mod memory;
+mod names;
 mod observation;
 mod open_files;
 mod outages;

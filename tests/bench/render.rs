@@ -173,6 +173,7 @@ fn event(payload: &Value) -> Arc<Event> {
         id: EventId::new(RECEIVED_MS),
         received_ms: RECEIVED_MS,
         duplicate_of: None,
+        replay_id: None,
         provenance: Arc::new(provenance),
         payload: Bytes::from(payload.to_string()),
     })

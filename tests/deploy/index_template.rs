@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use siem_relay::event::{AuthMethod, Event, EventId, Provenance};
+use siem_relay::event::{AuthMethod, Event, EventId, Provenance, ReplayId};
 use siem_relay::normalize::Renderer;
 use siem_relay::settings::{Format, Source};
 use siem_relay::sink::{Rendered, Shape};
@@ -89,6 +89,7 @@ fn event(source: &str, payload: &str, test: bool) -> Arc<Event> {
         id,
         received_ms,
         duplicate_of: test.then_some(id),
+        replay_id: test.then(ReplayId::new),
         provenance: Arc::new(provenance),
         payload: payload.to_owned().into(),
     })

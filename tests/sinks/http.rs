@@ -22,6 +22,7 @@ fn sink(url: &str, change: impl FnOnce(&mut settings::Http)) -> Http {
         auth: Auth::None,
         envelope: false,
         headers: Vec::new(),
+        names: Default::default(),
         terms: HttpTerms::default(),
     };
     change(&mut settings);
@@ -236,6 +237,7 @@ async fn attributes_of_cloud_events_cannot_be_constant_headers() {
             auth: Auth::None,
             envelope: false,
             headers: vec![(name.to_owned(), "x".to_owned())],
+            names: Default::default(),
             terms: HttpTerms::default(),
         };
         let error = Http::new(&settings).err().unwrap().to_string();

@@ -259,6 +259,7 @@ async fn headers_that_the_relay_sets_cannot_be_configured() {
             auth: Auth::None,
             envelope: false,
             headers: vec![(name.to_owned(), value.to_owned())],
+            names: Default::default(),
             terms: HttpTerms::default(),
         };
         let error = Http::new(&settings).err().unwrap().to_string();

@@ -63,6 +63,7 @@ pub(crate) fn hec_settings(endpoint: Endpoint, token: &Token) -> SplunkHec {
         indexes: Vec::new(),
         source: None,
         sourcetype: None,
+        host: None,
         names: Default::default(),
         fields: Vec::new(),
         partial_batches: PartialBatches::PrefixAccepted,
@@ -112,6 +113,7 @@ pub(crate) fn http(endpoint: Endpoint, framing: Framing, envelope: bool, auth: A
         auth,
         envelope,
         headers: vec![("x-tenant".to_owned(), "blue".to_owned())],
+        names: Default::default(),
         terms: HttpTerms::default(),
     };
     Http::new(&settings).unwrap()
@@ -129,6 +131,7 @@ pub(crate) fn event(n: u8, body: &str) -> Rendered {
             id: EventId::from_bytes([n; 16]),
             received_ms: 1_795_444_925_123,
             duplicate_of: None,
+            replay_id: None,
             provenance: Arc::new(provenance),
             payload: body.clone(),
         }),

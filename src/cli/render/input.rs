@@ -219,6 +219,7 @@ impl<'s> Input<'s> {
                     id: EventId::numbered(*received_ms, self.events),
                     received_ms: *received_ms,
                     duplicate_of: None,
+                    replay_id: None,
                     provenance: Arc::new(Provenance {
                         source: source.name.clone(),
                         auth: ingest::method(&source.auth),
@@ -255,6 +256,8 @@ fn exported(line: &[u8], body_bytes_max: usize) -> Result<Event, String> {
         id: event_id,
         received_ms: received.unwrap_or_else(|| event_id.received_ms()),
         duplicate_of: exported.duplicate_of.as_deref().map(id).transpose()?,
+        // What is in the journal was not sent again.
+        replay_id: None,
         provenance: Arc::new(Provenance {
             source: exported.source,
             client: exported.client.and_then(|client| client.parse().ok()),

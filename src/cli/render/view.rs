@@ -61,6 +61,7 @@ impl<'s> View<'s> {
 
     /// Looks at an event.
     pub(super) fn show(&self, event: &Arc<Event>) -> Seen<'s> {
+        let source = &event.provenance.source;
         let mut seen = Seen {
             destination: self.destination,
             format: self.format,
@@ -69,9 +70,9 @@ impl<'s> View<'s> {
             notes: Notes::default(),
         };
         if let Some(destination) = self.destination
-            && !route::wants(destination, event)
+            && !route::wants(destination, event, self.renderer.reading(source))
         {
-            if route::wants_source(destination, &event.provenance.source) {
+            if route::wants_source(destination, source) {
                 seen.outcome = Outcome::Filtered("the destination's condition does not fit (when)");
             }
             return seen;

@@ -1,6 +1,6 @@
 //! Proves that conditions are read as written, and that each mistake is told with the way to it.
 
-use crate::settings::{Condition, Pointer, Scalar, Test};
+use crate::settings::{Condition, ModelPart, Pointer, Scalar, Test};
 
 use super::*;
 
@@ -75,7 +75,7 @@ fn each_mistake_is_told_with_the_way_to_it() {
         ("\"x\"", "must be a table, is a string"),
         ("{}", "says nothing that can hold"),
         ("{ field = \"/a\" }", "says nothing that can hold"),
-        ("{ equals = 1 }", "equals: stands without field"),
+        ("{ equals = 1 }", "equals: stands without field or model"),
         (
             "{ field = \"a\", equals = 1 }",
             "field: \"a\" is not a JSON pointer",
@@ -130,6 +130,106 @@ fn each_mistake_is_told_with_the_way_to_it() {
         assert!(found[0].contains("destinations.d.when: "), "{found:?}");
         assert!(found[0].contains(expected), "{condition}: {found:?}");
     }
+}
+
+#[test]
+fn parts_of_the_model_take_the_tests_that_an_event_can_pass() {
+    let texts = |all: &[&str]| {
+        let all = all.iter().map(|&text| Scalar::Text(text.to_owned()));
+        Test::In(all.collect())
+    };
+    for (written, part, test) in [
+        (
+            "model = \"severity\", at_least = \"high\"",
+            ModelPart::Severity,
+            texts(&["high", "critical"]),
+        ),
+        (
+            "model = \"family\", in = [\"login\", \"account\"]",
+            ModelPart::Family,
+            texts(&["login", "account"]),
+        ),
+        (
+            "model = \"test\", equals = true",
+            ModelPart::Test,
+            Test::In(vec![Scalar::Flag(true)]),
+        ),
+        (
+            "model = \"asset_host\", suffix = \".example.com\"",
+            ModelPart::AssetHost,
+            Test::Suffix(".example.com".to_owned()),
+        ),
+        (
+            "model = \"address\", cidr = \"10.0.0.0/8\"",
+            ModelPart::Address,
+            Test::Cidr(vec!["10.0.0.0/8".parse().unwrap()]),
+        ),
+    ] {
+        let expected = Condition::Model { part, test };
+        assert_eq!(read(&format!("{{ {written} }}")), expected, "{written}");
+    }
+    for (condition, expected) in [
+        (
+            "{ model = \"sevrity\", exists = true }",
+            "model: \"sevrity\" is no part of the model, did you mean severity?",
+        ),
+        (
+            "{ model = \"x\", exists = true }",
+            "write one of vendor, product",
+        ),
+        ("{ model = 1, exists = true }", "model: must be a string"),
+        (
+            "{ model = \"severity\", equals = \"HIGH\" }",
+            "equals: can never hold: there it is one of informational, low",
+        ),
+        (
+            "{ model = \"severity\", at_least = \"urgent\" }",
+            "at_least: must be one of informational, low, medium, high, critical",
+        ),
+        (
+            "{ model = \"user\", at_least = \"high\" }",
+            "at_least: is for model = \"severity\" only",
+        ),
+        (
+            "{ field = \"/a\", at_least = \"high\" }",
+            "at_least: is for model = \"severity\" only",
+        ),
+        (
+            "{ model = \"severity\", greater = 3 }",
+            "greater: is about numbers",
+        ),
+        (
+            "{ model = \"user\", cidr = \"::/0\" }",
+            "cidr: is for model = \"address\" only",
+        ),
+        (
+            "{ model = \"test\", equals = \"yes\" }",
+            "one of true and false",
+        ),
+        (
+            "{ model = \"test\", prefix = \"t\" }",
+            "prefix: is about texts",
+        ),
+        ("{ model = \"user\", in = [1] }", "in: can never hold"),
+        (
+            "{ model = \"user\", field = \"/a\", exists = true }",
+            "exists: stands beside both field and model",
+        ),
+        (
+            "{ model = \"user\", all = [{}] }",
+            "all: stands beside model",
+        ),
+    ] {
+        let found = problems(&when(condition));
+        assert_eq!(found.len(), 1, "{condition}: {found:?}");
+        assert!(found[0].contains(expected), "{condition}: {found:?}");
+    }
+    let rule = "rules = [{ drop = \"/a\", when = { model = \"user\", exists = true } }]";
+    let found = problems(&format!("{SOURCE}{DESTINATION}{rule}\n"));
+    assert!(
+        found[0].contains("model: has no meaning in a rule"),
+        "{found:?}"
+    );
 }
 
 #[test]

@@ -1,8 +1,9 @@
-//! Proves which names of indices, data streams and HEC metadata may follow the event, and how.
+//! Proves which names of indices, data streams, HEC metadata, requests and files may follow the
+//! event, and how.
 
-use super::http_destinations::{elastic, loaded_elastic};
+use super::http_destinations::{elastic, http, loaded_elastic, loaded_http};
 use super::*;
-use crate::settings::{BulkTarget, Kind, NamePart, Pointer};
+use crate::settings::{BulkTarget, FileNames, Kind, NamePart, Pointer};
 
 #[test]
 fn a_name_can_follow_source_and_values_which_keep_to_their_place() {
@@ -97,5 +98,197 @@ fn metadata_of_hec_follows_the_event_where_it_has_braces() {
         ("sourcetype = \"a}\"", "sourcetype: has a } without its {"),
     ] {
         refused(&of(line), &format!("destinations.d.{expected}"));
+    }
+}
+
+fn text(text: &str) -> NamePart {
+    NamePart::Text(text.to_owned())
+}
+
+fn value(step: &str, otherwise: &str) -> NamePart {
+    NamePart::Value {
+        at: Pointer(vec![step.to_owned()]),
+        otherwise: otherwise.to_owned(),
+    }
+}
+
+#[test]
+fn a_host_of_hec_is_a_constant_or_follows_the_event() {
+    let of = |line: &str| {
+        let url = "url = \"https://s:8088\"\ntoken_file = \"token\"";
+        destination(&format!("kind = \"splunk_hec\"\n{url}\n{line}"))
+    };
+    let splunk = |line: &str| match accepted(&of(line)).destinations.remove(0).kind {
+        Kind::SplunkHec(splunk) => splunk,
+        other => panic!("{other:?}"),
+    };
+    let constant = splunk("host = \"relay-1\"");
+    assert_eq!(
+        (constant.host.as_deref(), constant.names.host),
+        (Some("relay-1"), None)
+    );
+    let following = splunk("host = \"{/h|Un-known.example.com}\"");
+    let parts = vec![value("h", "Un-known.example.com")];
+    assert_eq!((following.host, following.names.host), (None, Some(parts)));
+    for (line, expected) in [
+        (
+            "host = \"{/h|a b}\"",
+            "host: has a fallback that is not 1 to 255 letters",
+        ),
+        ("host = \"{/h\"", "host: has a { without its }"),
+    ] {
+        refused(&of(line), &format!("destinations.d.{expected}"));
+    }
+}
+
+#[test]
+fn the_path_and_headers_of_requests_follow_the_event_but_not_what_proves_or_frames_them() {
+    let with = |lines: &str| http(&format!("url = \"https://h/x?a=1\"\n{lines}"));
+    let loaded = loaded_http(&with(
+        "path = \"v1/{source}-{/a/b|x}/{yyyy-MM}\"\n\
+         headers = { X-Kind = \"t {/k|No:ne}\", X-Fixed = \"c\", X-Json = \"{{1}}\" }",
+    ));
+    let nested = NamePart::Value {
+        at: Pointer(vec!["a".to_owned(), "b".to_owned()]),
+        otherwise: "x".to_owned(),
+    };
+    let path = vec![
+        vec![text("v1")],
+        vec![NamePart::Source, text("-"), nested],
+        vec![NamePart::Year, text("-"), NamePart::Month],
+    ];
+    assert_eq!(loaded.names.path, path);
+    let kind = vec![text("t "), value("k", "No:ne")];
+    assert!(loaded.names.headers.contains(&("x-kind".to_owned(), kind)));
+    let braces = ("x-json".to_owned(), vec![text("{1}")]);
+    assert!(loaded.names.headers.contains(&braces));
+    assert_eq!(loaded.headers, [("x-fixed".to_owned(), "c".to_owned())]);
+    for (line, expected) in [
+        ("path = \"\"", "path: is empty"),
+        (
+            "path = \"/a\"",
+            "path: has a segment that is empty, . or ..",
+        ),
+        ("path = \"a//b\"", "path: has a segment that is empty"),
+        (
+            "path = \"a/../{source}\"",
+            "path: has a segment that is empty",
+        ),
+        ("path = \"./a\"", "path: has a segment that is empty"),
+        (
+            "path = \"a?b={/c}\"",
+            "path: has a character that no segment",
+        ),
+        ("path = \"a#b\"", "path: has a character that no segment"),
+        ("path = \"a%2fb\"", "path: has a character that no segment"),
+        (
+            "path = \"{/a}{/b}/{/c}{/d}{/e}\"",
+            "path: has more than 4 values",
+        ),
+        ("path = \"{/a\"", "path: has a { without its }"),
+        (
+            "path = \"1/1/1/1/1/1/1/1/1/1/1/1/1/1/1/1/1\"",
+            "path: can have more than 16 segments",
+        ),
+        (
+            "headers = { Authorization = \"{/a}\" }",
+            "headers.Authorization: sounds like a credential",
+        ),
+        (
+            "headers = { X-Api-Key = \"{/a}\" }",
+            "headers.X-Api-Key: sounds like a credential",
+        ),
+        (
+            "headers = { Content-Type = \"{/a}\" }",
+            "headers.Content-Type: is a header that the relay",
+        ),
+        (
+            "headers = { Host = \"{/a}\" }",
+            "headers.Host: is a header that the relay",
+        ),
+        (
+            "headers = { X-A = \"{/a|b, c}\" }",
+            "headers.X-A: has a fallback that is not 1 to 256 letters",
+        ),
+        (
+            "headers = { X-A = \"{x}\" }",
+            "headers.X-A: has a date that cannot be read",
+        ),
+        (
+            "headers = { X-A = \"a\", x-a = \"{/a}\" }",
+            "headers.x-a: is there twice",
+        ),
+        (
+            "headers = { Idempotency-Key = \"{/a}\" }",
+            "idempotency_header: is also one of the constant",
+        ),
+        (
+            "cloudevents = \"binary\"\nheaders = { ce-kind = \"{/a}\" }",
+            "headers.ce-kind: is an attribute of a CloudEvent",
+        ),
+    ] {
+        let found = problems(&with(line));
+        let expected = format!("destinations.d.{expected}");
+        assert!(
+            found.len() == 1 && found[0].contains(&expected),
+            "{line}: {found:?}"
+        );
+    }
+    let long = format!("headers = {{ X-A = \"{}{{/a}}\" }}", "x".repeat(1800));
+    refused(
+        &with(&long),
+        "destinations.d.headers.X-A: can be longer than 2048 bytes",
+    );
+}
+
+#[test]
+fn a_files_path_follows_the_event_below_a_directory_of_its_own() {
+    let file = |path: &str| destination(&format!("kind = \"file\"\npath = \"{path}\""));
+    let names = |path: &str| match accepted(&file(path)).destinations.remove(0).kind {
+        Kind::File(file) => file.names,
+        other => panic!("{other:?}"),
+    };
+    let FileNames { directory, below } = names("out/x/{source}/a/e-{/k|no}.jsonl").unwrap();
+    assert!(
+        directory.is_absolute() && directory.ends_with("out/x"),
+        "{directory:?}"
+    );
+    let last = vec![text("e-"), value("k", "no"), text(".jsonl")];
+    assert_eq!(below, [vec![NamePart::Source], vec![text("a")], last]);
+    let absolute = names("/var/siem//{yyyy-MM-dd}").unwrap();
+    assert_eq!(absolute.directory, Path::new("/var/siem"));
+    assert_eq!(names("out/plain.jsonl"), None);
+    let long = format!("out/{}{{/a}}.jsonl", "x".repeat(160));
+    for (path, expected) in [
+        (
+            "/{/a}/x.jsonl",
+            "follows the event from its first directory on",
+        ),
+        (
+            "/x/../{/a}.jsonl",
+            "follows the event from its first directory on",
+        ),
+        ("/{source}", "follows the event from its first directory on"),
+        ("out/{/a}/../x", "has a name that is empty, . or .."),
+        ("out/{/a}/", "has a name that is empty, . or .."),
+        ("out/{/a}//x", "has a name that is empty, . or .."),
+        ("out/{/a", "has a { without its }"),
+        (
+            "out/{/a|..}",
+            "has a fallback that is not 1 to 64 small letters",
+        ),
+        (
+            &*long,
+            "can have a name longer than 255 bytes, with what rotation adds",
+        ),
+        ("journal/{/a}", "lies inside journal.directory"),
+        ("{/a}/x.jsonl", "can lead into journal.directory"),
+        ("./x/../{/a}/x.jsonl", "can lead into journal.directory"),
+    ] {
+        let text = format!(
+            "{}[journal]\ndirectory = \"journal\"\n[dead_letters]\ndirectory = \"/else/where\"\n",
+            file(path)
+        );
+        refused(&text, &format!("destinations.d.path: {expected}"));
     }
 }

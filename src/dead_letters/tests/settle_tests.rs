@@ -296,3 +296,68 @@ fn what_is_settled_makes_room_before_a_letter_is_refused() {
     assert_eq!(log.summary().letters, 3);
     assert!(log.append(&[numbered(8, "first")]).is_err());
 }
+
+#[test]
+fn each_replay_has_an_id_that_its_events_carry_until_they_are_settled_also_over_a_rewrite() {
+    let directory = tempfile::tempdir().unwrap();
+    let (log, ids) = filled(directory.path(), 5);
+    for id in &ids[..2] {
+        log.request_replay(&of(*id), false).unwrap();
+    }
+    let three = Filter {
+        ids: ids[2..4].to_vec(),
+        ..Filter::default()
+    };
+    log.request_replay(&three, false).unwrap();
+    log.begin_sending(&ids[1..3]).unwrap();
+    let replays = |log: &DeadLetterLog| {
+        let letters = log.waiting(None, 9, 1 << 20).unwrap();
+        let replays = letters
+            .iter()
+            .map(|(_, letter)| letter.event().unwrap().replay_id);
+        replays.collect::<Option<Vec<_>>>().unwrap()
+    };
+    let before = replays(&log);
+    assert_eq!(before.len(), 4);
+    assert!(before[0] != before[1] && before[1] != before[2] && before[2] == before[3]);
+    assert_eq!(replays(&open(directory.path())), before, "read again");
+    log.purge(&of(ids[4]), false).unwrap();
+    assert_eq!(replays(&log), before, "rewritten");
+    let log = open(directory.path());
+    assert_eq!(replays(&log), before, "rewritten and read again");
+    let shown = everything(directory.path());
+    assert!(
+        shown[0].contains(&format!("\"replay_id\":\"{}\"", before[0])),
+        "{shown:?}"
+    );
+    log.settle(&[refused(ids[1])]).unwrap();
+    assert!(!everything(directory.path())[1].contains("replay_id\":"));
+    log.request_replay(&of(ids[1]), false).unwrap();
+    let again = replays(&log);
+    assert!(
+        again[1] != before[1] && again[0] == before[0],
+        "a new wish is a new replay"
+    );
+}
+
+#[test]
+fn a_line_of_an_earlier_build_without_a_replay_is_read_and_one_with_an_odd_id_is_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let (log, ids) = filled(directory.path(), 2);
+    drop(log);
+    let path = directory.path().join("splunk.jsonl");
+    let mut lines = std::fs::read_to_string(&path).unwrap();
+    for (id, more) in [(ids[0], ""), (ids[1], ",\"replay_id\":\"x\"")] {
+        lines += &format!(
+            "{{\"v\":1,\"kind\":\"replay\",\"at\":\"2026-01-01T00:00:00Z\",\
+             \"ids\":[\"{id}\"]{more}}}\n"
+        );
+    }
+    std::fs::write(&path, lines).unwrap();
+    let log = open(directory.path());
+    let letters = log.waiting(None, 9, 1 << 20).unwrap();
+    let replays = letters
+        .iter()
+        .map(|(_, letter)| (letter.id, letter.event().unwrap().replay_id));
+    assert_eq!(replays.collect::<Vec<_>>(), [(ids[0], None)]);
+}

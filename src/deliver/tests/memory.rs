@@ -78,6 +78,7 @@ impl MemoryLog {
             id,
             received_ms: id.received_ms(),
             duplicate_of: None,
+            replay_id: None,
             provenance: Arc::new(provenance),
             payload: Bytes::copy_from_slice(payload.as_bytes()),
         };

@@ -46,6 +46,7 @@ fn letter(number: u64, payload: &'static str) -> DeadLetter {
         id: EventId::new(1_763_900_000_000 + number),
         received_ms: 1_763_900_000_000 + number,
         duplicate_of: None,
+        replay_id: None,
         provenance: Arc::new(Provenance::unknown()),
         payload: Bytes::from_static(payload.as_bytes()),
     };

@@ -215,6 +215,7 @@ pub(super) fn destination() -> Destination {
         max_backlog_bytes: None,
         kind: Kind::File(File {
             path: "unused".into(),
+            names: None,
             rotate_bytes: 1,
             rotate_age: None,
             keep_files: None,

@@ -120,7 +120,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
         if !self.window.read(event.position, ordinal, event.received_ms) {
             return;
         }
-        if !route::wants(&self.destination, &event) {
+        let reading = self.renderer.reading(&event.provenance.source);
+        if !route::wants(&self.destination, &event, reading) {
             self.window.settle(event.position, Settled::Filtered);
             self.metrics.filtered.inc();
             return;

@@ -114,6 +114,7 @@ fn every_field_of_the_published_table_is_in_the_output_and_the_other_way_round()
     }
     let mut repeat = Arc::unwrap_or_clone(test_event(CONNECTIVITY_TEST));
     repeat.duplicate_of = Some(repeat.id);
+    repeat.replay_id = Some(ReplayId::new());
     let generic = render(
         &Arc::new(repeat.clone()),
         Preset::Generic,

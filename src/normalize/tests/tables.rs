@@ -21,6 +21,7 @@ fn listed(table: &str) -> BTreeSet<String> {
 fn documents(format: Format) -> Vec<Value> {
     let mut repeat = Arc::unwrap_or_clone(test_event(CONNECTIVITY_TEST));
     repeat.duplicate_of = Some(repeat.id);
+    repeat.replay_id = Some(ReplayId::new());
     let odd = r#"{"event": {"type": "POLICY_VIOLATION_OPENED", "data": {
         "additional_information": "x", "severity": "LOW"}}, "time": "now"}"#;
     let many: Vec<String> = (0..70).map(|n| format!("\"k{n}\":{n}")).collect();

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use crate::event::EventId;
-use crate::settings::{BulkTarget, Elasticsearch, NamePart};
+use crate::settings::{BulkTarget, Elasticsearch, Letters, NamePart};
 use crate::sink::{Rendered, name};
 
 /// Where events go.
@@ -53,7 +53,9 @@ impl Targets {
     pub(super) fn name(&self, event: &Rendered) -> Arc<str> {
         match &self.name {
             Name::Fixed(name) => Arc::clone(name),
-            Name::Following(parts) => name::fill(parts, event, self.id(event)).into(),
+            Name::Following(parts) => {
+                name::fill(parts, Letters::Plain, event, self.id(event)).into()
+            }
         }
     }
 
@@ -61,7 +63,9 @@ impl Targets {
     pub(super) fn partition(&self, event: &Rendered) -> Option<Arc<str>> {
         match &self.name {
             Name::Fixed(_) => None,
-            Name::Following(parts) => Some(name::fill(parts, event, self.id(event)).into()),
+            Name::Following(parts) => {
+                Some(name::fill(parts, Letters::Plain, event, self.id(event)).into())
+            }
         }
     }
 }

@@ -28,23 +28,24 @@ const BLOCK_BYTES: usize = 256 * 1024;
 /// Until the plain file's permissions are copied nobody else needs to read it.
 const MODE: u32 = 0o600;
 
-/// Compresses the rotated files of one destination.
+/// Compresses the rotated files of one file.
 pub(super) struct Packer {
     names: Arc<Names>,
     min_free_bytes: u64,
     /// A run waits for its turn, and will see what is rotated until then.
     waiting: AtomicBool,
-    /// The destination is gone: a run ends with the present block.
-    stopped: AtomicBool,
+    /// The destination is gone: a run ends with the present block, and none begins. Shared by all
+    /// of its files.
+    stopped: Arc<AtomicBool>,
 }
 
 impl Packer {
-    pub(super) fn new(names: Arc<Names>, min_free_bytes: u64) -> Self {
+    pub(super) fn new(names: Arc<Names>, min_free_bytes: u64, stopped: Arc<AtomicBool>) -> Self {
         Self {
             names,
             min_free_bytes,
             waiting: AtomicBool::new(false),
-            stopped: AtomicBool::new(false),
+            stopped,
         }
     }
 
@@ -66,11 +67,6 @@ impl Packer {
                 tracing::error!(%error, "compression of rotated files broke off");
             }
         });
-    }
-
-    /// Ends a run soon, and lets none begin.
-    pub(super) fn stop(&self) {
-        self.stopped.store(true, Ordering::Release);
     }
 
     /// One run. A file that cannot be compressed does not keep the others from it.

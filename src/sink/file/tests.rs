@@ -7,14 +7,17 @@ use std::time::{Duration, SystemTime};
 
 use super::writer::{Fault, Writer};
 use super::*;
+use crate::settings::Compress;
 use crate::sink::payload::tests::rendered;
 use crate::sink::status::tests::{Expected, check};
 
+mod following;
 mod packing;
 
 fn settings(path: &Path) -> settings::File {
     settings::File {
         path: path.to_owned(),
+        names: None,
         rotate_bytes: 1024 * 1024,
         rotate_age: None,
         keep_files: None,
@@ -352,20 +355,20 @@ async fn a_refreshed_file_is_opened_anew_by_name_and_what_failed_is_still_cut_of
         let batch = [rendered(number, &number.to_string())];
         sink.send(&batch).await
     };
-    let is_open = |sink: &FileSink| sink.writer.lock().unwrap().is_open();
+    let is_open = |sink: &FileSink| sink.files.lock().unwrap().only().is_open();
     send(1).await;
     assert!(is_open(&sink));
     sink.refresh();
     assert!(!is_open(&sink), "an idle file is let go at once");
     {
-        let _batch_under_way = sink.writer.lock().unwrap();
+        let _batch_under_way = sink.files.lock().unwrap();
         sink.refresh();
     }
     assert!(sink.reopen.load(Ordering::Acquire));
     send(2).await;
     assert!(!sink.reopen.load(Ordering::Acquire) && is_open(&sink));
     let full = File::options().write(true).open("/dev/full").unwrap();
-    sink.writer.lock().unwrap().replace_file(full);
+    sink.files.lock().unwrap().only().replace_file(full);
     let failed = send(3).await;
     assert!(matches!(failed.verdicts[0], Verdict::Retry { .. }));
     fs::write(&path, "1\n2\n3\n").unwrap();

@@ -73,6 +73,12 @@ pub(super) enum Fault {
         free_bytes: u64,
         min_bytes: u64,
     },
+    /// There are as many files as may be open, and none can be closed.
+    #[error(
+        "{files} files are open and rotated ones of all of them are being compressed, so that \
+         no other one can be opened; take names with fewer different values"
+    )]
+    Busy { files: usize },
     /// The disk or its permissions.
     #[error("cannot {what} {path}: {source}; check free space and permissions")]
     Storage {
@@ -129,6 +135,17 @@ impl Writer {
     /// is still cut off if it is the same one.
     pub(super) fn close(&mut self) {
         self.open = None;
+    }
+
+    /// Whether a compression has the lock as well.
+    pub(super) fn is_lent(&self) -> bool {
+        let lock = self.lock.as_ref();
+        lock.is_some_and(|lock| Arc::strong_count(lock) > 1)
+    }
+
+    /// Whether a failed write is still to be cut off.
+    pub(super) fn is_to_repair(&self) -> bool {
+        self.repair.is_some()
     }
 
     /// The names, for what goes on beside the writing.
@@ -283,6 +300,12 @@ impl Writer {
             }
         }
         sync_directory(&self.names.directory)
+    }
+
+    /// The lock, as a compression has it.
+    #[cfg(test)]
+    pub(super) fn lend(&self) -> Option<Arc<File>> {
+        self.lock.clone()
     }
 
     /// Whether a file is open.

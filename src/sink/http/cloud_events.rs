@@ -24,6 +24,7 @@ const CE_SOURCE: HeaderName = HeaderName::from_static("ce-source");
 const CE_TYPE: HeaderName = HeaderName::from_static("ce-type");
 const CE_TIME: HeaderName = HeaderName::from_static("ce-time");
 const CE_DUPLICATE_OF: HeaderName = HeaderName::from_static("ce-duplicateof");
+const CE_REPLAY_ID: HeaderName = HeaderName::from_static("ce-replayid");
 
 pub(super) fn content_type(mode: CloudEventsMode) -> &'static str {
     match mode {
@@ -86,6 +87,9 @@ pub(super) fn insert_attributes(headers: &mut HeaderMap, cloud: &CloudEvents, ev
             &percent_encoded(&first.to_string()),
         );
     }
+    if let Some(replay) = event.event.replay_id {
+        insert(headers, CE_REPLAY_ID, &percent_encoded(&replay.to_string()));
+    }
 }
 
 /// The attributes, up to the payload.
@@ -105,6 +109,11 @@ fn write_head(out: &mut Vec<u8>, cloud: &CloudEvents, event: &Rendered) {
         // An extension: such names have letters and digits only.
         out.extend_from_slice(b"\"duplicateof\":\"");
         out.extend_from_slice(first.to_string().as_bytes());
+        out.extend_from_slice(b"\",");
+    }
+    if let Some(replay) = event.event.replay_id {
+        out.extend_from_slice(b"\"replayid\":\"");
+        out.extend_from_slice(replay.to_string().as_bytes());
         out.extend_from_slice(b"\",");
     }
 }
@@ -142,7 +151,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::event::EventId;
+    use crate::event::{EventId, ReplayId};
     use crate::sink::payload::tests::rendered;
 
     fn cloud(mode: CloudEventsMode, data: CloudEventsData) -> CloudEvents {
@@ -178,12 +187,15 @@ mod tests {
         cloud.source = Some("https://relay.example.com/\u{e9}\"".to_owned());
         let mut event = rendered(2, "{\"a\":1}");
         let first = EventId::from_bytes([1; 16]);
-        Arc::get_mut(&mut event.event).unwrap().duplicate_of = Some(first);
+        let replay = ReplayId::new();
+        let inner = Arc::get_mut(&mut event.event).unwrap();
+        (inner.duplicate_of, inner.replay_id) = (Some(first), Some(replay));
         let value: Value = serde_json::from_slice(&written(&cloud, &event)).unwrap();
         assert_eq!(value["source"], json!("https://relay.example.com/\u{e9}\""));
         // printf '{"a":1}' | base64
         assert_eq!(value["data_base64"], "eyJhIjoxfQ==");
         assert_eq!(value["duplicateof"], first.to_string());
+        assert_eq!(value["replayid"], replay.to_string());
         assert_eq!(value.get("data"), None);
     }
 

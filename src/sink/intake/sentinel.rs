@@ -51,12 +51,14 @@ impl Preset for Stream {
         json::array(out, batch, |out, event| {
             let happened = stamp::happened(event, now_ms, self.window);
             let first = event.event.duplicate_of.map(|id| id.to_string());
+            let replay = event.event.replay_id.map(|id| id.to_string());
             let mut row = Object::open(out);
             row.text("TimeGenerated", &stamp::rfc3339(happened))
                 .text("EventId", &event.id().to_string())
                 .text("ReceivedTime", &payload::received(&event.event))
                 .text("Source", &event.event.provenance.source)
-                .some("DuplicateOf", first.as_deref());
+                .some("DuplicateOf", first.as_deref())
+                .some("ReplayId", replay.as_deref());
             match self.column {
                 SentinelColumn::RawData => row.bytes("RawData", &event.body),
                 SentinelColumn::Event => row.raw("Event", &event.body),

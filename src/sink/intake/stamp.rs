@@ -57,8 +57,8 @@ pub(super) fn seconds(nanos: u64) -> String {
     format!("{}.{:03}", ms / 1000, ms % 1000)
 }
 
-/// Writes the relay's id, the received time, the source and the first event of a repeated one, each
-/// under its name with `prefix` before it.
+/// Writes the relay's id, the received time, the source, the first event of a repeated one and the
+/// replay of one that is sent again, each under its name with `prefix` before it.
 pub(super) fn identity(object: &mut Object<'_>, event: &Rendered, prefix: &str) {
     for (name, value) in facts(event) {
         object.text(&format!("{prefix}{name}"), &value);
@@ -73,6 +73,7 @@ pub(super) fn facts(event: &Rendered) -> impl Iterator<Item = (&'static str, Str
         ("received", Some(payload::received(&event.event))),
         ("source", Some(event.event.provenance.source.clone())),
         ("duplicate_of", first),
+        ("replay_id", event.event.replay_id.map(|id| id.to_string())),
     ];
     facts
         .into_iter()

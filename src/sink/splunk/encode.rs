@@ -16,6 +16,7 @@ pub(super) struct Envelope {
     source: Metadata,
     indexes: Indexes,
     sourcetype: Metadata,
+    host: Metadata,
     /// The configured fields, each with a comma before it, and the closing braces.
     end: Vec<u8>,
 }
@@ -31,6 +32,7 @@ impl Envelope {
             source: Metadata::source(settings),
             indexes: Indexes::new(settings),
             sourcetype: Metadata::sourcetype(settings),
+            host: Metadata::host(settings),
             end,
         }
     }
@@ -64,7 +66,8 @@ impl Envelope {
                 out.extend_from_slice(time.as_bytes());
             }
         }
-        if let Some(host) = &event.host {
+        let host = self.host.of(event);
+        if let Some(host) = host.as_deref().or(event.host.as_deref()) {
             write_member(out, "host", host);
         }
         write_member(out, "source", &source(&self.source, event));
@@ -86,6 +89,9 @@ impl Envelope {
         out.push(b'"');
         if let Some(first) = event.event.duplicate_of {
             write_member(out, "siem_relay_duplicate_of", &first.to_string());
+        }
+        if let Some(replay) = event.event.replay_id {
+            write_member(out, "siem_relay_replay_id", &replay.to_string());
         }
         out.extend_from_slice(&self.end);
     }
@@ -135,6 +141,7 @@ pub(super) mod tests {
             indexes: Vec::new(),
             source: None,
             sourcetype: None,
+            host: None,
             names: Default::default(),
             fields: Vec::new(),
             partial_batches: PartialBatches::PrefixAccepted,

@@ -1,20 +1,22 @@
 //! Which index an event goes to, and so which part of the destination can refuse it.
 //!
-//! Index, source and sourcetype are constants, or names that follow from the event (`sink::name`).
-//! One index that a token may not use must not stop the others: a request holds events of one
-//! part. The raw input states metadata once per request, so there the source counts as well.
+//! Index, source, sourcetype and host are constants, or names that follow from the event
+//! (`sink::name`). One index that a token may not use must not stop the others: a request holds
+//! events of one part. The raw input states metadata once per request, so there the source counts
+//! as well.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::settings::{HecInput, NamePart, SplunkHec};
+use crate::settings::{HecInput, Letters, NamePart, SplunkHec};
 use crate::sink::{Rendered, name};
 
 /// Metadata: a constant, or what follows from the event.
 pub(super) struct Metadata {
     constant: Option<String>,
     following: Option<Vec<NamePart>>,
+    letters: Letters,
 }
 
 /// The configured indexes.
@@ -31,6 +33,7 @@ pub(super) struct Partitions {
     input: HecInput,
     source: Metadata,
     sourcetype: Metadata,
+    host: Metadata,
 }
 
 impl Metadata {
@@ -38,6 +41,7 @@ impl Metadata {
         Self {
             constant: settings.source.clone(),
             following: settings.names.source.clone(),
+            letters: Letters::Plain,
         }
     }
 
@@ -45,13 +49,22 @@ impl Metadata {
         Self {
             constant: settings.sourcetype.clone(),
             following: settings.names.sourcetype.clone(),
+            letters: Letters::Plain,
+        }
+    }
+
+    pub(super) fn host(settings: &SplunkHec) -> Self {
+        Self {
+            constant: settings.host.clone(),
+            following: settings.names.host.clone(),
+            letters: Letters::Host,
         }
     }
 
     /// The event's; none where nothing is configured.
     pub(super) fn of(&self, event: &Rendered) -> Option<Cow<'_, str>> {
         match &self.following {
-            Some(parts) => Some(name::fill(parts, event, event.id()).into()),
+            Some(parts) => Some(name::fill(parts, self.letters, event, event.id()).into()),
             None => self.constant.as_deref().map(Cow::Borrowed),
         }
     }
@@ -75,7 +88,7 @@ impl Indexes {
             return Some(Arc::clone(own));
         }
         match &self.following {
-            Some(parts) => Some(name::fill(parts, event, event.id()).into()),
+            Some(parts) => Some(name::fill(parts, Letters::Plain, event, event.id()).into()),
             None => self.default.clone(),
         }
     }
@@ -88,10 +101,12 @@ impl Partitions {
             input: settings.input,
             source: Metadata::source(settings),
             sourcetype: Metadata::sourcetype(settings),
+            host: Metadata::host(settings),
         }
     }
 
-    /// The event's index, for the raw input together with its source and a sourcetype of its own.
+    /// The event's index, for the raw input together with its source and with a sourcetype and a
+    /// host of its own.
     pub(super) fn of(&self, event: &Rendered) -> Option<Arc<str>> {
         let index = self.indexes.of(event);
         match self.input {
@@ -99,11 +114,13 @@ impl Partitions {
             HecInput::Raw => {
                 let index = index.as_deref().unwrap_or("the token's index");
                 let source = source(&self.source, event);
-                let own = self.sourcetype.following.as_ref();
-                let sourcetype = own.and_then(|_| self.sourcetype.of(event));
-                let sourcetype = sourcetype.map(|name| format!(" as {name}"));
-                let sourcetype = sourcetype.unwrap_or_default();
-                Some(format!("{index} from {source}{sourcetype}").into())
+                let own = |word: &str, of: &Metadata| match &of.following {
+                    Some(_) => of.of(event).map(|name| format!(" {word} {name}")),
+                    None => None,
+                };
+                let sourcetype = own("as", &self.sourcetype).unwrap_or_default();
+                let host = own("of", &self.host).unwrap_or_default();
+                Some(format!("{index} from {source}{sourcetype}{host}").into())
             }
         }
     }
@@ -164,22 +181,24 @@ mod tests {
             index: value("sec_"),
             source: value("hook:"),
             sourcetype: value("acme:"),
+            host: value("h."),
         };
         let high = rendered(1, r#"{"k":"HIGH"}"#);
         let of = |settings: &SplunkHec| Partitions::new(settings).of(&high);
         assert_eq!(of(&settings).as_deref(), Some("sec_high"));
         settings.input = HecInput::Raw;
-        let expected = "sec_high from hook:high as acme:high";
+        let expected = "sec_high from hook:high as acme:high of h.HIGH";
         assert_eq!(of(&settings).as_deref(), Some(expected));
         let query = crate::sink::splunk::raw::Raw::new(&settings).query(&high);
         let values: Vec<_> = query.into_iter().map(|(_, value)| value).collect();
-        assert_eq!(values, ["sec_high", "hook:high", "acme:high"]);
+        assert_eq!(values, ["sec_high", "hook:high", "acme:high", "h.HIGH"]);
         settings.input = HecInput::Event;
         let body = crate::sink::splunk::encode::Envelope::new(&settings)
             .encode(std::slice::from_ref(&high));
         let envelope: serde_json::Value = serde_json::from_slice(&body).unwrap();
-        let stated = ["index", "source", "sourcetype"].map(|key| envelope[key].clone());
-        assert_eq!(stated, ["sec_high", "hook:high", "acme:high"]);
+        let keys = ["index", "source", "sourcetype", "host"];
+        let stated = keys.map(|key| envelope[key].clone());
+        assert_eq!(stated, ["sec_high", "hook:high", "acme:high", "h.HIGH"]);
         settings.indexes = vec![("acme".to_owned(), "own".to_owned())];
         assert_eq!(of(&settings).as_deref(), Some("own"));
     }

@@ -110,16 +110,6 @@ pub(super) fn judge(answer: &Answer, posted: &Posted<'_>) -> Judged {
     }
 }
 
-/// An event that was not sent, because what comes before it goes alone.
-pub(super) fn unsent() -> Verdict {
-    Verdict::Retry {
-        after: Some(Duration::ZERO),
-        sent: Sent::No,
-        cause: RetryCause::Blocked,
-        detail: Arc::from("not sent, because its metadata differs from that of earlier events"),
-    }
-}
-
 /// A 2xx, and whether it asks for less: codes 24 and 25 took the events.
 fn judge_taken(answer: &Answer, hec: &HecAnswer, posted: &Posted<'_>) -> (Verdict, bool) {
     if !matches!(hec.code, 0 | 24 | 25) {

@@ -1,8 +1,8 @@
 //! Events to the raw input, one payload a line, and the query that says what they are.
 //!
-//! Metadata is the request's, so a request holds events of one index, source and sourcetype. There
-//! are no fields, so nothing marks an event with the relay's id, and no time: Splunk reads it from
-//! the payload as the sourcetype says.
+//! Metadata is the request's, so a request holds events of one index, source, sourcetype and
+//! host. There are no fields, so nothing marks an event with the relay's id, and no time: Splunk
+//! reads it from the payload as the sourcetype says.
 
 use crate::settings::SplunkHec;
 use crate::sink::Rendered;
@@ -15,6 +15,7 @@ pub(super) struct Raw {
     indexes: Indexes,
     source: Metadata,
     sourcetype: Metadata,
+    host: Metadata,
 }
 
 impl Raw {
@@ -23,6 +24,7 @@ impl Raw {
             indexes: Indexes::new(settings),
             source: Metadata::source(settings),
             sourcetype: Metadata::sourcetype(settings),
+            host: Metadata::host(settings),
         }
     }
 
@@ -45,10 +47,12 @@ impl Raw {
         let index = self.indexes.of(event).map(|index| index.to_string());
         let source = source(&self.source, event);
         let sourcetype = self.sourcetype.of(event);
+        let host = self.host.of(event);
         let parts = [
             ("index", index),
             ("source", Some(source.into_owned())),
             ("sourcetype", sourcetype.map(|name| name.into_owned())),
+            ("host", host.map(|name| name.into_owned())),
         ];
         let stated = parts.into_iter();
         stated

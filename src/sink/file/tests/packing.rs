@@ -2,6 +2,7 @@
 //! stops, and that nothing else is touched.
 
 use std::io::Read;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::super::packer::Packer;
@@ -16,6 +17,7 @@ struct Rig {
     directory: tempfile::TempDir,
     names: Arc<Names>,
     packer: Arc<Packer>,
+    stopped: Arc<AtomicBool>,
 }
 
 impl Rig {
@@ -23,9 +25,15 @@ impl Rig {
         let directory = tempfile::tempdir().unwrap();
         let names = Names::new(&directory.path().join("events.jsonl")).unwrap();
         let names = Arc::new(names);
+        let stopped = Arc::default();
         Self {
-            packer: Arc::new(Packer::new(Arc::clone(&names), min_free_bytes)),
+            packer: Arc::new(Packer::new(
+                Arc::clone(&names),
+                min_free_bytes,
+                Arc::clone(&stopped),
+            )),
             names,
+            stopped,
             directory,
         }
     }
@@ -149,7 +157,7 @@ fn without_room_for_a_second_copy_nothing_is_compressed() {
 fn a_destination_that_is_gone_compresses_nothing_more() {
     let rig = Rig::new(0);
     let path = rig.rotated("one\n");
-    rig.packer.stop();
+    rig.stopped.store(true, Ordering::Release);
     rig.run();
     assert_eq!(rig.files(), [path]);
 }
