@@ -31,11 +31,13 @@ mod kind;
 mod model;
 mod ocsf;
 mod other;
+mod plain;
 mod severity;
 #[cfg(test)]
 mod tests;
 mod text;
 mod url;
+mod vendor;
 
 use envelope::Envelope;
 use facts::Facts;
@@ -177,42 +179,56 @@ pub fn render(
     }
     let mut envelope = match reading.preset {
         Preset::DataTheorem => Envelope::read(text),
-        Preset::Generic => Envelope::none(),
+        _ => Envelope::none(),
     };
+    let outline = format == Format::Original;
+    let model = read(event, text, reading, &mut envelope, outline);
     if matches!(shape, Shape::HecEvent | Shape::Entry) {
-        rendered.time = envelope.time().map(str::to_owned);
-        rendered.host = envelope.host().map(str::to_owned);
+        let time = envelope.time().map(str::to_owned);
+        rendered.time = time.or_else(|| model.time.map(instant::epoch_seconds));
+        rendered.host = model.host.as_deref().map(str::to_owned);
     }
+    let facts = Facts::new(event, text, &model);
     if format == Format::Original {
         rendered.body = match shape {
             Shape::Payload | Shape::Entry => rendered.body,
             Shape::HecEvent => hec_event(&event.payload, text, &envelope)?,
-            Shape::Document => {
-                let facts = Facts::new(event, text, &envelope);
-                ecs::wrapped(&facts, reading.preset).into_bytes()?
-            }
+            Shape::Document => ecs::wrapped(&facts, &model).into_bytes()?,
         };
         return Ok((rendered, Notes::default()));
     }
-    let facts = Facts::new(event, text, &envelope);
-    let model = match reading.preset {
-        Preset::DataTheorem => {
-            datatheorem::read(&mut envelope, event.provenance.test, &reading.severities)
-        }
-        Preset::Generic => Model::default(),
-    };
     let notes = model.notes;
     rendered.body = match format {
         Format::Ocsf => ocsf::document(&facts, model, shape == Shape::Document).into_bytes()?,
         Format::Cim => {
             rendered.sourcetype = Some(cim::sourcetype(&model));
-            cim::document(&facts, &envelope, model).into_flat_bytes()?
+            cim::document(&facts, model).into_flat_bytes()?
         }
-        Format::Ecs | Format::Original => {
-            ecs::document(&facts, reading.preset, &envelope, model).into_bytes()?
-        }
+        Format::Ecs | Format::Original => ecs::document(&facts, model).into_bytes()?,
     };
     Ok((rendered, notes))
+}
+
+/// Has the vendor's reader fill the model. With `outline` only time and host matter, which an
+/// envelope tells without a look at the event.
+fn read<'a>(
+    event: &'a Event,
+    text: &'a str,
+    reading: &Reading,
+    envelope: &mut Envelope<'a>,
+    outline: bool,
+) -> Model<'a> {
+    let severities = &reading.severities;
+    match reading.preset {
+        Preset::DataTheorem if outline => datatheorem::outline(envelope),
+        Preset::DataTheorem => datatheorem::read(envelope, event.provenance.test, severities),
+        Preset::GitHub => plain::read(text, &vendor::GITHUB),
+        Preset::GitLab => plain::read(text, &vendor::GITLAB),
+        Preset::Snyk => plain::read(text, &vendor::SNYK),
+        Preset::Wiz => plain::read(text, &vendor::WIZ),
+        Preset::Okta => plain::read(text, &vendor::OKTA),
+        Preset::Generic => Model::default(),
+    }
 }
 
 /// What goes under `event` for Splunk: the vendor's own `event` value, else the whole payload.

@@ -195,8 +195,50 @@ pub enum Severity {
 pub enum Preset {
     /// Data Theorem webhooks.
     DataTheorem,
+    /// GitHub webhooks and the streamed audit log.
+    GitHub,
+    /// GitLab webhooks.
+    GitLab,
+    /// Snyk webhooks.
+    Snyk,
+    /// Wiz webhooks.
+    Wiz,
+    /// Okta event hooks.
+    Okta,
     /// Any JSON.
     Generic,
+}
+
+impl Preset {
+    /// Every preset by the word of the configuration.
+    pub const ALL: [(&'static str, Self); 7] = [
+        ("datatheorem", Self::DataTheorem),
+        ("github", Self::GitHub),
+        ("gitlab", Self::GitLab),
+        ("snyk", Self::Snyk),
+        ("wiz", Self::Wiz),
+        ("okta", Self::Okta),
+        ("generic", Self::Generic),
+    ];
+
+    /// Headers that say what an event is; kept with it. Names in lower case.
+    pub fn headers(self) -> &'static [&'static str] {
+        match self {
+            Self::GitHub => &["x-github-event", "x-github-delivery"],
+            Self::GitLab => &["x-gitlab-event", "x-gitlab-event-uuid"],
+            Self::Snyk => &["x-snyk-event", "x-snyk-transport-id"],
+            Self::DataTheorem | Self::Wiz | Self::Okta | Self::Generic => &[],
+        }
+    }
+
+    /// The header whose value is the same when a delivery is sent again, where that is known.
+    pub fn delivery_id_header(self) -> Option<&'static str> {
+        match self {
+            Self::GitHub => Some("x-github-delivery"),
+            Self::GitLab => Some("idempotency-key"),
+            _ => None,
+        }
+    }
 }
 
 /// How senders prove themselves.

@@ -53,6 +53,16 @@ impl<'a> Document<'a> {
         }
     }
 
+    /// Adds to a list of strings, each of which is there once.
+    pub(super) fn add(&mut self, name: &'static str, text: Cow<'a, str>) {
+        let field = self.0.entry(name).or_insert(Field::List(Vec::new()));
+        if let Field::List(list) = field
+            && !list.contains(&text)
+        {
+            list.push(text);
+        }
+    }
+
     /// Sets an object below which something is known.
     pub(super) fn put_object(&mut self, name: &'static str, below: Document<'a>) {
         if !below.0.is_empty() {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserializer as _;
-use serde::de::{Error, MapAccess, Visitor};
+use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// One level of a JSON object; its values are not looked into yet.
@@ -47,6 +47,27 @@ impl<'a> Object<'a> {
     }
 }
 
+/// A member as text.
+pub(super) fn text<'a>(from: &mut Object<'a>, key: &str) -> Option<Cow<'a, str>> {
+    from.take(key, scalar)
+}
+
+/// The first of these members that is there; the others stay.
+pub(super) fn first<'a>(from: &mut Object<'a>, keys: &[&str]) -> Option<Cow<'a, str>> {
+    keys.iter().find_map(|key| text(from, key))
+}
+
+/// A whole number that is not negative.
+pub(super) fn number(value: &RawValue) -> Option<u64> {
+    value.get().parse().ok()
+}
+
+/// The elements of an array, as far as `max`; none for any other value.
+pub(super) fn array(value: &RawValue, max: usize) -> Option<Vec<&RawValue>> {
+    let mut deserializer = serde_json::Deserializer::from_str(value.get());
+    deserializer.deserialize_seq(Elements(max)).ok()
+}
+
 /// Any well-formed JSON text as one value.
 pub(super) fn value(text: &str) -> Result<&RawValue, serde_json::Error> {
     serde_json::from_str(text)
@@ -59,7 +80,7 @@ pub(super) fn object(value: &RawValue) -> Option<Object<'_>> {
 
 /// A scalar as text: a string decoded, a number or boolean as written. None for null, for blank
 /// strings and for objects and arrays.
-pub(super) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
+pub(super) fn scalar(value: &RawValue) -> Option<Cow<'_, str>> {
     match value.get().as_bytes().first()? {
         b'{' | b'[' | b'n' => None,
         b'"' => string(value).filter(|text| !text.trim().is_empty()),
@@ -93,5 +114,28 @@ impl<'de> Visitor<'de> for Members {
             members.insert(key, value);
         }
         Ok(members)
+    }
+}
+
+/// Collects so many elements, and skips the rest.
+struct Elements(usize);
+
+impl<'de> Visitor<'de> for Elements {
+    type Value = Vec<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut elements = Vec::new();
+        while elements.len() < self.0 {
+            match seq.next_element::<&RawValue>()? {
+                Some(element) => elements.push(element),
+                None => return Ok(elements),
+            }
+        }
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(elements)
     }
 }
