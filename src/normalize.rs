@@ -25,6 +25,7 @@ mod document;
 mod ecs;
 mod envelope;
 mod facts;
+mod github;
 mod instant;
 mod json;
 mod kind;
@@ -222,7 +223,7 @@ fn read<'a>(
     match reading.preset {
         Preset::DataTheorem if outline => datatheorem::outline(envelope),
         Preset::DataTheorem => datatheorem::read(envelope, event.provenance.test, severities),
-        Preset::GitHub => plain::read(text, &vendor::GITHUB),
+        Preset::GitHub => github::read(text, &event.provenance, severities),
         Preset::GitLab => plain::read(text, &vendor::GITLAB),
         Preset::Snyk => plain::read(text, &vendor::SNYK),
         Preset::Wiz => plain::read(text, &vendor::WIZ),

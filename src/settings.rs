@@ -231,6 +231,14 @@ impl Preset {
         }
     }
 
+    /// The header, and its value in a vendor's connectivity test, where a header tells.
+    pub fn test_header(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::GitHub => Some(("x-github-event", "ping")),
+            _ => None,
+        }
+    }
+
     /// The header whose value is the same when a delivery is sent again, where that is known.
     pub fn delivery_id_header(self) -> Option<&'static str> {
         match self {

@@ -72,7 +72,10 @@ pub(super) fn document<'a>(facts: &Facts<'a>, model: Model<'a>) -> Document<'a> 
         Subject::Login(it) => people::login(&mut document, *it, &common),
         Subject::Account(it) => people::account(&mut document, *it, &common),
         Subject::Activity(it) => people::activity(&mut document, *it, &common),
-        Subject::Generic => {}
+        Subject::Generic => {
+            document.put_some("user", common.origin.user.word());
+            document.put_some("src", common.origin.address);
+        }
     }
     document
 }

@@ -12,7 +12,7 @@ use super::json::{self, Object, first, text};
 use super::kind::{self, Family, Kind};
 use super::model::{
     Account, AccountChange, Asset, Change, Finding, FindingClass, Login, Model, Note, Subject,
-    Text, User, seen,
+    User, seen,
 };
 use super::text::{first_sentence, repaired};
 use super::vendor::DATA_THEOREM;

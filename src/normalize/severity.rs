@@ -11,7 +11,7 @@ use super::model::{Finding, seen};
 
 /// Words of all vendors, which do not contradict each other. URGENT, IMPORTANT and PROACTIVE are
 /// Data Theorem's relevances, of which one is published and two are inferred.
-const WORDS: [(&str, Severity); 12] = [
+const WORDS: [(&str, Severity); 14] = [
     ("CRITICAL", Severity::Critical),
     ("HIGH", Severity::High),
     ("URGENT", Severity::High),
@@ -22,7 +22,9 @@ const WORDS: [(&str, Severity); 12] = [
     ("MODERATE", Severity::Medium),
     ("ERROR", Severity::High),
     ("WARNING", Severity::Medium),
+    ("NOTE", Severity::Low),
     ("INFO", Severity::Informational),
+    ("NONE", Severity::Informational),
     ("INFORMATIONAL", Severity::Informational),
 ];
 
@@ -44,10 +46,25 @@ pub(super) fn cvss_version(vector: &str) -> Option<&str> {
 pub(super) fn level(finding: &Finding<'_>, own: &[(String, Severity)]) -> Option<Severity> {
     let words = [seen(&finding.severity), seen(&finding.relevance)];
     words.into_iter().flatten().find_map(|word| {
-        let own = own.iter().map(|(name, level)| (name.as_str(), *level));
-        own.chain(WORDS)
-            .find(|(name, _)| name.eq_ignore_ascii_case(word))
-            .map(|(_, level)| level)
+        let built_in = || {
+            WORDS
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case(word))
+        };
+        let own = by_own_words([Some(word)], own);
+        own.or_else(|| built_in().map(|(_, level)| *level))
+    })
+}
+
+/// The first of these words that is in the source's own table.
+pub(super) fn by_own_words<const N: usize>(
+    words: [Option<&str>; N],
+    own: &[(String, Severity)],
+) -> Option<Severity> {
+    words.into_iter().flatten().find_map(|word| {
+        let mut own = own.iter();
+        let found = own.find(|(name, _)| name.eq_ignore_ascii_case(word));
+        found.map(|(_, level)| *level)
     })
 }
 

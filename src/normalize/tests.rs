@@ -14,9 +14,11 @@ use super::*;
 use crate::event::{AuthMethod, EventId, Provenance};
 
 mod formats;
+mod github;
 mod hostile;
 mod mapping;
 mod tables;
+mod vendors;
 
 const CONNECTIVITY_TEST: &str =
     include_str!("../../tests/fixtures/datatheorem/connectivity-test.json");

@@ -35,13 +35,17 @@ pub(super) fn write<'a>(
         Subject::Login(it) => people::login(to, *it, around),
         Subject::Account(it) => people::account(to, *it, around),
         Subject::Activity(it) => people::activity(to, *it, around),
-        Subject::Generic => Class {
-            category: 0,
-            uid: 0,
-            name: "Base Event",
-            activity: 0,
-            activity_name: "Unknown",
-        },
+        Subject::Generic => {
+            to.put_some("unmapped.ip_address", around.origin.address);
+            to.put_some("unmapped.user_name", around.origin.user.word());
+            Class {
+                category: 0,
+                uid: 0,
+                name: "Base Event",
+                activity: 0,
+                activity_name: "Unknown",
+            }
+        }
     }
 }
 

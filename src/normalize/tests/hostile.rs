@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::value::RawValue;
 
 use super::mapping::leaves;
+use super::vendors::with_header;
 use super::*;
 
 /// Renders in every way and checks what holds for all of them.
@@ -11,7 +12,7 @@ fn check(payload: &str) {
     let event = event(payload.to_owned());
     let mut test = Arc::unwrap_or_clone(Arc::clone(&event));
     Arc::make_mut(&mut test.provenance).test = true;
-    for preset in [Preset::DataTheorem, Preset::Generic] {
+    for (_, preset) in Preset::ALL {
         check_event(&event, preset);
         check_event(&Arc::new(test.clone()), preset);
     }
@@ -75,6 +76,8 @@ fn check_types(document: &Value) {
             "event.severity" | "url.port" | "vulnerability.score.base" => "number",
             "siem_relay.test" | "siem_relay.late" | "siem_relay.time_adjusted" => "boolean",
             "event.category" | "event.type" | "user.target.roles" => "array",
+            "github.finding.cwe" => "array",
+            "github.location.start_line" | "github.location.end_line" => "number",
             related if related.starts_with("related.") => "array",
             _ => "string",
         };
@@ -223,6 +226,97 @@ proptest! {
         let data = object(data);
         check(&format!(r#"{{"event": {{"type": "{code}", "data": {data}}}}}"#));
     }
+}
+
+proptest! {
+    #[test]
+    fn any_event_of_github_is_rendered(
+        name in proptest::sample::select(&EVENTS[..]),
+        alert in proptest::collection::vec((any_github_key(), any_json()), 0..8),
+        inner in proptest::collection::vec((any_github_key(), any_json()), 0..6),
+        body in proptest::collection::vec((any_github_key(), any_json()), 0..8),
+    ) {
+        let (mut alert, mut body) = (alert, body);
+        for key in ["security_advisory", "dependency", "rule", "location", "membership"] {
+            alert.push((key.to_owned(), object(inner.clone())));
+        }
+        body.push(("alert".to_owned(), object(alert)));
+        let event = event(object(body));
+        let event = with_header(&event, "x-github-event", name);
+        check_event(&event, Preset::GitHub);
+    }
+
+    #[test]
+    fn any_entry_of_the_audit_log_is_rendered(
+        action in "(user|org|team|two_factor_authentication|x)\\.[a-z_]{0,12}",
+        body in proptest::collection::vec((any_github_key(), any_json()), 0..12),
+    ) {
+        let mut body = body;
+        body.push(("action".to_owned(), format!("\"{action}\"")));
+        body.push(("_document_id".to_owned(), "\"x\"".to_owned()));
+        check_event(&event(object(body)), Preset::GitHub);
+    }
+}
+
+/// Events of each family of GitHub.
+const EVENTS: [&str; 10] = [
+    "",
+    "dependabot_alert",
+    "code_scanning_alert",
+    "secret_scanning_alert",
+    "secret_scanning_alert_location",
+    "repository_vulnerability_alert",
+    "organization",
+    "member",
+    "ping",
+    "other",
+];
+
+/// Keys that GitHub's reader knows, and others.
+fn any_github_key() -> impl Strategy<Value = String> {
+    let known = [
+        "action",
+        "number",
+        "state",
+        "created_at",
+        "updated_at",
+        "fixed_at",
+        "dismissed_by",
+        "dismissed_reason",
+        "severity",
+        "cve_id",
+        "ghsa_id",
+        "summary",
+        "cvss",
+        "cwes",
+        "tags",
+        "package",
+        "name",
+        "path",
+        "start_line",
+        "secret",
+        "secret_type",
+        "repository",
+        "sender",
+        "organization",
+        "@timestamp",
+        "actor",
+        "actor_ip",
+        "actor_location",
+        "user",
+        "repo",
+        "member",
+        "team",
+        "changes",
+        "score",
+        "vector_string",
+        "id",
+        "login",
+    ];
+    prop_oneof![
+        6 => proptest::sample::select(known.to_vec()).prop_map(str::to_owned),
+        1 => any::<String>(),
+    ]
 }
 
 /// A type of each family.
