@@ -26,19 +26,24 @@ mod ecs;
 mod envelope;
 mod facts;
 mod github;
+mod gitlab;
+mod headers;
 mod instant;
 mod json;
 mod kind;
+mod mask;
 mod model;
 mod ocsf;
+mod okta;
 mod other;
-mod plain;
 mod severity;
+mod snyk;
 #[cfg(test)]
 mod tests;
 mod text;
 mod url;
 mod vendor;
+mod wiz;
 
 use envelope::Envelope;
 use facts::Facts;
@@ -224,10 +229,10 @@ fn read<'a>(
         Preset::DataTheorem if outline => datatheorem::outline(envelope),
         Preset::DataTheorem => datatheorem::read(envelope, event.provenance.test, severities),
         Preset::GitHub => github::read(text, &event.provenance, severities),
-        Preset::GitLab => plain::read(text, &vendor::GITLAB),
-        Preset::Snyk => plain::read(text, &vendor::SNYK),
-        Preset::Wiz => plain::read(text, &vendor::WIZ),
-        Preset::Okta => plain::read(text, &vendor::OKTA),
+        Preset::GitLab => gitlab::read(text, &event.provenance, severities),
+        Preset::Snyk => snyk::read(text, &event.provenance, severities),
+        Preset::Wiz => wiz::read(text, severities),
+        Preset::Okta => okta::read(text, severities),
         Preset::Generic => Model::default(),
     }
 }

@@ -226,7 +226,7 @@ impl Preset {
         match self {
             Self::GitHub => &["x-github-event", "x-github-delivery"],
             Self::GitLab => &["x-gitlab-event", "x-gitlab-event-uuid"],
-            Self::Snyk => &["x-snyk-event", "x-snyk-transport-id"],
+            Self::Snyk => &["x-snyk-event", "x-snyk-transport-id", "x-snyk-timestamp"],
             Self::DataTheorem | Self::Wiz | Self::Okta | Self::Generic => &[],
         }
     }
@@ -235,6 +235,7 @@ impl Preset {
     pub fn test_header(self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::GitHub => Some(("x-github-event", "ping")),
+            Self::Snyk => Some(("x-snyk-event", "ping/v0")),
             _ => None,
         }
     }

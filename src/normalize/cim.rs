@@ -11,7 +11,7 @@ use super::document::Document;
 use super::facts::Facts;
 use super::instant::milliseconds;
 use super::kind;
-use super::model::{Asset, Model, Note, Origin, Subject, Text};
+use super::model::{Asset, Batch, Model, Note, Origin, Subject, Text};
 use super::severity;
 use super::url::Url;
 use super::vendor::Vendor;
@@ -52,6 +52,9 @@ pub(super) fn document<'a>(facts: &Facts<'a>, model: Model<'a>) -> Document<'a> 
     for (place, text) in model.own {
         document.put(place.cim, text);
     }
+    if let Some(all) = model.batch {
+        batch(&mut document, &all);
+    }
     let common = Common {
         vendor,
         code: model.code,
@@ -78,6 +81,15 @@ pub(super) fn document<'a>(facts: &Facts<'a>, model: Model<'a>) -> Document<'a> 
         }
     }
     document
+}
+
+/// What several entries in one delivery have.
+fn batch<'a>(to: &mut Document<'a>, all: &Batch<'a>) {
+    to.put("batch_count", all.count);
+    to.put("batch_code", all.codes.join(","));
+    to.put("batch_id", all.ids.join(","));
+    to.put("batch_user", all.users.join(","));
+    to.put("batch_src", all.addresses.join(","));
 }
 
 /// The sourcetype of an event's family.

@@ -8,7 +8,9 @@
 use super::document::Document;
 use super::facts::Facts;
 use super::instant::milliseconds;
-use super::model::Model;
+use super::model::{Batch, Model, Subject};
+use super::severity;
+use super::vendor::Ecs;
 
 mod finding;
 mod people;
@@ -56,9 +58,34 @@ pub(super) fn document<'a>(facts: &Facts<'a>, model: Model<'a>) -> Document<'a> 
     for (place, text) in model.own {
         document.put(place.ecs, text);
     }
+    if let Some(level) = model.level.filter(|_| !is_finding(&model.subject)) {
+        document.put("event.severity", severity::number(level));
+    }
     people::origin(&mut document, model.origin);
+    if let Some(all) = model.batch {
+        batch(&mut document, &vendor.ecs, *all);
+    }
     subject::write(&mut document, vendor, model.subject);
     document
+}
+
+/// A finding has its own severity, or none.
+fn is_finding(subject: &Subject<'_>) -> bool {
+    matches!(subject, Subject::Finding(_))
+}
+
+/// What several entries in one delivery have.
+fn batch<'a>(to: &mut Document<'a>, names: &Ecs, all: Batch<'a>) {
+    to.put(names.batch_count, all.count);
+    to.put(names.batch_codes, all.codes);
+    to.put(names.batch_ids, all.ids);
+    for user in all.users {
+        to.add("related.user", user);
+    }
+    let addresses = all.addresses.iter();
+    for address in addresses.filter_map(|text| text.parse::<std::net::IpAddr>().ok()) {
+        to.add("related.ip", address.to_string().into());
+    }
 }
 
 fn common<'a>(facts: &Facts<'a>, model: &Model<'a>) -> Document<'a> {

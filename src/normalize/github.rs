@@ -11,8 +11,10 @@ use std::borrow::Cow;
 use crate::event::Provenance;
 use crate::settings::Severity;
 
+use super::headers;
 use super::json::{self, Object, text};
 use super::kind;
+use super::mask;
 use super::model::{Asset, Model, Subject, Text, User};
 use super::vendor::GITHUB;
 
@@ -20,7 +22,6 @@ mod alert;
 mod audit;
 mod code;
 mod dependabot;
-mod mask;
 mod members;
 mod places;
 mod secret;
@@ -29,8 +30,6 @@ mod secret;
 const EVENT: &str = "x-github-event";
 /// The header with the id of the delivery, which is the same when it is sent again.
 const DELIVERY: &str = "x-github-delivery";
-/// Longest name of an event taken, in bytes; the longest known has 36.
-const NAME_BYTES_MAX: usize = 64;
 
 /// What the parts of this reader share.
 struct Reading<'r, 'a> {
@@ -52,18 +51,13 @@ pub(super) fn read<'a>(
     severities: &[(String, Severity)],
 ) -> Model<'a> {
     let mut model = Model::of(&GITHUB);
-    let header = |name: &str| {
-        let found = provenance.headers.iter().find(|(key, _)| key == name);
-        let value = found.map(|(_, value)| value.trim());
-        value.filter(|value| !value.is_empty() && value.len() <= NAME_BYTES_MAX)
-    };
-    model.event_id = header(DELIVERY).map(Cow::Borrowed);
+    model.event_id = headers::value(provenance, DELIVERY);
     let body = Object::parse(payload).or_else(|| only_element(payload));
     let Some(body) = body else {
         model.notes.types = 1;
         return model;
     };
-    let named = header(EVENT).map(Cow::Borrowed);
+    let named = headers::value(provenance, EVENT);
     let name = named.or_else(|| by_shape(&body).map(Cow::Borrowed));
     let mut reading = Reading {
         model,

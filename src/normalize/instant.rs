@@ -44,7 +44,12 @@ pub(super) fn from_epoch_ms_value(value: &RawValue) -> Option<Timestamp> {
 
 /// A date and time with offset in a JSON string, with the fraction it has.
 pub(super) fn from_rfc3339(value: &RawValue) -> Option<Timestamp> {
-    let text = json::string(value).filter(|text| text.len() <= DATE_BYTES_MAX)?;
+    from_text(&json::string(value)?)
+}
+
+/// The same in plain text.
+pub(super) fn from_text(text: &str) -> Option<Timestamp> {
+    let text = Some(text).filter(|text| text.len() <= DATE_BYTES_MAX)?;
     let instant: Timestamp = text.parse().ok()?;
     is_sane(&instant).then_some(instant)
 }

@@ -9,12 +9,15 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
+use crate::settings::Severity;
+
 use super::other::Other;
 use super::vendor::{Place, Vendor};
 
 mod finding;
 mod notes;
 mod people;
+mod several;
 
 pub(super) use finding::{
     Asset, Change, Finding, FindingClass, Location, Note, Package, Weakness, closed_as,
@@ -23,6 +26,7 @@ pub use notes::Notes;
 pub(super) use people::{
     Account, AccountChange, Activity, Effect, Login, Origin, User, outcome_word,
 };
+pub(super) use several::{Batch, COUNTED_MAX, Issues, LISTED_MAX, count, list};
 
 /// Text that the vendor may leave out.
 pub(super) type Text<'a> = Option<Cow<'a, str>>;
@@ -56,8 +60,12 @@ pub(super) struct Model<'a> {
     pub(super) message: Text<'a>,
     /// Who did it, and from where.
     pub(super) origin: Origin<'a>,
+    /// How bad it is, where the vendor rates more than findings, which have their own.
+    pub(super) level: Option<Severity>,
     /// What it is about.
     pub(super) subject: Subject<'a>,
+    /// Of a delivery with several entries: what all of them have.
+    pub(super) batch: Option<Box<Batch<'a>>>,
     /// What only this vendor has, each in a place of its own.
     pub(super) own: Vec<(&'static Place, Cow<'a, str>)>,
     /// Members that no part of the model took.

@@ -8,10 +8,12 @@
 
 use std::borrow::Cow;
 
+use crate::settings::Severity;
+
 use super::document::{Document, Field};
 use super::facts::Facts;
 use super::instant::milliseconds;
-use super::model::{Model, Origin, Subject, Text, User, seen};
+use super::model::{Batch, Model, Origin, Subject, Text, User, seen};
 use super::severity;
 
 mod finding;
@@ -71,7 +73,10 @@ pub(super) fn document<'a>(facts: &Facts<'a>, model: Model<'a>, timestamp: bool)
     for (place, text) in model.own {
         document.put(place.ocsf, text);
     }
-    severity_of(&mut document, &model.subject);
+    severity_of(&mut document, &model.subject, model.level);
+    if let Some(all) = model.batch {
+        batch(&mut document, *all);
+    }
     let service = model.vendor.map_or(facts.source(), |vendor| vendor.service);
     let around = Around {
         facts,
@@ -116,15 +121,27 @@ fn metadata<'a>(document: &mut Document<'a>, facts: &Facts<'a>, model: &Model<'a
     }
 }
 
-fn severity_of(document: &mut Document<'_>, subject: &Subject<'_>) {
-    let (id, caption) = match subject {
-        Subject::Finding(it) => (severity::id(it.level), severity::caption(it.level)),
-        Subject::Login(it) if it.success == Some(false) => (2, "Low"),
-        Subject::Generic => (0, "Unknown"),
-        _ => (1, "Informational"),
+/// What the vendor says, but a failed login is at least of low severity.
+fn severity_of(document: &mut Document<'_>, subject: &Subject<'_>, level: Option<Severity>) {
+    let level = match subject {
+        Subject::Finding(it) => it.level,
+        Subject::Login(it) if it.success == Some(false) && severity::id(level) < 2 => {
+            Some(Severity::Low)
+        }
+        Subject::Generic => level,
+        _ => level.or(Some(Severity::Informational)),
     };
-    document.put("severity_id", id);
-    document.put("severity", caption);
+    document.put("severity_id", severity::id(level));
+    document.put("severity", severity::caption(level));
+}
+
+/// What several entries in one delivery have.
+fn batch<'a>(document: &mut Document<'a>, all: Batch<'a>) {
+    document.put("unmapped.batch.count", all.count);
+    document.put("unmapped.batch.codes", all.codes);
+    document.put("unmapped.batch.ids", all.ids);
+    document.put("unmapped.batch.users", all.users);
+    document.put("unmapped.batch.addresses", all.addresses);
 }
 
 /// An address that OCSF's own pattern takes; other text has no place in `email_addr`.

@@ -11,7 +11,7 @@ use super::model::{Finding, seen};
 
 /// Words of all vendors, which do not contradict each other. URGENT, IMPORTANT and PROACTIVE are
 /// Data Theorem's relevances, of which one is published and two are inferred.
-const WORDS: [(&str, Severity); 14] = [
+const WORDS: [(&str, Severity); 16] = [
     ("CRITICAL", Severity::Critical),
     ("HIGH", Severity::High),
     ("URGENT", Severity::High),
@@ -22,10 +22,12 @@ const WORDS: [(&str, Severity); 14] = [
     ("MODERATE", Severity::Medium),
     ("ERROR", Severity::High),
     ("WARNING", Severity::Medium),
+    ("WARN", Severity::Medium),
     ("NOTE", Severity::Low),
     ("INFO", Severity::Informational),
     ("NONE", Severity::Informational),
     ("INFORMATIONAL", Severity::Informational),
+    ("DEBUG", Severity::Informational),
 ];
 
 /// A CVSS base score, 0 to 10.
@@ -45,15 +47,21 @@ pub(super) fn cvss_version(vector: &str) -> Option<&str> {
 /// neither knows says nothing.
 pub(super) fn level(finding: &Finding<'_>, own: &[(String, Severity)]) -> Option<Severity> {
     let words = [seen(&finding.severity), seen(&finding.relevance)];
-    words.into_iter().flatten().find_map(|word| {
-        let built_in = || {
-            WORDS
-                .iter()
-                .find(|(name, _)| name.eq_ignore_ascii_case(word))
-        };
-        let own = by_own_words([Some(word)], own);
-        own.or_else(|| built_in().map(|(_, level)| *level))
-    })
+    words
+        .into_iter()
+        .flatten()
+        .find_map(|word| of_word(word, own))
+}
+
+/// The same of one word.
+pub(super) fn of_word(word: &str, own: &[(String, Severity)]) -> Option<Severity> {
+    let built_in = || {
+        WORDS
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(word))
+    };
+    let own = by_own_words([Some(word)], own);
+    own.or_else(|| built_in().map(|(_, level)| *level))
 }
 
 /// The first of these words that is in the source's own table.

@@ -68,6 +68,14 @@ pub(super) struct Ecs {
     pub(super) object_type: &'static str,
     pub(super) object_id: &'static str,
     pub(super) object_name: &'static str,
+    pub(super) batch_count: &'static str,
+    pub(super) batch_codes: &'static str,
+    pub(super) batch_ids: &'static str,
+    pub(super) opened_count: &'static str,
+    pub(super) opened_ids: &'static str,
+    pub(super) resolved_count: &'static str,
+    pub(super) resolved_ids: &'static str,
+    pub(super) cves: &'static str,
 }
 
 /// Names of a finding's ECS fields, which depend on its family.
@@ -169,6 +177,14 @@ macro_rules! ecs {
             object_type: concat!($module, ".object.type"),
             object_id: concat!($module, ".object.id"),
             object_name: concat!($module, ".object.name"),
+            batch_count: concat!($module, ".batch.count"),
+            batch_codes: concat!($module, ".batch.code"),
+            batch_ids: concat!($module, ".batch.id"),
+            opened_count: concat!($module, ".finding.opened_count"),
+            opened_ids: concat!($module, ".finding.opened_id"),
+            resolved_count: concat!($module, ".finding.resolved_count"),
+            resolved_ids: concat!($module, ".finding.resolved_id"),
+            cves: concat!($module, ".finding.cve"),
         }
     };
 }

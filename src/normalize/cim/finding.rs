@@ -51,8 +51,8 @@ pub(super) fn vulnerability<'a>(to: &mut Document<'a>, mut it: Finding<'a>, comm
 
 /// Identifiers, score and component; the model wants the first two even where there are none.
 fn weaknesses<'a>(to: &mut Document<'a>, it: &mut Finding<'a>) {
-    let mut cves = it.weaknesses.iter().filter_map(|one| one.cve.clone());
-    to.put("cve", required(cves.next()));
+    let first = it.weaknesses.first();
+    to.put("cve", required(first.and_then(|one| one.cve.clone())));
     let mut kinds: Vec<&str> = Vec::new();
     for kind in it.weaknesses.iter().flat_map(|one| &one.cwes) {
         if !kinds.contains(&kind.as_ref()) {
@@ -78,6 +78,13 @@ fn weaknesses<'a>(to: &mut Document<'a>, it: &mut Finding<'a>) {
         to.put_some("package_fixed_version", first.package.fixed.take());
         to.put_some("package_type", first.package.ecosystem.take());
         to.put_some("package_manifest", first.package.manifest.take());
+    }
+    if let Some(all) = it.issues.take() {
+        to.put("opened_count", all.opened);
+        to.put("resolved_count", all.resolved);
+        to.put("opened_id", all.opened_ids.join(","));
+        to.put("resolved_id", all.resolved_ids.join(","));
+        to.put("cves", all.cves.join(","));
     }
     location(to, it);
 }

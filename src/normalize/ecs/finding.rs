@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use crate::normalize::cloud::provider;
 use crate::normalize::document::Document;
-use crate::normalize::model::{Asset, Change, Finding, FindingClass, Location, Weakness, seen};
+use crate::normalize::model::{
+    Asset, Change, Finding, FindingClass, Issues, Location, Weakness, seen,
+};
 use crate::normalize::severity;
 use crate::normalize::url::Url;
 use crate::normalize::vendor::{Ecs, Vendor};
@@ -123,8 +125,25 @@ fn body<'a>(to: &mut Document<'a>, vendor: &'static Vendor, it: Finding<'a>) {
         to.put("threat.framework", "MITRE ATT&CK");
         to.put("threat.technique.id", it.techniques);
     }
+    if let Some(all) = it.issues {
+        issues(to, ecs, *all);
+    }
     location(to, ecs, it.location);
     asset(to, ecs, it.asset);
+}
+
+/// What several findings of one event have.
+fn issues<'a>(to: &mut Document<'a>, names: &Ecs, all: Issues<'a>) {
+    to.put(names.opened_count, all.opened);
+    to.put(names.resolved_count, all.resolved);
+    let lists = [
+        (names.opened_ids, all.opened_ids),
+        (names.resolved_ids, all.resolved_ids),
+        (names.cves, all.cves),
+    ];
+    for (name, list) in lists {
+        to.put_some(name, (!list.is_empty()).then_some(list));
+    }
 }
 
 fn location<'a>(to: &mut Document<'a>, names: &Ecs, it: Location<'a>) {

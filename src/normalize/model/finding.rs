@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::settings::Severity;
 
-use super::Text;
+use super::{Issues, Text};
 
 /// What kind of finding it is; decides on categories, classes and data models.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,6 +99,8 @@ pub(in crate::normalize) struct Finding<'a> {
     pub(in crate::normalize) asset: Asset<'a>,
     /// Known vulnerabilities and kinds of weakness; the first is the one that it is about.
     pub(in crate::normalize) weaknesses: Vec<Weakness<'a>>,
+    /// Of an event with several findings, which `weaknesses` are: what all of them have.
+    pub(in crate::normalize) issues: Option<Box<Issues<'a>>>,
     /// Where in the code.
     pub(in crate::normalize) location: Location<'a>,
     /// Ids of MITRE ATT&CK: `T1078`.
@@ -117,6 +119,8 @@ pub(in crate::normalize) struct Weakness<'a> {
     pub(in crate::normalize) title: Text<'a>,
     /// CVSS base score, 0 to 10.
     pub(in crate::normalize) score: Option<f64>,
+    /// Of one among several: how bad it is.
+    pub(in crate::normalize) level: Option<Severity>,
     /// `CVSS:3.1/AV:N/...`.
     pub(in crate::normalize) vector: Text<'a>,
     /// Where more is written about it.

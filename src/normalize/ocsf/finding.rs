@@ -114,6 +114,12 @@ fn body<'a>(to: &mut Document<'a>, it: Finding<'a>, around: Around<'_, 'a>) {
     // An actor belongs to the profile of hosts, which no finding here is about.
     to.put_some("unmapped.ip_address", around.origin.address);
     to.put_some("unmapped.user_name", around.origin.user.word());
+    if let Some(all) = it.issues {
+        to.put("unmapped.opened_count", all.opened);
+        to.put("unmapped.resolved_count", all.resolved);
+        to.put("unmapped.opened_ids", all.opened_ids);
+        to.put("unmapped.resolved_ids", all.resolved_ids);
+    }
     cloud(to, &it.asset);
     rest_of_asset(to, &it.asset);
     if it.asset.uid.is_some() || it.asset.name.is_some() {

@@ -19,10 +19,12 @@ pub(super) fn vulnerabilities<'a>(
     let location = std::mem::take(&mut it.location);
     to.put_some("unmapped.commit", location.commit.clone());
     to.put_some("unmapped.ref", location.reference.clone());
-    let mut all = Vec::new();
-    for weakness in std::mem::take(&mut it.weaknesses) {
-        all.extend(identified(to, weakness));
+    let several = it.issues.is_some();
+    let weaknesses = std::mem::take(&mut it.weaknesses);
+    if let Some(first) = weaknesses.first() {
+        unplaced(to, first);
     }
+    let mut all: Vec<_> = weaknesses.into_iter().flat_map(identified).collect();
     if all.is_empty() {
         to.put_some("unmapped.file_path", location.path);
         to.put_some("unmapped.start_line", location.start_line);
@@ -30,7 +32,9 @@ pub(super) fn vulnerabilities<'a>(
         return all;
     }
     let created = it.created.map(|at| at.as_millisecond());
-    for vulnerability in &mut all {
+    // Of several findings these are the words for the first one only.
+    let described = if several { 1 } else { all.len() };
+    for vulnerability in all.iter_mut().take(described) {
         vulnerability.put_some("first_seen_time", created);
         if it.level.is_some() {
             vulnerability.put("severity", severity::caption(it.level));
@@ -44,9 +48,8 @@ pub(super) fn vulnerabilities<'a>(
 }
 
 /// One for a CVE or an advisory, else one for each kind of weakness.
-fn identified<'a>(to: &mut Document<'a>, it: Weakness<'a>) -> Vec<Document<'a>> {
+fn identified(it: Weakness<'_>) -> Vec<Document<'_>> {
     if it.cve.is_none() && it.advisory.is_none() {
-        unplaced(to, &it, &it.package);
         let kinds = it.cwes.iter().map(|kind| {
             let mut one = described(&it);
             one.put("cwe.uid", kind.clone());
@@ -71,27 +74,30 @@ fn identified<'a>(to: &mut Document<'a>, it: Weakness<'a>) -> Vec<Document<'a>> 
         }
         (None, advisory) => {
             one.put_some("advisory.uid", advisory.clone());
-            unplaced(to, &it, &it.package);
             "advisory.related_cwes"
         }
     };
     if !kinds.is_empty() {
         one.put(place, Field::Objects(kinds));
     }
-    to.put_some("unmapped.package_range", it.package.range);
     vec![one]
 }
 
-/// A score has a place only beside a CVE.
-fn unplaced<'a>(to: &mut Document<'a>, it: &Weakness<'a>, package: &Package<'a>) {
-    to.put_some("unmapped.cvss_score", it.score);
-    to.put_some("unmapped.cvss_vector", it.vector.clone());
-    to.put_some("unmapped.package_range", package.range.clone());
+/// A score has a place only beside a CVE, and the versions that are vulnerable have none.
+fn unplaced<'a>(to: &mut Document<'a>, it: &Weakness<'a>) {
+    if it.cve.is_none() || it.score.is_none() {
+        to.put_some("unmapped.cvss_score", it.score);
+        to.put_some("unmapped.cvss_vector", it.vector.clone());
+    }
+    to.put_some("unmapped.package_range", it.package.range.clone());
 }
 
 fn described<'a>(it: &Weakness<'a>) -> Document<'a> {
     let mut one = Document::default();
     one.put_some("title", it.title.clone());
+    if it.level.is_some() {
+        one.put("severity", severity::caption(it.level));
+    }
     one.put_some("references", it.url.clone().map(|text| vec![text]));
     if it.package.name.is_some() {
         one.put("is_fix_available", it.package.fixed.is_some());

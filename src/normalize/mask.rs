@@ -1,7 +1,7 @@
 //! What must not be shown of an event, whatever it is: values of secrets.
 //!
-//! The vendor's webhooks are not documented to have any; its interface has, and a proxy or a later
-//! version may add one. So everything unknown that could hold one is hidden.
+//! Webhooks are seldom documented to have any; vendors' interfaces have, and a proxy or a later
+//! version may add one. So everything unknown that could hold one is hidden. Knows no vendor.
 
 use serde_json::value::RawValue;
 
