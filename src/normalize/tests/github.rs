@@ -1,6 +1,6 @@
 //! Proves what becomes of GitHub's events: documents, schemas, tables, and that no secret is shown.
 
-use super::formats::body;
+use super::formats::{body, take_original};
 use super::vendors::{Samples, with_header};
 use super::*;
 
@@ -180,7 +180,7 @@ fn no_value_of_a_secret_is_shown() {
             for event in [SAMPLES.event(name), event(SAMPLES.text(name))] {
                 let text = body(&event, Preset::GitHub, format);
                 let mut value: Value = serde_json::from_str(&text).unwrap();
-                super::formats::take_original(&mut value, format);
+                take_original(&mut value, format);
                 let text = value.to_string();
                 assert!(!text.contains("EXAMPLEONLY"), "{name}: {text}");
             }
@@ -201,7 +201,7 @@ fn no_value_of_a_secret_is_shown() {
         let event = with_header(&event(payload.to_owned()), EVENT, name);
         let text = body(&event, Preset::GitHub, Format::Ocsf);
         let mut value: Value = serde_json::from_str(&text).unwrap();
-        super::formats::take_original(&mut value, Format::Ocsf);
+        take_original(&mut value, Format::Ocsf);
         value.to_string()
     };
     for payload in [
