@@ -22,8 +22,19 @@ pub(super) fn hides(key: &str, value: &RawValue) -> bool {
 
 /// Whether a member of such a name is somewhere inside. A name with an escape is taken for one.
 fn holds(text: &str) -> bool {
-    text.starts_with(['{', '['])
-        && (text.contains("secret\"") || text.contains("token\"") || text.contains("\\u"))
+    if !text.starts_with(['{', '[']) {
+        return false;
+    }
+    let text = text.to_ascii_lowercase();
+    let marks = [
+        "secret\"",
+        "secret_type\"",
+        "token\"",
+        "password\"",
+        "private_key\"",
+        "\\u",
+    ];
+    marks.iter().any(|mark| text.contains(mark))
 }
 
 /// The same of an event that is about a secret: nothing nested is shown either.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::normalize::document::Document;
 use crate::normalize::model::{
-    Account, AccountChange, Activity, Effect, Login, Origin, User, outcome_word,
+    Account, AccountChange, Activity, Effect, Login, Origin, User, outcome_word, seen,
 };
 use crate::normalize::vendor::Vendor;
 
@@ -14,7 +14,11 @@ use super::subject::kind;
 pub(super) fn origin<'a>(to: &mut Document<'a>, it: Origin<'a>) {
     user(to, it.user);
     to.put_some("user_agent.original", it.user_agent);
-    to.put_some("source.geo.country_name", it.country);
+    let country = match seen(&it.country).is_some_and(is_code) {
+        true => "source.geo.country_iso_code",
+        false => "source.geo.country_name",
+    };
+    to.put_some(country, it.country);
     to.put_some("source.geo.city_name", it.city);
     let Some(text) = it.address else {
         return;
@@ -25,6 +29,11 @@ pub(super) fn origin<'a>(to: &mut Document<'a>, it: Origin<'a>) {
         to.add("related.ip", Cow::Owned(address.to_string()));
     }
     to.put("source.address", text);
+}
+
+/// A country in two letters.
+fn is_code(text: &str) -> bool {
+    text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
 /// The user whose event it is.

@@ -36,7 +36,7 @@ enum Family {
 pub(super) fn read(reading: &mut Reading<'_, '_>) {
     let code = text(&mut reading.body, "action").unwrap_or_default();
     let model = &mut reading.model;
-    model.provider = Some(NAME.to_owned());
+    model.provider = Some("audit-log".to_owned());
     model.product = Some("Audit log".to_owned());
     let words = kind::words(&code);
     model.action = (!words.is_empty()).then_some(words);
@@ -86,11 +86,13 @@ fn who(reading: &mut Reading<'_, '_>) {
         origin.country = first(&mut place, &["country_code", "country_name", "country"]);
         origin.city = text(&mut place, "city");
     }
-    let business = first(body, &["business", "business_id"]);
-    let organization = first(body, &["org", "org_id"]);
-    reading.model.origin = origin;
-    reading.model.keep(&places::ENTERPRISE, business);
-    reading.model.organization = organization;
+    let model = &mut reading.model;
+    model.origin = origin;
+    model.organization = text(body, "org");
+    model.keep(&places::ORGANIZATION_ID, text(body, "org_id"));
+    model.keep(&places::ENTERPRISE, text(body, "business"));
+    model.keep(&places::ENTERPRISE_ID, text(body, "business_id"));
+    model.keep(&places::IS_BOT, text(body, "actor_is_bot"));
 }
 
 /// Members that have a place of their own.
@@ -110,6 +112,12 @@ fn details(reading: &mut Reading<'_, '_>) {
     model.keep(&places::VISIBILITY, text(body, "visibility"));
     model.keep(&places::TEAM, text(body, "team"));
     model.keep(&places::REPOSITORY, first(body, &["repo", "repository"]));
+    let repository_id = first(body, &["repo_id", "repository_id"]);
+    model.keep(&places::REPOSITORY_ID, repository_id);
+    let transport = first(body, &["transport_protocol_name", "transport_protocol"]);
+    model.keep(&places::TRANSPORT, transport);
+    // The number of what the name says.
+    body.take("transport_protocol", Some);
 }
 
 /// Whom it was done to, where somebody is named.
@@ -212,7 +220,7 @@ fn activity<'a>(
     let operation = kept(&reading.model, &places::OPERATION);
     let body = &mut reading.body;
     let repository = kept(&reading.model, &places::REPOSITORY);
-    let repository_id = first(body, &["repo_id", "repository_id"]);
+    let repository_id = kept(&reading.model, &places::REPOSITORY_ID);
     let (object_type, object_name, object_uid) = match (object, repository) {
         (_, Some(name)) => (Cow::Borrowed("repository"), Some(name), repository_id),
         ("team", None) => ("team".into(), kept(&reading.model, &places::TEAM), None),

@@ -22,7 +22,7 @@ pub(super) fn alert<'a>(reading: &mut Reading<'_, 'a>) -> Subject<'a> {
     let mut finding = alert::begin(reading, &mut from, FindingClass::Vulnerability, PRODUCT);
     let mut weakness = Weakness::default();
     if let Some(mut advisory) = from.take("security_advisory", json::object) {
-        about(&mut finding, &mut weakness, &mut advisory);
+        about(reading, &mut finding, &mut weakness, &mut advisory);
         // All components of the advisory; this alert's own is in `security_vulnerability`.
         advisory.take("vulnerabilities", Some);
         reading.leave("alert.security_advisory.", advisory);
@@ -78,7 +78,7 @@ pub(super) fn published<'a>(reading: &mut Reading<'_, 'a>) -> Subject<'a> {
     let mut from = from.unwrap_or_default();
     let mut finding = alert::begin(reading, &mut from, FindingClass::Vulnerability, ADVISORIES);
     let mut weakness = Weakness::default();
-    about(&mut finding, &mut weakness, &mut from);
+    about(reading, &mut finding, &mut weakness, &mut from);
     finding.uid = weakness.advisory.clone();
     if let Some([first, ..]) = from.take("vulnerabilities", elements).as_deref()
         && let Some(mut component) = json::object(first)
@@ -90,12 +90,28 @@ pub(super) fn published<'a>(reading: &mut Reading<'_, 'a>) -> Subject<'a> {
 }
 
 /// What an advisory says.
-fn about<'a>(finding: &mut Finding<'a>, weakness: &mut Weakness<'a>, from: &mut Object<'a>) {
+fn about<'a>(
+    reading: &mut Reading<'_, 'a>,
+    finding: &mut Finding<'a>,
+    weakness: &mut Weakness<'a>,
+    from: &mut Object<'a>,
+) {
     weakness.cve = text(from, "cve_id");
     weakness.advisory = text(from, "ghsa_id");
     finding.title = text(from, "summary");
     finding.description = text(from, "description");
     finding.severity = text(from, "severity");
+    reading
+        .model
+        .keep(&places::ADVISORY_PUBLISHED, text(from, "published_at"));
+    reading
+        .model
+        .keep(&places::ADVISORY_UPDATED, text(from, "updated_at"));
+    if let Some(mut epss) = from.take("epss", json::object) {
+        let model = &mut reading.model;
+        model.keep(&places::EPSS, text(&mut epss, "percentage"));
+        model.keep(&places::EPSS_PERCENTILE, text(&mut epss, "percentile"));
+    }
     // The same identifiers again.
     from.take("identifiers", Some);
     weakness.url = from.take("references", first_url);

@@ -3,6 +3,9 @@
 use crate::normalize::vendor::{Place, place};
 
 pub(super) static REPOSITORY: Place = place!("github", "repository");
+pub(super) static REPOSITORY_ID: Place = place!("github", "repository_id");
+pub(super) static ORGANIZATION_ID: Place = place!("github", "organization_id");
+pub(super) static ENTERPRISE_ID: Place = place!("github", "enterprise_id");
 pub(super) static VISIBILITY: Place = place!("github", "visibility");
 pub(super) static ENTERPRISE: Place = place!("github", "enterprise");
 pub(super) static INSTALLATION: Place = place!("github", "installation_id");
@@ -22,8 +25,15 @@ pub(super) static PUBLICLY_LEAKED: Place = place!("github", "publicly_leaked");
 pub(super) static MULTI_REPO: Place = place!("github", "multi_repo");
 pub(super) static BYPASSED: Place = place!("github", "push_protection_bypassed");
 pub(super) static BYPASSED_BY: Place = place!("github", "push_protection_bypassed_by");
+pub(super) static BYPASSED_AT: Place = place!("github", "push_protection_bypassed_at");
+pub(super) static ADVISORY_PUBLISHED: Place = place!("github", "advisory_published");
+pub(super) static ADVISORY_UPDATED: Place = place!("github", "advisory_updated");
+pub(super) static EPSS: Place = place!("github", "epss");
+pub(super) static EPSS_PERCENTILE: Place = place!("github", "epss_percentile");
 pub(super) static LOCATION_TYPE: Place = place!("github", "location_type");
 pub(super) static OPERATION: Place = place!("github", "operation_type");
+pub(super) static IS_BOT: Place = place!("github", "actor_is_bot");
+pub(super) static TRANSPORT: Place = place!("github", "transport_protocol");
 pub(super) static ACCESS: Place = place!("github", "programmatic_access_type");
 pub(super) static TOKEN_ID: Place = place!("github", "token_id");
 pub(super) static TOKEN_SCOPES: Place = place!("github", "token_scopes");

@@ -54,6 +54,8 @@ pub(super) fn alert<'a>(reading: &mut Reading<'_, 'a>) -> Subject<'a> {
 fn bypass<'a>(reading: &mut Reading<'_, 'a>, from: &mut Object<'a>) {
     let bypassed = text(from, "push_protection_bypassed");
     reading.model.keep(&places::BYPASSED, bypassed);
+    let at = text(from, "push_protection_bypassed_at");
+    reading.model.keep(&places::BYPASSED_AT, at);
     let by = from.take("push_protection_bypassed_by", user);
     let by = by.unwrap_or_default().word();
     reading.model.keep(&places::BYPASSED_BY, by);

@@ -68,7 +68,9 @@ pub(in crate::normalize) enum AccountChange {
     Deleted,
     Enabled,
     Disabled,
+    #[allow(dead_code, reason = "formats write it; no vendor read so far has one")]
     Locked,
+    #[allow(dead_code, reason = "formats write it; no vendor read so far has one")]
     Unlocked,
     PasswordChanged,
     PasswordReset,

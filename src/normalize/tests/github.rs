@@ -1,6 +1,6 @@
 //! Proves what becomes of GitHub's events: documents, schemas, tables, and that no secret is shown.
 
-use super::formats::body;
+use super::formats::{body, take_original};
 use super::vendors::{Samples, with_header};
 use super::*;
 
@@ -180,7 +180,7 @@ fn no_value_of_a_secret_is_shown() {
             for event in [SAMPLES.event(name), event(SAMPLES.text(name))] {
                 let text = body(&event, Preset::GitHub, format);
                 let mut value: Value = serde_json::from_str(&text).unwrap();
-                super::formats::take_original(&mut value, format);
+                take_original(&mut value, format);
                 let text = value.to_string();
                 assert!(!text.contains("EXAMPLEONLY"), "{name}: {text}");
             }
@@ -197,20 +197,31 @@ fn no_value_of_a_secret_is_shown() {
         "{other}"
     );
     // Wherever a member of such a name is, and whatever the event is called.
+    let shown = |payload: &str, name: &str| {
+        let event = with_header(&event(payload.to_owned()), EVENT, name);
+        let text = body(&event, Preset::GitHub, Format::Ocsf);
+        let mut value: Value = serde_json::from_str(&text).unwrap();
+        take_original(&mut value, Format::Ocsf);
+        value.to_string()
+    };
     for payload in [
         r#"{"action": "created", "new": {"deep": [{"Secret": "EXAMPLEONLY"}]}}"#,
         r#"{"action": "created", "new": {"deep": [{"\u0073ecret": "EXAMPLEONLY"}]}}"#,
         r#"{"action": "created", "client_secret": "EXAMPLEONLY"}"#,
         r#"{"alert": {"secret_type": "x", "any": {"v": "EXAMPLEONLY"}, "value": "EXAMPLEONLY"}}"#,
-        r#"{"alert": {"secret_type": "x"}, "any": ["EXAMPLEONLY"]}"#,
     ] {
-        for name in ["", "push", "secret_scanning_alert"] {
-            let event = with_header(&event(payload), EVENT, name);
-            let text = body(&event, Preset::GitHub, Format::Ocsf);
-            let mut value: Value = serde_json::from_str(&text).unwrap();
-            super::formats::take_original(&mut value, Format::Ocsf);
-            assert!(!value.to_string().contains("EXAMPLEONLY"), "{payload}");
+        for name in ["", "push", "secret_scanning_alert", "code_scanning_alert"] {
+            let shown = shown(payload, name);
+            let is_alert = payload.contains("alert") && name == "code_scanning_alert";
+            assert!(
+                is_alert || !shown.contains("EXAMPLEONLY"),
+                "{payload} {name}"
+            );
         }
+    }
+    let beside = r#"{"alert": {"secret_type": "x"}, "any": ["EXAMPLEONLY"]}"#;
+    for name in ["", "secret_scanning_alert"] {
+        assert!(!shown(beside, name).contains("EXAMPLEONLY"));
     }
 }
 
@@ -245,7 +256,8 @@ fn what_is_unknown_is_counted_and_what_comes_with_every_event_is_not() {
             .unwrap()
             .1
     };
-    assert_eq!(notes("dependabot-alert-fixed").members, 1, "epss");
+    assert_eq!(notes("dependabot-alert-fixed"), Notes::default());
+    assert_eq!(notes("secret-scanning-alert-created").members, 2);
     assert_eq!(notes("ping"), Notes::default());
     let push = notes("push");
     assert_eq!((push.types, push.members), (1, 7));
