@@ -86,10 +86,15 @@ pub(super) fn document<'a>(facts: &Facts<'a>, model: Model<'a>) -> Document<'a> 
 /// What several entries in one delivery have.
 fn batch<'a>(to: &mut Document<'a>, all: &Batch<'a>) {
     to.put("batch_count", all.count);
-    to.put("batch_code", all.codes.join(","));
-    to.put("batch_id", all.ids.join(","));
-    to.put("batch_user", all.users.join(","));
-    to.put("batch_src", all.addresses.join(","));
+    to.put_some("batch_code", joined(&all.codes));
+    to.put_some("batch_id", joined(&all.ids));
+    to.put_some("batch_user", joined(&all.users));
+    to.put_some("batch_src", joined(&all.addresses));
+}
+
+/// A list as one text; none for an empty one.
+fn joined(list: &[Cow<'_, str>]) -> Option<String> {
+    (!list.is_empty()).then(|| list.join(","))
 }
 
 /// The sourcetype of an event's family.

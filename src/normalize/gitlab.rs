@@ -138,7 +138,7 @@ impl<'a> Reading<'_, 'a> {
     /// about a secret (`closed`) without anything nested.
     fn leave(&mut self, path: &str, from: Object<'a>, closed: bool) {
         let hides = if closed { hides_closed } else { hides };
-        self.model.other.keep_but(path, from, hides);
+        self.model.other.keep_but(path, from.without_empty(), hides);
     }
 }
 

@@ -41,6 +41,13 @@ impl<'a> Object<'a> {
         Some(value)
     }
 
+    /// The same without empty arrays and objects, which say nothing either.
+    pub(super) fn without_empty(mut self) -> Self {
+        self.0
+            .retain(|_, value| !matches!(value.get(), "[]" | "{}"));
+        self
+    }
+
     /// What nobody took and says something, in the order of the keys.
     pub(super) fn into_rest(self) -> impl Iterator<Item = (Cow<'a, str>, &'a RawValue)> {
         self.0.into_iter().filter(|(_, value)| !is_blank(value))

@@ -147,7 +147,10 @@ impl<'a> Entry<'_, 'a> {
         let actor = self.event.take("actor", target).unwrap_or_default();
         self.model.keep(&places::ACTOR_TYPE, actor.kind.clone());
         let targets = self.event.take("target", targets).unwrap_or_default();
-        let names = targets.iter().filter_map(|one| one.named.word());
+        let names = targets.iter().filter_map(|one| {
+            let named = one.named.full_name.clone();
+            named.or_else(|| one.named.word())
+        });
         let names: Vec<Cow<'_, str>> = names.collect();
         let joined = (!names.is_empty()).then(|| names.join(",").into());
         self.model.keep(&places::TARGETS, joined);

@@ -158,11 +158,12 @@ fn keep_rest<'a>(model: &mut Model<'a>, issue: &mut Issue<'a>) {
 }
 
 fn summary(all: &Issues<'_>, project: &str) -> String {
+    let issues = |number: u64| if number == 1 { "issue" } else { "issues" };
     match (all.opened, all.resolved) {
         (0, 0) => format!("no new or removed issues in {project}"),
-        (new, 0) => format!("{new} new issues in {project}"),
-        (0, gone) => format!("{gone} issues removed from {project}"),
-        (new, gone) => format!("{new} new issues in {project}, {gone} removed"),
+        (new, 0) => format!("{new} new {} in {project}", issues(new)),
+        (0, gone) => format!("{gone} {} removed from {project}", issues(gone)),
+        (new, gone) => format!("{new} new {} in {project}, {gone} removed", issues(new)),
     }
 }
 

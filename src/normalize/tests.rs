@@ -15,10 +15,15 @@ use crate::event::{AuthMethod, EventId, Provenance};
 
 mod formats;
 mod github;
+mod gitlab;
 mod hostile;
 mod mapping;
+mod okta;
+mod readers;
+mod snyk;
 mod tables;
 mod vendors;
+mod wiz;
 
 const CONNECTIVITY_TEST: &str =
     include_str!("../../tests/fixtures/datatheorem/connectivity-test.json");

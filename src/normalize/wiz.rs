@@ -163,9 +163,11 @@ impl<'a> Reading<'_, 'a> {
 
     /// The creation is the time of the event only when it is what the event says.
     fn times(&mut self, finding: &Finding<'_>) {
-        self.model.time = match finding.change {
-            Some(Change::Opened) if self.trigger != "updated" => finding.created,
-            _ => finding.exception_at.max(finding.updated),
+        let changed = finding.exception_at.max(finding.updated);
+        self.model.time = match self.trigger.as_str() {
+            "created" => finding.created.or(changed),
+            "" => changed.or(finding.created),
+            _ => changed,
         };
     }
 
@@ -184,7 +186,9 @@ impl<'a> Reading<'_, 'a> {
 
     /// Keeps what is left of an object at `path`, without values of secrets.
     fn leave(&mut self, path: &str, from: Object<'a>) {
-        self.model.other.keep_but(path, from, mask::hides);
+        self.model
+            .other
+            .keep_but(path, from.without_empty(), mask::hides);
     }
 }
 

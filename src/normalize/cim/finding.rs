@@ -4,7 +4,7 @@ use crate::normalize::document::Document;
 use crate::normalize::facts::Facts;
 use crate::normalize::model::{Change, Finding, FindingClass};
 
-use super::{Common, about_asset, dest, level, required};
+use super::{Common, about_asset, dest, joined, level, required};
 
 /// Whether the model of alerts has more to say of it than that of vulnerabilities.
 pub(super) fn is_alert(it: &Finding<'_>) -> bool {
@@ -82,9 +82,9 @@ fn weaknesses<'a>(to: &mut Document<'a>, it: &mut Finding<'a>) {
     if let Some(all) = it.issues.take() {
         to.put("opened_count", all.opened);
         to.put("resolved_count", all.resolved);
-        to.put("opened_id", all.opened_ids.join(","));
-        to.put("resolved_id", all.resolved_ids.join(","));
-        to.put("cves", all.cves.join(","));
+        to.put_some("opened_id", joined(&all.opened_ids));
+        to.put_some("resolved_id", joined(&all.resolved_ids));
+        to.put_some("cves", joined(&all.cves));
     }
     location(to, it);
 }

@@ -25,10 +25,8 @@ pub(in crate::normalize) enum FindingClass {
     /// A secret where it should not be.
     Secret,
     /// A resource that is not set up as a control asks.
-    #[allow(dead_code, reason = "formats write it; no vendor read so far has one")]
     Misconfiguration,
     /// Somebody does something suspicious.
-    #[allow(dead_code, reason = "formats write it; no vendor read so far has one")]
     Detection,
 }
 

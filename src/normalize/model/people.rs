@@ -68,9 +68,7 @@ pub(in crate::normalize) enum AccountChange {
     Deleted,
     Enabled,
     Disabled,
-    #[allow(dead_code, reason = "formats write it; no vendor read so far has one")]
     Locked,
-    #[allow(dead_code, reason = "formats write it; no vendor read so far has one")]
     Unlocked,
     PasswordChanged,
     PasswordReset,

@@ -85,7 +85,6 @@ fn transaction(entry: &mut Entry<'_, '_>) {
     let model = &mut *entry.model;
     model.keep(&places::TRANSACTION, text(&mut from, "id"));
     model.keep(&places::TRANSACTION_TYPE, text(&mut from, "type"));
-    from.take("detail", |value| (value.get() == "{}").then_some(()));
     entry.leave("transaction.", from);
 }
 
@@ -129,6 +128,8 @@ impl<'a> Entry<'_, 'a> {
     pub(super) fn leave(&mut self, below: &str, from: Object<'a>) {
         let path = format!("{}{below}", self.path);
         let hides = crate::normalize::mask::hides;
-        self.model.other.keep_but(&path, from, hides);
+        self.model
+            .other
+            .keep_but(&path, from.without_empty(), hides);
     }
 }

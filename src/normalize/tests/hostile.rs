@@ -19,7 +19,7 @@ fn check(payload: &str) {
     check_event(&event, Preset::GitHub);
 }
 
-fn check_event(event: &Arc<Event>, preset: Preset) {
+pub(super) fn check_event(event: &Arc<Event>, preset: Preset) {
     let payload = std::str::from_utf8(&event.payload).unwrap();
     for format in [Format::Original, Format::Ecs, Format::Ocsf, Format::Cim] {
         for shape in [
@@ -77,10 +77,17 @@ fn check_types(document: &Value) {
             "event.severity" | "url.port" | "vulnerability.score.base" => "number",
             "siem_relay.test" | "siem_relay.late" | "siem_relay.time_adjusted" => "boolean",
             "event.category" | "event.type" | "user.target.roles" => "array",
-            "github.finding.cwe" => "array",
-            "github.location.start_line" | "github.location.end_line" => "number",
+            "threat.technique.id" => "array",
             related if related.starts_with("related.") => "array",
-            _ => "string",
+            own => match own.split_once('.').map_or("", |(_, below)| below) {
+                "finding.cwe" | "finding.cve" | "finding.opened_id" | "finding.resolved_id" => {
+                    "array"
+                }
+                "batch.code" | "batch.id" => "array",
+                "location.start_line" | "location.end_line" | "batch.count" => "number",
+                "finding.opened_count" | "finding.resolved_count" => "number",
+                _ => "string",
+            },
         };
         assert_eq!(kind, expected, "{field}");
     }
@@ -148,7 +155,7 @@ fn depth_and_size_have_no_effect() {
 }
 
 /// JSON text of any form, also with numbers and escapes that Rust types cannot hold.
-fn any_json() -> impl Strategy<Value = String> {
+pub(super) fn any_json() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         Just("null".to_owned()),
         any::<bool>().prop_map(|flag| flag.to_string()),
@@ -192,7 +199,7 @@ fn any_key() -> impl Strategy<Value = String> {
     ]
 }
 
-fn object(members: Vec<(String, String)>) -> String {
+pub(super) fn object(members: Vec<(String, String)>) -> String {
     let members = members.iter().map(|(key, value)| {
         let key = serde_json::to_string(key).unwrap();
         format!("{key}:{value}")
