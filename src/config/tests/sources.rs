@@ -296,8 +296,8 @@ fn the_delivery_id_is_not_in_a_header_with_credentials() {
 
 #[test]
 fn a_preset_keeps_the_headers_that_it_reads_and_knows_which_one_is_the_delivery() {
+    let auth = "auth = { bearer_token_file = \"token\" }";
     let with = |more: &str| {
-        let auth = "auth = { bearer_token_file = \"token\" }";
         let settings = accepted(&source(&format!("preset = \"github\"\n{auth}\n{more}")));
         let source = &settings.sources[0];
         (
@@ -315,7 +315,6 @@ fn a_preset_keeps_the_headers_that_it_reads_and_knows_which_one_is_the_delivery(
     assert_eq!(kept, [own[0], own[1], "x-one"]);
     assert_eq!(delivery.as_deref(), Some("x-two"));
     for (word, preset) in Preset::ALL {
-        let auth = "auth = { bearer_token_file = \"token\" }";
         let settings = accepted(&source(&format!("preset = \"{word}\"\n{auth}")));
         assert_eq!(settings.sources[0].preset, preset);
     }

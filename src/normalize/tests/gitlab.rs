@@ -53,12 +53,12 @@ fn extra() -> Vec<String> {
     let many = many.join(",");
     vec![
         format!(r#"{{"object_kind": "vulnerability", "created_at": 5, {many}}}"#),
-        r#"{"object_kind": "vulnerability", "object_attributes": {"created_at": "now", "location": 7,
-            "identifiers": [1, {}, {"external_type": "cwe", "external_id": "x"}], "cvss": [{}],
+        r#"{"object_kind": "vulnerability", "object_attributes": {"created_at": "now",
+            "location": 7, "identifiers": [1, {}, {"external_type": "cwe", "external_id": "x"}], "cvss": [{}],
             "state": "odd", "severity": "odd", "issues": "x", "url": "x"}}"#
             .to_owned(),
         r#"{"object_kind": "vulnerability", "object_attributes": {"id": 9, "title": "t",
-            "report_type": "dast", "location": {"hostname": "https://shop.example.com", "path": "/a"},
+            "report_type": "dast", "location": {"hostname": "https://a.example.com", "path": "/a"},
             "identifiers": [{"external_type": "cwe", "external_id": "79"}]}}"#
             .to_owned(),
         r#"{"event_type": "user_created", "author_id": 1, "created_at": "now"}"#.to_owned(),

@@ -1,5 +1,5 @@
-//! Proves that no JSON stops the readers of GitLab, Snyk, Wiz and Okta, loses the original, or makes
-//! a document without bounds.
+//! Proves that no JSON stops the readers of GitLab, Snyk, Wiz and Okta, loses the original, or
+//! makes a document without bounds.
 
 use proptest::prelude::*;
 
