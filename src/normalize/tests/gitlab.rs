@@ -54,8 +54,9 @@ fn extra() -> Vec<String> {
     vec![
         format!(r#"{{"object_kind": "vulnerability", "created_at": 5, {many}}}"#),
         r#"{"object_kind": "vulnerability", "object_attributes": {"created_at": "now",
-            "location": 7, "cvss": [{}],
-            "identifiers": [1, {}, {"external_type": "cwe", "external_id": "x"}], "state": "odd", "severity": "odd", "issues": "x", "url": "x"}}"#
+            "identifiers": [1, {}, {"external_type": "cwe", "external_id": "x"}],
+            "location": 7, "cvss": [{}], "state": "odd", "severity": "odd", "issues": "x",
+            "url": "x"}}"#
             .to_owned(),
         r#"{"object_kind": "vulnerability", "object_attributes": {"id": 9, "title": "t",
             "report_type": "dast", "location": {"hostname": "https://a.example.com", "path": "/a"},
