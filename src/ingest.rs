@@ -197,7 +197,8 @@ impl<L: Log> Ingest<L> {
         let wire = wire.ok_or(Refused::BodyTimeout)??;
         let received_ms = now_ms();
         let payload = body::decode(wire, declared, self.max_body_bytes).await?;
-        let test = json::check(source.settings.preset, &payload)?;
+        let preset = source.settings.preset;
+        let test = json::check(preset, &payload)? || event::is_test(preset, &head.headers);
         let event = event::Arrival {
             source: &source.settings,
             headers: &head.headers,

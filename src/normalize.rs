@@ -25,18 +25,26 @@ mod document;
 mod ecs;
 mod envelope;
 mod facts;
+mod github;
+mod gitlab;
+mod headers;
 mod instant;
 mod json;
 mod kind;
+mod mask;
 mod model;
 mod ocsf;
+mod okta;
 mod other;
 mod severity;
+mod snyk;
 #[cfg(test)]
 mod tests;
 mod text;
 mod url;
+mod vendor;
 mod view;
+mod wiz;
 
 use envelope::Envelope;
 use facts::Facts;
@@ -164,7 +172,7 @@ impl Renderer {
         let text = std::str::from_utf8(&changed.payload).map_err(|_| RenderError::NotUtf8)?;
         let reading = self.reading(&event.provenance.source);
         let mut envelope = envelope(text, reading);
-        let model = model(&mut envelope, &event.provenance, reading);
+        let model = model(text, &event.provenance, reading, &mut envelope, false);
         Ok(model.other.list())
     }
 
@@ -205,33 +213,30 @@ pub fn render(
         return Ok((rendered, Notes::default()));
     }
     let mut envelope = envelope(text, reading);
+    let outline = format == Format::Original;
+    let model = model(text, &event.provenance, reading, &mut envelope, outline);
     if matches!(shape, Shape::HecEvent | Shape::Entry) {
-        rendered.time = envelope.time().map(str::to_owned);
-        rendered.host = envelope.host().map(str::to_owned);
+        let time = envelope.time().map(str::to_owned);
+        rendered.time = time.or_else(|| model.time.map(instant::epoch_seconds));
+        rendered.host = model.host.as_deref().map(str::to_owned);
     }
+    let facts = Facts::new(event, text, &model);
     if format == Format::Original {
         rendered.body = match shape {
             Shape::Payload | Shape::Entry => rendered.body,
             Shape::HecEvent => hec_event(&event.payload, text, &envelope)?,
-            Shape::Document => {
-                let facts = Facts::new(event, text, &envelope);
-                ecs::wrapped(&facts, reading.preset).into_bytes()?
-            }
+            Shape::Document => ecs::wrapped(&facts, &model).into_bytes()?,
         };
         return Ok((rendered, Notes::default()));
     }
-    let facts = Facts::new(event, text, &envelope);
-    let model = model(&mut envelope, &event.provenance, reading);
     let notes = model.notes;
     rendered.body = match format {
         Format::Ocsf => ocsf::document(&facts, model, shape == Shape::Document).into_bytes()?,
         Format::Cim => {
             rendered.sourcetype = Some(cim::sourcetype(&model));
-            cim::document(&facts, &envelope, model).into_flat_bytes()?
+            cim::document(&facts, model).into_flat_bytes()?
         }
-        Format::Ecs | Format::Original => {
-            ecs::document(&facts, reading.preset, &envelope, model).into_bytes()?
-        }
+        Format::Ecs | Format::Original => ecs::document(&facts, model).into_bytes()?,
     };
     Ok((rendered, notes))
 }
@@ -240,14 +245,28 @@ pub fn render(
 fn envelope<'a>(text: &'a str, reading: &Reading) -> Envelope<'a> {
     match reading.preset {
         Preset::DataTheorem => Envelope::read(text),
-        Preset::Generic => Envelope::none(),
+        _ => Envelope::none(),
     }
 }
 
-/// What the vendor's reader makes of the event in an envelope.
-fn model<'a>(envelope: &mut Envelope<'a>, provenance: &Provenance, reading: &Reading) -> Model<'a> {
+/// What the vendor's reader makes of an event. With `outline` only time and host matter, which an
+/// envelope tells without a look at the event.
+fn model<'a>(
+    text: &'a str,
+    provenance: &'a Provenance,
+    reading: &Reading,
+    envelope: &mut Envelope<'a>,
+    outline: bool,
+) -> Model<'a> {
+    let severities = &reading.severities;
     match reading.preset {
-        Preset::DataTheorem => datatheorem::read(envelope, provenance.test, &reading.severities),
+        Preset::DataTheorem if outline => datatheorem::outline(envelope),
+        Preset::DataTheorem => datatheorem::read(envelope, provenance.test, severities),
+        Preset::GitHub => github::read(text, provenance, severities),
+        Preset::GitLab => gitlab::read(text, provenance, severities),
+        Preset::Snyk => snyk::read(text, provenance, severities),
+        Preset::Wiz => wiz::read(text, severities),
+        Preset::Okta => okta::read(text, severities),
         Preset::Generic => Model::default(),
     }
 }

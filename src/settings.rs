@@ -199,19 +199,63 @@ pub enum Severity {
 pub enum Preset {
     /// Data Theorem webhooks.
     DataTheorem,
+    /// GitHub webhooks and the streamed audit log.
+    GitHub,
+    /// GitLab webhooks.
+    GitLab,
+    /// Snyk webhooks.
+    Snyk,
+    /// Wiz webhooks.
+    Wiz,
+    /// Okta event hooks.
+    Okta,
     /// Any JSON.
     Generic,
 }
 
 impl Preset {
-    /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 2] = [Self::DataTheorem, Self::Generic];
+    /// Every preset by the word of the configuration.
+    pub const ALL: [(&'static str, Self); 7] = [
+        ("datatheorem", Self::DataTheorem),
+        ("github", Self::GitHub),
+        ("gitlab", Self::GitLab),
+        ("snyk", Self::Snyk),
+        ("wiz", Self::Wiz),
+        ("okta", Self::Okta),
+        ("generic", Self::Generic),
+    ];
 
-    /// The word in the configuration.
+    /// The word of the configuration.
     pub fn as_str(self) -> &'static str {
+        let known = Self::ALL.into_iter().find(|(_, preset)| *preset == self);
+        known.map_or("", |(word, _)| word)
+    }
+
+    /// Headers that say what an event is; kept with it. Names in lower case.
+    pub fn headers(self) -> &'static [&'static str] {
         match self {
-            Self::DataTheorem => "datatheorem",
-            Self::Generic => "generic",
+            Self::GitHub => &["x-github-event", "x-github-delivery"],
+            Self::GitLab => &["x-gitlab-event", "x-gitlab-event-uuid"],
+            Self::Snyk => &["x-snyk-event", "x-snyk-transport-id", "x-snyk-timestamp"],
+            Self::DataTheorem | Self::Wiz | Self::Okta | Self::Generic => &[],
+        }
+    }
+
+    /// The header, and its value in a vendor's connectivity test, where a header tells.
+    pub fn test_header(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::GitHub => Some(("x-github-event", "ping")),
+            Self::Snyk => Some(("x-snyk-event", "ping/v0")),
+            _ => None,
+        }
+    }
+
+    /// The header whose value is the same when a delivery is sent again, where that is known.
+    pub fn delivery_id_header(self) -> Option<&'static str> {
+        match self {
+            Self::GitHub => Some("x-github-delivery"),
+            Self::GitLab => Some("idempotency-key"),
+            _ => None,
         }
     }
 }

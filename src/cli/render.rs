@@ -303,15 +303,16 @@ fn unknown<'n>(what: &str, option: &str, names: impl Iterator<Item = &'n str>) -
 }
 
 fn preset(text: &str) -> Result<Preset, String> {
-    word(text, &Preset::ALL, |preset| preset.as_str())
+    word(text, Preset::ALL)
 }
 
 fn format(text: &str) -> Result<Format, String> {
-    word(text, &Format::ALL, |format| format.as_str())
+    word(text, Format::ALL.map(|format| (format.as_str(), format)))
 }
 
-fn word<T: Copy>(text: &str, all: &[T], name: fn(T) -> &'static str) -> Result<T, String> {
-    let found = all.iter().copied().find(|one| name(*one) == text);
-    let words: Vec<_> = all.iter().map(|one| name(*one)).collect();
-    found.ok_or_else(|| format!("write one of {}", words.join(", ")))
+fn word<T, const MANY: usize>(text: &str, all: [(&str, T); MANY]) -> Result<T, String> {
+    let words = all.each_ref().map(|(word, _)| *word).join(", ");
+    let found = all.into_iter().find(|(word, _)| *word == text);
+    let found = found.ok_or_else(|| format!("write one of {words}"))?;
+    Ok(found.1)
 }

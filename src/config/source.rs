@@ -28,8 +28,7 @@ const METHODS: &str = "bearer_token_file, bearer_token_env, capability_file, cap
 
 /// Reads one source; none if how it authenticates cannot be told, which is then reported.
 pub(super) fn source(name: &str, table: &Table<'_>, server: &Server) -> Option<Source> {
-    let presets = Preset::ALL.map(|preset| (preset.as_str(), preset));
-    let preset = table.one_of("preset", Some("generic"), &presets);
+    let preset = table.one_of("preset", Some("generic"), &Preset::ALL);
     let open = table.flag("allow_unauthenticated", false);
     let allow_addresses = table.networks("allow_addresses");
     let auth = if table.has("auth") {
@@ -52,13 +51,14 @@ pub(super) fn source(name: &str, table: &Table<'_>, server: &Server) -> Option<S
         Some(SourceAuth::Header { name, .. }) => Some(name.as_str()),
         _ => None,
     };
-    let keep_headers = keep_headers(table, auth_header);
-    let delivery_id_header = delivery_id_header(table, auth_header);
+    let conventions = preset.unwrap_or(Preset::Generic);
+    let keep_headers = keep_headers(table, auth_header, conventions);
+    let delivery_id_header = delivery_id_header(table, auth_header, conventions);
     let rules = rules(table);
     let severities = severities(table, preset);
     Some(Source {
         name: name.to_owned(),
-        preset: preset.unwrap_or(Preset::Generic),
+        preset: conventions,
         auth: auth?,
         allow_addresses,
         keep_headers,
@@ -187,7 +187,8 @@ fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
 }
 
-fn keep_headers(table: &Table<'_>, auth_header: Option<&str>) -> Vec<String> {
+/// The headers that the preset reads come first, so that no limit leaves them out.
+fn keep_headers(table: &Table<'_>, auth_header: Option<&str>, preset: Preset) -> Vec<String> {
     let key = "keep_headers";
     let texts = table.list(key, Some("[]")).unwrap_or_default();
     if texts.len() > KEEP_HEADERS_MAX {
@@ -212,12 +213,25 @@ fn keep_headers(table: &Table<'_>, auth_header: Option<&str>) -> Vec<String> {
             }
         }
     }
-    kept
+    let own = preset.headers().iter().copied();
+    let own = own.filter(|name| Some(*name) != auth_header);
+    let mut all: Vec<String> = own.map(str::to_owned).collect();
+    kept.retain(|name| !all.contains(name));
+    all.append(&mut kept);
+    all
 }
 
-fn delivery_id_header(table: &Table<'_>, auth_header: Option<&str>) -> Option<String> {
+fn delivery_id_header(
+    table: &Table<'_>,
+    auth_header: Option<&str>,
+    preset: Preset,
+) -> Option<String> {
     let key = "delivery_id_header";
-    let name = header(table, key)?;
+    let Some(name) = header(table, key) else {
+        let own = preset.delivery_id_header().filter(|_| !table.has(key));
+        let own = own.filter(|name| Some(*name) != auth_header);
+        return own.map(str::to_owned);
+    };
     if is_credential(&name) || Some(name.as_str()) == auth_header {
         let what = "carries credentials, not a delivery's id";
         table.problem(

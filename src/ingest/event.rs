@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::source;
 use crate::event::{EventId, Provenance};
-use crate::settings::{Source, SourceAuth};
+use crate::settings::{Preset, Source, SourceAuth};
 use crate::spool::{NewEvent, OnRepeat, ResendKey};
 
 /// Headers kept per event; more are left out.
@@ -113,6 +113,13 @@ impl Arrival<'_> {
         }
         ResendKey { key, on_repeat }
     }
+}
+
+/// Whether a header says that it is the vendor's connectivity test.
+pub(super) fn is_test(preset: Preset, headers: &HeaderMap) -> bool {
+    preset
+        .test_header()
+        .is_some_and(|(name, test)| headers.get(name).is_some_and(|value| value == test))
 }
 
 fn lossy(value: &HeaderValue) -> String {

@@ -3,35 +3,31 @@
 //! Membership of a data model comes from the add-on, which tags by sourcetype: so each family has
 //! one. A field that a model requires and the vendor does not give says `none`, since the model
 //! would otherwise call the event incomplete; nothing else is invented. The payload is in
-//! `original`. `docs/mapping/datatheorem-cim.md` lists the result.
+//! `original`. `docs/mapping/*-cim.md` list the result.
 
 use std::borrow::Cow;
 
-use super::datatheorem::VENDOR;
 use super::document::Document;
-use super::envelope::Envelope;
 use super::facts::Facts;
 use super::instant::milliseconds;
 use super::kind;
-use super::model::{Account, AccountChange, Asset, Finding, Login, Model, Note, Subject, Text};
+use super::model::{Asset, Batch, Model, Note, Origin, Subject, Text};
 use super::severity;
 use super::url::Url;
+use super::vendor::Vendor;
+
+mod finding;
+mod people;
 
 /// Stands for what the vendor does not say.
 const NONE: &str = "none";
 /// Values that the models count as missing.
 const EMPTY: [&str; 5] = ["", "-", "unknown", "null", "(null)"];
-/// The vendor's portal, where its envelope names no host.
-const PORTAL_HOST: &str = "securetheorem.com";
 /// Categories of objects that Splunk keeps for other data than assets.
 const RESERVED: [&str; 5] = ["user", "file", "directory", "registry", "unknown"];
 
 /// The flat event. Written by [`Document::into_flat_bytes`].
-pub(super) fn document<'a>(
-    facts: &Facts<'a>,
-    envelope: &Envelope<'a>,
-    model: Model<'a>,
-) -> Document<'a> {
+pub(super) fn document<'a>(facts: &Facts<'a>, model: Model<'a>) -> Document<'a> {
     let mut document = Document::default();
     document.put("timestamp", milliseconds(facts.happened));
     document.put("received", milliseconds(facts.received));
@@ -39,54 +35,93 @@ pub(super) fn document<'a>(
     document.put_object("siem_relay", facts.provenance());
     document.put_some("other", model.other.text());
     document.put_some("vendor_version", model.version);
+    document.put_some("vendor_event_id", model.event_id);
+    document.put_some("organization", model.organization);
     document.put_some("event_code", model.code.clone());
     document.put_some("event_action", model.action.clone());
     let message = model.message.or_else(|| model.code.clone());
     document.put_some("message", message);
-    match (model.vendor, &model.product) {
-        (Some(vendor), Some(product)) => {
-            document.put("vendor_product", format!("{vendor} {product}"));
-        }
-        (Some(vendor), None) => document.put("vendor_product", vendor),
-        (None, _) => document.put("vendor_product", facts.source()),
+    let Some(vendor) = model.vendor else {
+        document.put("vendor_product", facts.source());
+        return document;
+    };
+    match &model.product {
+        Some(product) => document.put("vendor_product", format!("{} {product}", vendor.name)),
+        None => document.put("vendor_product", vendor.name),
+    }
+    for (place, text) in model.own {
+        document.put(place.cim, text);
+    }
+    if let Some(all) = model.batch {
+        batch(&mut document, &all);
     }
     let common = Common {
+        vendor,
         code: model.code,
         action: model.action,
-        host: envelope.host().unwrap_or(PORTAL_HOST).to_owned(),
+        host: model.host.unwrap_or(Cow::Borrowed(vendor.host)),
+        origin: model.origin,
     };
+    document.put_some("user_agent", common.origin.user_agent.clone());
+    document.put_some("src_country", common.origin.country.clone());
+    document.put_some("src_city", common.origin.city.clone());
     match model.subject {
-        Subject::Violation(it) => vulnerability(&mut document, *it, &common, "policy violation"),
-        Subject::MobileFinding(it) => vulnerability(&mut document, *it, &common, "mobile finding"),
-        Subject::Protection(it) => alert(&mut document, *it, &common, facts),
+        Subject::Finding(it) if finding::is_alert(&it) => {
+            finding::alert(&mut document, *it, &common, facts);
+        }
+        Subject::Finding(it) => finding::vulnerability(&mut document, *it, &common),
         Subject::Note(it) => note(&mut document, *it, &common),
         Subject::Asset(it) => asset(&mut document, *it, &common),
-        Subject::Login(it) => login(&mut document, *it, &common),
-        Subject::Account(it) => account(&mut document, *it, &common),
-        Subject::Generic => {}
+        Subject::Login(it) => people::login(&mut document, *it, &common),
+        Subject::Account(it) => people::account(&mut document, *it, &common),
+        Subject::Activity(it) => people::activity(&mut document, *it, &common),
+        Subject::Generic => {
+            document.put_some("user", common.origin.user.word());
+            document.put_some("src", common.origin.address);
+        }
     }
     document
 }
 
+/// What several entries in one delivery have.
+fn batch<'a>(to: &mut Document<'a>, all: &Batch<'a>) {
+    to.put("batch_count", all.count);
+    to.put_some("batch_code", joined(&all.codes));
+    to.put_some("batch_id", joined(&all.ids));
+    to.put_some("batch_user", joined(&all.users));
+    to.put_some("batch_src", joined(&all.addresses));
+}
+
+/// A list as one text; none for an empty one.
+fn joined(list: &[Cow<'_, str>]) -> Option<String> {
+    (!list.is_empty()).then(|| list.join(","))
+}
+
 /// The sourcetype of an event's family.
 pub(super) fn sourcetype(model: &Model<'_>) -> &'static str {
-    match model.subject {
-        Subject::Violation(_) | Subject::MobileFinding(_) => "datatheorem:vulnerability",
-        Subject::Protection(_) => "datatheorem:alert",
-        Subject::Note(_) => "datatheorem:note",
-        Subject::Asset(_) => "datatheorem:asset",
-        Subject::Login(_) => "datatheorem:authentication",
-        Subject::Account(_) => "datatheorem:account",
-        Subject::Generic if model.vendor.is_some() => "datatheorem:event",
-        Subject::Generic => "siem_relay:event",
+    let Some(vendor) = model.vendor else {
+        return "siem_relay:event";
+    };
+    let names = &vendor.sourcetypes;
+    match &model.subject {
+        Subject::Finding(it) if finding::is_alert(it) => names.alert,
+        Subject::Finding(_) => names.vulnerability,
+        Subject::Note(_) => names.note,
+        Subject::Asset(_) => names.asset,
+        Subject::Login(_) => names.authentication,
+        Subject::Account(_) => names.account,
+        Subject::Activity(_) => names.audit,
+        Subject::Generic => names.event,
     }
 }
 
 /// What several models want.
 struct Common<'a> {
+    vendor: &'static Vendor,
     code: Text<'a>,
     action: Option<String>,
-    host: String,
+    host: Cow<'a, str>,
+    origin: Origin<'a>,
 }
 
 impl<'a> Common<'a> {
@@ -95,84 +130,13 @@ impl<'a> Common<'a> {
     }
 }
 
-/// Data model Vulnerabilities.
-fn vulnerability<'a>(
-    to: &mut Document<'a>,
-    it: Finding<'a>,
-    common: &Common<'a>,
-    category: &'static str,
-) {
-    to.put("category", required(it.category.or(Some(category.into()))));
-    to.put("cve", NONE);
-    to.put("cvss", it.score.unwrap_or(0.0));
-    to.put("dest", dest(&it.asset));
-    to.put("dvc", common.host.clone());
-    to.put("severity", level(it.level));
-    to.put(
-        "signature",
-        required(it.title.or_else(|| common.code.clone())),
-    );
-    to.put(
-        "signature_id",
-        required(it.rule_type.or_else(|| common.code.clone())),
-    );
-    to.put_some("url", it.portal_url);
-    to.put_some("dt_uuid", it.uid);
-    to.put_some("dt_target_uuid", it.target_uid);
-    to.put_some("status", it.status);
-    to.put_some("action", it.change.map(kind::Change::as_str));
-    to.put_some("description", it.description);
-    to.put_some("recommendation", it.recommendation);
-    to.put_some("additional_information", it.additional);
-    to.put_some("vendor_severity", it.severity);
-    to.put_some("relevance", it.relevance);
-    to.put_some("vendor_priority", it.priority);
-    to.put_some("exploitability", it.exploitability);
-    to.put_some("cvss_vector", it.vector);
-    to.put_some("reason", it.exception);
-    to.put_some("reason_time", it.exception_at.map(|at| at.to_string()));
-    to.put_some("first_found", it.created.map(|at| at.to_string()));
-    to.put_some("policy", it.policy_name);
-    to.put_some("policy_uuid", it.policy_uuid);
-    to.put_some("policy_url", it.policy_url);
-    to.put_some("rule_uuid", it.rule_uuid);
-    to.put_some("src", it.address);
-    about_asset(to, it.asset);
-}
-
-/// Data model Alerts.
-fn alert<'a>(to: &mut Document<'a>, it: Finding<'a>, common: &Common<'a>, facts: &Facts<'a>) {
-    let uid = it.uid.unwrap_or_else(|| facts.event.id.to_string().into());
-    to.put("app", VENDOR);
-    to.put("dest", dest(&it.asset));
-    to.put("id", required(Some(uid)));
-    to.put("severity", level(it.level));
-    let title = it.title.or_else(|| common.code.clone());
-    to.put(
-        "description",
-        required(it.description.or_else(|| title.clone())),
-    );
-    to.put("signature", required(title));
-    to.put(
-        "signature_id",
-        required(it.rule_type.or_else(|| common.code.clone())),
-    );
-    to.put("src", required(it.address));
-    to.put("type", "alert");
-    to.put("user", NONE);
-    to.put_some("url", it.portal_url);
-    to.put_some("status", it.status);
-    to.put_some("vendor_severity", it.severity);
-    about_asset(to, it.asset);
-}
-
 /// Data model Change; of an account with the tag `account`.
 fn change<'a>(to: &mut Document<'a>, common: &Common<'a>, action: &'static str) {
     to.put("action", action);
     to.put("command", required(common.code.clone()));
     to.put("dest", common.host.clone());
     to.put("dvc", common.host.clone());
-    to.put("src", NONE);
+    to.put("src", required(common.origin.address.clone()));
     to.put("status", "success");
     to.put("object_attrs", NONE);
     to.put("user", NONE);
@@ -214,45 +178,6 @@ fn note<'a>(to: &mut Document<'a>, it: Note<'a>, common: &Common<'a>) {
     to.put_some("first_found", it.created.map(|at| at.to_string()));
 }
 
-fn account<'a>(to: &mut Document<'a>, it: Account<'a>, common: &Common<'a>) {
-    let action = match it.change {
-        Some(AccountChange::Created) => "created",
-        Some(AccountChange::Deleted) => "deleted",
-        Some(AccountChange::Updated) | None => "modified",
-    };
-    change(to, common, action);
-    to.put("change_type", "AAA");
-    to.put("object_category", "user");
-    to.put("object", required(it.user.clone()));
-    to.put("object_id", plain(it.user.clone()));
-    to.put("object_attrs", plain(it.role.clone()));
-    to.put("user", required(it.user));
-    to.put("src_user", required(it.by));
-    to.put_some("authentication_method", it.strategy);
-    to.put_some("first_name", it.first_name);
-    to.put_some("last_name", it.last_name);
-    to.put_some("notification_email", it.notification_email);
-    to.put_some("role", it.role);
-}
-
-/// Data model Authentication.
-fn login<'a>(to: &mut Document<'a>, it: Login<'a>, common: &Common<'a>) {
-    let action = match it.success {
-        Some(true) => "success",
-        Some(false) => "failure",
-        None => "error",
-    };
-    to.put("action", action);
-    to.put("app", "datatheorem");
-    to.put("dest", common.host.clone());
-    to.put("src", required(it.address));
-    to.put("user", required(it.user));
-    to.put("signature", common.words());
-    to.put("signature_id", required(common.code.clone()));
-    to.put_some("authentication_method", it.strategy);
-    to.put_some("reason", it.reason);
-}
-
 fn about_asset<'a>(to: &mut Document<'a>, it: Asset<'a>) {
     to.put_some("dest_url", it.url);
     to.put_some("asset_uuid", it.uid);
@@ -265,6 +190,8 @@ fn about_asset<'a>(to: &mut Document<'a>, it: Asset<'a>) {
     to.put_some("cloud_console_url", it.console_url);
     to.put_some("asset_group", it.group_name);
     to.put_some("asset_group_uuid", it.group_uid);
+    to.put_some("vendor_account", it.account_uid.or(it.account_name));
+    to.put_some("vendor_region", it.region);
 }
 
 /// The host of the asset's URL, else its name.

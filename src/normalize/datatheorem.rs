@@ -5,23 +5,33 @@
 //! interfaces name (`docs/mapping/datatheorem-ecs.md` marks them). What has another JSON type
 //! than expected, and every member unknown here, stays in `other`.
 
-use serde_json::value::RawValue;
-
 use crate::settings::Severity;
 
 use super::envelope::Envelope;
-use super::json::{self, Object};
-use super::kind::{self, Change, Family, Kind};
+use super::json::{self, Object, first, text};
+use super::kind::{self, Family, Kind};
 use super::model::{
-    Account, AccountChange, Asset, Finding, Login, Model, Note, Subject, Text, seen,
+    Account, AccountChange, Asset, Change, Finding, FindingClass, Login, Model, Note, Subject,
+    User, seen,
 };
 use super::text::{first_sentence, repaired};
+use super::vendor::DATA_THEOREM;
 use super::{instant, severity};
 
-/// `observer.vendor` and its like.
-pub(super) const VENDOR: &str = "Data Theorem";
 /// The version of the vendor's schema that the published examples have.
 const VERSION: &str = "1";
+
+/// What the envelope says, where the event itself is of no interest.
+pub(super) fn outline<'a>(envelope: &Envelope<'a>) -> Model<'a> {
+    let stated = envelope.time();
+    let time = stated.and_then(instant::from_epoch_digits);
+    Model {
+        time,
+        odd_time: time.is_none() && (stated.is_some() || envelope.has_odd_time()),
+        host: envelope.host(),
+        ..Model::of(&DATA_THEOREM)
+    }
+}
 
 /// Reads one event. `test` says that the source took it for a connectivity test.
 pub(super) fn read<'a>(
@@ -29,10 +39,7 @@ pub(super) fn read<'a>(
     test: bool,
     severities: &[(String, Severity)],
 ) -> Model<'a> {
-    let mut model = Model {
-        vendor: Some(VENDOR),
-        ..Model::default()
-    };
+    let mut model = outline(envelope);
     let Some(event) = envelope.event() else {
         model.notes.types = 1;
         return model;
@@ -44,7 +51,7 @@ pub(super) fn read<'a>(
             model.message = Some("connectivity test".into());
         }
         None => {
-            model.message = json::text(event);
+            model.message = json::scalar(event);
             model.notes.types = 1;
         }
     }
@@ -57,12 +64,12 @@ fn typed<'a>(
     outer: Object<'a>,
     severities: &[(String, Severity)],
 ) {
-    let code = inner.get("type").and_then(json::text);
+    let code = inner.get("type").and_then(json::scalar);
     let kind = code.and_then(Kind::parse);
     if kind.is_some() {
         inner.take("type", Some);
     }
-    model.version = inner.take("version", json::text);
+    model.version = inner.take("version", json::scalar);
     model.notes.versions = u64::from(seen(&model.version).is_some_and(|text| text != VERSION));
     let data = inner.take("data", json::object);
     let mut data = data.unwrap_or_default();
@@ -80,8 +87,7 @@ fn typed<'a>(
     model.other.keep("event.data.", data);
     model.other.keep("event.", inner);
     model.other.keep("", outer);
-    model.notes.members = model.other.count();
-    model.notes.overflows = u64::from(model.other.is_large());
+    model.count_other();
 }
 
 fn subject<'a>(
@@ -93,15 +99,17 @@ fn subject<'a>(
 ) {
     model.subject = match family {
         Family::Violation => {
-            let found = finding(model, words, data, severities);
+            let found = finding(model, FindingClass::Violation, words, data, severities);
             model.action = Some(violation_action(&found, words));
-            Subject::Violation(Box::new(found))
+            Subject::Finding(Box::new(found))
         }
         Family::MobileFinding => {
-            Subject::MobileFinding(Box::new(finding(model, words, data, severities)))
+            let class = FindingClass::MobileFinding;
+            Subject::Finding(Box::new(finding(model, class, words, data, severities)))
         }
         Family::Protection => {
-            Subject::Protection(Box::new(finding(model, words, data, severities)))
+            let class = FindingClass::Protection;
+            Subject::Finding(Box::new(finding(model, class, words, data, severities)))
         }
         Family::Note => Subject::Note(Box::new(note(data))),
         Family::Asset => {
@@ -110,18 +118,20 @@ fn subject<'a>(
             model.message = found.name.clone().or_else(|| found.url.clone());
             Subject::Asset(Box::new(found))
         }
-        Family::Login => Subject::Login(Box::new(login(words, data))),
-        Family::Account => Subject::Account(Box::new(account(words, data))),
+        Family::Login => Subject::Login(Box::new(login(model, words, data))),
+        Family::Account => Subject::Account(Box::new(account(model, words, data))),
     };
 }
 
 fn finding<'a>(
     model: &mut Model<'a>,
+    class: FindingClass,
     words: &str,
     data: &mut Object<'a>,
     severities: &[(String, Severity)],
 ) -> Finding<'a> {
     let mut finding = Finding {
+        class,
         title: text(data, "title"),
         severity: text(data, "severity"),
         description: text(data, "description"),
@@ -179,16 +189,18 @@ fn mobile<'a>(model: &mut Model<'a>, finding: &mut Finding<'a>, data: &mut Objec
     finding.priority = text(data, "priority");
     finding.category = text(data, "category");
     finding.exploitability = text(data, "exploitability");
-    finding.score = data.take("cvss3_score", score);
+    finding.score = data.take("cvss3_score", severity::score);
     finding.vector = text(data, "cvss3_vector");
     finding.rule_type = text(data, "issue_type_id");
-    finding.address = text(data, "ip_address");
+    model.origin.address = text(data, "ip_address");
     if let Some(mut members) = data.take("mobile_app", json::object) {
+        finding.asset.service = true;
         finding.asset.uid = first(&mut members, &["uuid", "id"]);
         finding.asset.name = text(&mut members, "name");
         model.other.keep("event.data.mobile_app.", members);
     }
     if finding.asset.uid.is_none() {
+        finding.asset.service = true;
         finding.asset.uid = text(data, "mobile_app_id");
     }
 }
@@ -207,6 +219,7 @@ fn violation_action(finding: &Finding<'_>, words: &str) -> String {
 }
 
 fn asset<'a>(model: &mut Model<'a>, to: &mut Asset<'a>, from: &mut Object<'a>, path: &str) {
+    to.service = true;
     to.uid = text(from, "uuid");
     to.name = text(from, "name");
     to.kind = text(from, "type");
@@ -235,51 +248,39 @@ fn note<'a>(data: &mut Object<'a>) -> Note<'a> {
     }
 }
 
-fn login<'a>(words: &str, data: &mut Object<'a>) -> Login<'a> {
+fn login<'a>(model: &mut Model<'a>, words: &str, data: &mut Object<'a>) -> Login<'a> {
     let success = match words.rsplit('-').next() {
         Some("successful" | "succeeded" | "success") => Some(true),
         Some("failed" | "failure" | "denied" | "blocked") => Some(false),
         _ => None,
     };
+    model.origin.address = text(data, "ip_address");
     Login {
         success,
-        user: text(data, "user_login_email"),
-        address: text(data, "ip_address"),
+        user: User::addressed(text(data, "user_login_email")),
         strategy: text(data, "auth_strategy"),
         reason: text(data, "auth_failed_reason"),
+        ..Login::default()
     }
 }
 
-fn account<'a>(words: &str, data: &mut Object<'a>) -> Account<'a> {
+fn account<'a>(model: &mut Model<'a>, words: &str, data: &mut Object<'a>) -> Account<'a> {
     let change = match words.rsplit('-').next() {
         Some("created" | "added" | "invited") => Some(AccountChange::Created),
         Some("updated" | "changed" | "modified") => Some(AccountChange::Updated),
         Some("deleted" | "removed") => Some(AccountChange::Deleted),
         _ => None,
     };
+    let by = first(data, &["created_by", "updated_by", "deleted_by"]);
+    model.origin.user = User::addressed(by);
     Account {
         change,
-        user: text(data, "user_login_email"),
-        by: first(data, &["created_by", "updated_by", "deleted_by"]),
+        user: User::addressed(text(data, "user_login_email")),
         first_name: text(data, "first_name"),
         last_name: text(data, "last_name"),
         notification_email: text(data, "notification_email"),
         role: text(data, "role"),
         strategy: text(data, "auth_strategy"),
+        ..Account::default()
     }
-}
-
-fn text<'a>(from: &mut Object<'a>, key: &str) -> Text<'a> {
-    from.take(key, json::text)
-}
-
-/// The first of these members that is there; the others stay.
-fn first<'a>(from: &mut Object<'a>, keys: &[&str]) -> Text<'a> {
-    keys.iter().find_map(|key| text(from, key))
-}
-
-/// A CVSS base score.
-fn score(value: &RawValue) -> Option<f64> {
-    let score: f64 = json::text(value)?.parse().ok()?;
-    (0.0..=10.0).contains(&score).then_some(score)
 }

@@ -62,6 +62,16 @@ impl<'a> Document<'a> {
         }
     }
 
+    /// Adds to a list of strings, each of which is there once.
+    pub(super) fn add(&mut self, name: &'static str, text: Cow<'a, str>) {
+        let known = self.0.iter_mut().find(|(known, _)| *known == name);
+        match known {
+            Some((_, Field::List(list))) if list.contains(&text) => {}
+            Some((_, Field::List(list))) => list.push(text),
+            _ => self.put(name, vec![text]),
+        }
+    }
+
     /// Sets an object below which something is known.
     pub(super) fn put_object(&mut self, name: &'static str, below: Document<'a>) {
         if !below.0.is_empty() {

@@ -53,8 +53,8 @@ impl<'a> Envelope<'a> {
     }
 
     /// The vendor's host.
-    pub(super) fn host(&self) -> Option<&str> {
-        self.host.as_deref()
+    pub(super) fn host(&self) -> Option<Cow<'a, str>> {
+        self.host.clone()
     }
 
     /// Takes out the members nobody knows, or of the wrong form.

@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use crate::event::Event;
 
 use super::document::Document;
-use super::envelope::Envelope;
 use super::instant;
+use super::model::Model;
 
 /// Age at receipt from which an event is called late.
 const LATE: SignedDuration = SignedDuration::from_hours(24);
@@ -29,17 +29,15 @@ pub(super) struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// Of an event in this envelope.
-    pub(super) fn new(event: &'a Event, text: &'a str, envelope: &Envelope<'a>) -> Self {
+    /// Of an event that was read so.
+    pub(super) fn new(event: &'a Event, text: &'a str, model: &Model<'_>) -> Self {
         let received = instant::from_epoch_ms(event.received_ms);
-        let stated = envelope.time().and_then(instant::from_epoch_digits);
-        let odd = envelope.time().is_some() || envelope.has_odd_time();
         Self {
             event,
             text,
-            happened: stated.unwrap_or(received),
+            happened: model.time.unwrap_or(received),
             received,
-            time_adjusted: stated.is_none() && odd,
+            time_adjusted: model.time.is_none() && model.odd_time,
         }
     }
 

@@ -29,9 +29,27 @@ pub(super) fn from_epoch_digits(digits: &str) -> Option<Timestamp> {
     instant.ok().filter(is_sane)
 }
 
+/// The instant as epoch seconds with milliseconds.
+pub(super) fn epoch_seconds(instant: Timestamp) -> String {
+    let ms = instant.as_millisecond();
+    format!("{}.{:03}", ms.div_euclid(1000), ms.rem_euclid(1000))
+}
+
+/// Epoch milliseconds as a JSON number, or text of such digits.
+pub(super) fn from_epoch_ms_value(value: &RawValue) -> Option<Timestamp> {
+    let ms: i64 = json::scalar(value)?.parse().ok()?;
+    let instant = Timestamp::from_millisecond(ms).ok()?;
+    is_sane(&instant).then_some(instant)
+}
+
 /// A date and time with offset in a JSON string, with the fraction it has.
 pub(super) fn from_rfc3339(value: &RawValue) -> Option<Timestamp> {
-    let text = json::string(value).filter(|text| text.len() <= DATE_BYTES_MAX)?;
+    from_text(&json::string(value)?)
+}
+
+/// The same in plain text.
+pub(super) fn from_text(text: &str) -> Option<Timestamp> {
+    let text = Some(text).filter(|text| text.len() <= DATE_BYTES_MAX)?;
     let instant: Timestamp = text.parse().ok()?;
     is_sane(&instant).then_some(instant)
 }

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use serde::Deserializer as _;
-use serde::de::{MapAccess, Visitor};
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::rules::Decoded;
@@ -60,6 +60,14 @@ impl<'a> Object<'a> {
         Some(value)
     }
 
+    /// The same without empty arrays and objects, which say nothing either.
+    pub(super) fn without_empty(mut self) -> Self {
+        let empty = |value: &&RawValue| matches!(value.get(), "[]" | "{}");
+        self.0
+            .retain(|(_, value)| !value.as_ref().is_some_and(empty));
+        self
+    }
+
     /// What nobody took and says something, in no order that matters.
     pub(super) fn into_rest(self) -> impl Iterator<Item = (Cow<'a, str>, &'a RawValue)> {
         let rest = self.0.into_iter();
@@ -77,6 +85,27 @@ fn order(one: &str, next: &str) -> Ordering {
     lengths.then_with(|| one.cmp(next))
 }
 
+/// A member as text.
+pub(super) fn text<'a>(from: &mut Object<'a>, key: &str) -> Option<Cow<'a, str>> {
+    from.take(key, scalar)
+}
+
+/// The first of these members that is there; the others stay.
+pub(super) fn first<'a>(from: &mut Object<'a>, keys: &[&str]) -> Option<Cow<'a, str>> {
+    keys.iter().find_map(|key| text(from, key))
+}
+
+/// A whole number that is not negative.
+pub(super) fn number(value: &RawValue) -> Option<u64> {
+    value.get().parse().ok()
+}
+
+/// The elements of an array, as far as `max`; none for any other value.
+pub(super) fn array(value: &RawValue, max: usize) -> Option<Vec<&RawValue>> {
+    let mut deserializer = serde_json::Deserializer::from_str(value.get());
+    deserializer.deserialize_seq(Elements(max)).ok()
+}
+
 /// Any well-formed JSON text as one value.
 pub(super) fn value(text: &str) -> Result<&RawValue, serde_json::Error> {
     serde_json::from_str(text)
@@ -89,7 +118,7 @@ pub(super) fn object(value: &RawValue) -> Option<Object<'_>> {
 
 /// A scalar as text: a string decoded, a number or boolean as written. None for null, for blank
 /// strings and for objects and arrays.
-pub(super) fn text(value: &RawValue) -> Option<Cow<'_, str>> {
+pub(super) fn scalar(value: &RawValue) -> Option<Cow<'_, str>> {
     match value.get().as_bytes().first()? {
         b'{' | b'[' | b'n' => None,
         b'"' => string(value).filter(|text| !text.trim().is_empty()),
@@ -134,5 +163,28 @@ impl<'de> Visitor<'de> for Members {
             members.push((key.0, Some(value)));
         }
         Ok(members)
+    }
+}
+
+/// Collects so many elements, and skips the rest.
+struct Elements(usize);
+
+impl<'de> Visitor<'de> for Elements {
+    type Value = Vec<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut elements = Vec::new();
+        while elements.len() < self.0 {
+            match seq.next_element::<&RawValue>()? {
+                Some(element) => elements.push(element),
+                None => return Ok(elements),
+            }
+        }
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(elements)
     }
 }

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use super::model::Change;
+
 /// Longest `type` taken, in bytes; a longer one is not a type.
 const TYPE_BYTES_MAX: usize = 256;
 /// First words of the family that has its own mapping.
@@ -38,25 +40,6 @@ pub(super) enum Family {
     Account,
     /// Anything else of `MOBILE_PROTECT` and `API_PROTECT`.
     Protection,
-}
-
-/// What became of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
-    /// Found for the first time.
-    Opened,
-    /// Found again.
-    Reopened,
-    /// No longer there.
-    Resolved,
-    /// A person decided against repairing it.
-    WontFix,
-    /// A person took the risk.
-    RiskAccepted,
-    /// Something else makes up for it.
-    CompensatingControl,
-    /// A policy says that it does not matter.
-    ByPolicy,
 }
 
 impl<'a> Kind<'a> {
@@ -114,41 +97,6 @@ impl<'a> Kind<'a> {
             });
         let name = names.collect::<Vec<_>>().join(" ");
         (!name.is_empty()).then_some(name)
-    }
-}
-
-impl Change {
-    /// Recognises the words of a type's end or of a status.
-    pub(super) fn from_words(words: &str) -> Option<Self> {
-        match words {
-            "opened" | "open" | "created" | "new" => Some(Self::Opened),
-            "reopened" => Some(Self::Reopened),
-            "resolved" | "fixed" | "closed-fixed" | "closed-item-not-found" => Some(Self::Resolved),
-            "open-ready-to-rescan" => Some(Self::Opened),
-            _ if words.ends_with("wont-fix") => Some(Self::WontFix),
-            _ if words.ends_with("risk-accepted") => Some(Self::RiskAccepted),
-            _ if words.ends_with("compensating-control") => Some(Self::CompensatingControl),
-            _ if words.ends_with("by-policy") => Some(Self::ByPolicy),
-            _ => None,
-        }
-    }
-
-    /// The end of `event.action`.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Opened => "opened",
-            Self::Reopened => "reopened",
-            Self::Resolved => "resolved",
-            Self::WontFix => "wont-fix",
-            Self::RiskAccepted => "risk-accepted",
-            Self::CompensatingControl => "compensating-control",
-            Self::ByPolicy => "by-policy",
-        }
-    }
-
-    /// Whether somebody has to look at it now.
-    pub(super) fn is_open(self) -> bool {
-        matches!(self, Self::Opened | Self::Reopened)
     }
 }
 

@@ -1,8 +1,9 @@
 //! What a vendor said, in a small typed form that every format is written from.
 //!
 //! A reader for each vendor fills it; `ecs`, `ocsf` and `cim` write it. It holds nothing of a
-//! schema but what all three need, and what it has no place for stays in [`Model::other`]. Text
-//! is borrowed from the payload. `docs/mapping/` lists where each part ends.
+//! schema but what all three need. What only one vendor has goes to [`Model::own`], and what no
+//! reader knows stays in [`Model::other`]. Text is borrowed from the payload. `docs/mapping/`
+//! lists where each part ends.
 
 use std::borrow::Cow;
 
@@ -10,8 +11,22 @@ use jiff::Timestamp;
 
 use crate::settings::Severity;
 
-use super::kind::Change;
 use super::other::Other;
+use super::vendor::{Place, Vendor};
+
+mod finding;
+mod notes;
+mod people;
+mod several;
+
+pub(super) use finding::{
+    Asset, Change, Finding, FindingClass, Location, Note, Package, Weakness, closed_as,
+};
+pub use notes::Notes;
+pub(super) use people::{
+    Account, AccountChange, Activity, Effect, Login, Origin, User, outcome_word,
+};
+pub(super) use several::{Batch, COUNTED_MAX, Issues, LISTED_MAX, count, list};
 
 /// Text that the vendor may leave out.
 pub(super) type Text<'a> = Option<Cow<'a, str>>;
@@ -20,10 +35,20 @@ pub(super) type Text<'a> = Option<Cow<'a, str>>;
 #[derive(Debug, Default)]
 pub(super) struct Model<'a> {
     /// The vendor, where the preset tells; the source's name stands in for it elsewhere.
-    pub(super) vendor: Option<&'static str>,
+    pub(super) vendor: Option<&'static Vendor>,
+    /// When it happened, in the vendor's word.
+    pub(super) time: Option<Timestamp>,
+    /// The vendor states a time of a form or range that is none.
+    pub(super) odd_time: bool,
+    /// The vendor's host.
+    pub(super) host: Text<'a>,
+    /// The vendor's own id of the event.
+    pub(super) event_id: Text<'a>,
+    /// The organisation whose event it is.
+    pub(super) organization: Text<'a>,
     /// The vendor's type, as it is written.
     pub(super) code: Text<'a>,
-    /// Before the double underscore of the type: `API_SECURE`.
+    /// The part of the vendor's service that says it, as it is written: `API_SECURE`.
     pub(super) provider: Option<String>,
     /// The same as people write it: `API Secure`.
     pub(super) product: Option<String>,
@@ -33,8 +58,16 @@ pub(super) struct Model<'a> {
     pub(super) version: Text<'a>,
     /// One text for people, where there is a better one than the type.
     pub(super) message: Text<'a>,
+    /// Who did it, and from where.
+    pub(super) origin: Origin<'a>,
+    /// How bad it is, where the vendor rates more than findings, which have their own.
+    pub(super) level: Option<Severity>,
     /// What it is about.
     pub(super) subject: Subject<'a>,
+    /// Of a delivery with several entries: what all of them have.
+    pub(super) batch: Option<Box<Batch<'a>>>,
+    /// What only this vendor has, each in a place of its own.
+    pub(super) own: Vec<(&'static Place, Cow<'a, str>)>,
     /// Members that no part of the model took.
     pub(super) other: Other<'a>,
     /// What the reader did not know.
@@ -44,151 +77,41 @@ pub(super) struct Model<'a> {
 /// What an event is about.
 #[derive(Debug, Default)]
 pub(super) enum Subject<'a> {
-    /// A policy violation.
-    Violation(Box<Finding<'a>>),
-    /// A finding in a mobile application, or its state for one target.
-    MobileFinding(Box<Finding<'a>>),
-    /// Something that a protection at run time noticed.
-    Protection(Box<Finding<'a>>),
-    /// A note on a mobile finding.
+    /// A weakness, a leak, a violation, or something noticed.
+    Finding(Box<Finding<'a>>),
+    /// A note on a finding.
     Note(Box<Note<'a>>),
     /// An asset that was discovered.
     Asset(Box<Asset<'a>>),
-    /// A login to the vendor's portal.
+    /// A login.
     Login(Box<Login<'a>>),
-    /// A change of a portal user.
+    /// A change of an account.
     Account(Box<Account<'a>>),
+    /// Anything else that somebody did.
+    Activity(Box<Activity<'a>>),
     /// Anything else; nothing is claimed.
     #[default]
     Generic,
 }
 
-/// A weakness and its state.
-#[derive(Debug, Default)]
-pub(super) struct Finding<'a> {
-    /// What became of it, where the type or the status tells.
-    pub(super) change: Option<Change>,
-    /// Joins all events of one finding.
-    pub(super) uid: Text<'a>,
-    /// Of a mobile finding: what it was found in this time.
-    pub(super) target_uid: Text<'a>,
-    pub(super) status: Text<'a>,
-    /// By the severity table; none for words that it does not know.
-    pub(super) level: Option<Severity>,
-    pub(super) severity: Text<'a>,
-    pub(super) relevance: Text<'a>,
-    pub(super) priority: Text<'a>,
-    pub(super) category: Text<'a>,
-    pub(super) exploitability: Text<'a>,
-    /// CVSS 3 base score, 0 to 10.
-    pub(super) score: Option<f64>,
-    pub(super) vector: Text<'a>,
-    /// The vendor's title, else the first sentence of the description.
-    pub(super) title: Text<'a>,
-    pub(super) description: Text<'a>,
-    pub(super) recommendation: Text<'a>,
-    pub(super) additional: Text<'a>,
-    pub(super) portal_url: Text<'a>,
-    pub(super) policy_name: Text<'a>,
-    pub(super) policy_uuid: Text<'a>,
-    pub(super) policy_url: Text<'a>,
-    pub(super) rule_uuid: Text<'a>,
-    /// The same for all tenants: the key to write detections on.
-    pub(super) rule_type: Text<'a>,
-    pub(super) exception: Text<'a>,
-    pub(super) exception_at: Option<Timestamp>,
-    pub(super) created: Option<Timestamp>,
-    pub(super) asset: Asset<'a>,
-    /// Of a protection: who caused it.
-    pub(super) address: Text<'a>,
-}
+impl<'a> Model<'a> {
+    /// An event of this vendor, of which nothing else is known yet.
+    pub(super) fn of(vendor: &'static Vendor) -> Self {
+        Self {
+            vendor: Some(vendor),
+            ..Self::default()
+        }
+    }
 
-/// What a finding is in, or what was discovered.
-#[derive(Debug, Default)]
-pub(super) struct Asset<'a> {
-    pub(super) uid: Text<'a>,
-    pub(super) name: Text<'a>,
-    pub(super) kind: Text<'a>,
-    pub(super) portal_url: Text<'a>,
-    pub(super) url: Text<'a>,
-    pub(super) hosted_on: Text<'a>,
-    pub(super) discovered_via: Text<'a>,
-    pub(super) console_url: Text<'a>,
-    pub(super) created: Option<Timestamp>,
-    pub(super) group_uid: Text<'a>,
-    pub(super) group_name: Text<'a>,
-}
+    /// Keeps what only this vendor has.
+    pub(super) fn keep(&mut self, place: &'static Place, text: Text<'a>) {
+        self.own.extend(text.map(|text| (place, text)));
+    }
 
-/// A note on a finding.
-#[derive(Debug, Default)]
-pub(super) struct Note<'a> {
-    pub(super) uid: Text<'a>,
-    pub(super) finding_uid: Text<'a>,
-    pub(super) text: Text<'a>,
-    pub(super) author: Text<'a>,
-    pub(super) created: Option<Timestamp>,
-}
-
-/// A login.
-#[derive(Debug, Default)]
-pub(super) struct Login<'a> {
-    /// Whether it succeeded, where the type tells.
-    pub(super) success: Option<bool>,
-    pub(super) user: Text<'a>,
-    pub(super) address: Text<'a>,
-    pub(super) strategy: Text<'a>,
-    pub(super) reason: Text<'a>,
-}
-
-/// A change of a user.
-#[derive(Debug, Default)]
-pub(super) struct Account<'a> {
-    /// What was done, where the type tells.
-    pub(super) change: Option<AccountChange>,
-    /// The account.
-    pub(super) user: Text<'a>,
-    /// Who did it.
-    pub(super) by: Text<'a>,
-    pub(super) first_name: Text<'a>,
-    pub(super) last_name: Text<'a>,
-    pub(super) notification_email: Text<'a>,
-    pub(super) role: Text<'a>,
-    pub(super) strategy: Text<'a>,
-}
-
-/// What was done with an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AccountChange {
-    Created,
-    Updated,
-    Deleted,
-}
-
-/// What a reader did not know of one event. Never a reason to refuse it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Notes {
-    /// Its type belongs to no family that is known, or it has none.
-    pub types: u64,
-    /// Its schema has another version than the one that is known.
-    pub versions: u64,
-    /// Members that have no place in the model.
-    pub members: u64,
-    /// Words that no table knows: of a severity or a state.
-    pub values: u64,
-    /// Unknown members were too large or too many to be shown one by one.
-    pub overflows: u64,
-}
-
-impl Notes {
-    /// Each count with its word, in a fixed order.
-    pub fn words(self) -> [(&'static str, u64); 5] {
-        [
-            ("type", self.types),
-            ("version", self.versions),
-            ("member", self.members),
-            ("value", self.values),
-            ("overflow", self.overflows),
-        ]
+    /// Counts what the reader left in `other`.
+    pub(super) fn count_other(&mut self) {
+        self.notes.members = self.other.count();
+        self.notes.overflows = u64::from(self.other.is_large());
     }
 }
 

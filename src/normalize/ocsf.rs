@@ -1,19 +1,25 @@
 //! Events of the Open Cybersecurity Schema Framework 1.8.0.
 //!
-//! Each family has the class that its data can fill without inventing: 2007 for violations and
-//! mobile findings, 2004 for protections, 5023 for assets, 3002 for logins, 3001 for accounts, and
-//! the base event for the rest. What has no attribute is text in `unmapped`, and the payload is
-//! in `raw_data` of every event. `docs/mapping/datatheorem-ocsf.md` lists the result.
+//! Each family has the class that its data can fill without inventing: 2002 for vulnerabilities
+//! with an identifier, 2003 for misconfigurations, 2004 for what somebody does, 2007 for other
+//! findings, 5023 for assets, 3002 for logins, 3001 for accounts, 6003 for what else somebody did,
+//! and the base event for the rest. What has no attribute is text in `unmapped`, and the payload
+//! is in `raw_data` of every event. `docs/mapping/*-ocsf.md` list the result.
 
 use std::borrow::Cow;
+
+use crate::settings::Severity;
 
 use super::document::{Document, Field};
 use super::facts::Facts;
 use super::instant::milliseconds;
-use super::model::{Model, Subject, Text};
+use super::model::{Batch, Model, Origin, Subject, Text, User, seen};
 use super::severity;
 
+mod finding;
+mod people;
 mod subject;
+mod weakness;
 
 /// The version of the schema that these events keep to.
 const OCSF_VERSION: &str = "1.8.0";
@@ -26,6 +32,15 @@ struct Class {
     activity: u64,
     /// The caption of the activity; with 99 the vendor's words stand in for it.
     activity_name: &'static str,
+}
+
+/// What the subject needs to know of the event.
+struct Around<'f, 'a> {
+    facts: &'f Facts<'a>,
+    origin: Origin<'a>,
+    /// What people log in to.
+    service: &'a str,
+    code: Text<'a>,
 }
 
 /// The OCSF event. With `timestamp` it has `@timestamp` besides, which Elasticsearch needs and
@@ -55,8 +70,21 @@ pub(super) fn document<'a>(facts: &Facts<'a>, model: Model<'a>, timestamp: bool)
         document.put("unmapped.members", Field::Texts(shown.members));
     }
     document.put_some("unmapped.overflow", shown.overflow);
-    severity_of(&mut document, &model.subject);
-    let class = subject::write(&mut document, model.subject, facts);
+    for (place, text) in model.own {
+        document.put(place.ocsf, text);
+    }
+    severity_of(&mut document, &model.subject, model.level);
+    if let Some(all) = model.batch {
+        batch(&mut document, *all);
+    }
+    let service = model.vendor.map_or(facts.source(), |vendor| vendor.service);
+    let around = Around {
+        facts,
+        origin: model.origin,
+        service,
+        code: model.code,
+    };
+    let class = subject::write(&mut document, model.subject, around);
     put_class(&mut document, &class, action);
     document
 }
@@ -82,25 +110,38 @@ fn metadata<'a>(document: &mut Document<'a>, facts: &Facts<'a>, model: &Model<'a
     document.put("metadata.logged_time", facts.received.as_millisecond());
     document.put_some("metadata.event_code", model.code.clone());
     document.put_some("metadata.log_provider", model.provider.clone());
-    document.put_some("metadata.product.vendor_name", model.vendor);
-    match (&model.product, model.vendor) {
+    document.put_some("metadata.original_event_uid", model.event_id.clone());
+    document.put_some("metadata.tenant_uid", model.organization.clone());
+    let vendor = model.vendor.map(|vendor| vendor.name);
+    document.put_some("metadata.product.vendor_name", vendor);
+    match (&model.product, vendor) {
         (Some(product), _) => document.put("metadata.product.name", product.clone()),
         (None, Some(vendor)) => document.put("metadata.product.name", vendor),
         (None, None) => document.put("metadata.product.name", facts.source()),
     }
 }
 
-fn severity_of(document: &mut Document<'_>, subject: &Subject<'_>) {
-    let (id, caption) = match subject {
-        Subject::Violation(it) | Subject::MobileFinding(it) | Subject::Protection(it) => {
-            (severity::id(it.level), severity::caption(it.level))
+/// What the vendor says, but a failed login is at least of low severity.
+fn severity_of(document: &mut Document<'_>, subject: &Subject<'_>, level: Option<Severity>) {
+    let level = match subject {
+        Subject::Finding(it) => it.level,
+        Subject::Login(it) if it.success == Some(false) && severity::id(level) < 2 => {
+            Some(Severity::Low)
         }
-        Subject::Login(it) if it.success == Some(false) => (2, "Low"),
-        Subject::Generic => (0, "Unknown"),
-        _ => (1, "Informational"),
+        Subject::Generic => level,
+        _ => level.or(Some(Severity::Informational)),
     };
-    document.put("severity_id", id);
-    document.put("severity", caption);
+    document.put("severity_id", severity::id(level));
+    document.put("severity", severity::caption(level));
+}
+
+/// What several entries in one delivery have.
+fn batch<'a>(document: &mut Document<'a>, all: Batch<'a>) {
+    document.put("unmapped.batch.count", all.count);
+    document.put("unmapped.batch.codes", all.codes);
+    document.put("unmapped.batch.ids", all.ids);
+    document.put("unmapped.batch.users", all.users);
+    document.put("unmapped.batch.addresses", all.addresses);
 }
 
 /// An address that OCSF's own pattern takes; other text has no place in `email_addr`.
@@ -118,7 +159,16 @@ fn email(text: &str) -> Option<&str> {
     ok.then_some(text)
 }
 
-/// Text that OCSF takes as a name; it wants one even where the vendor gives none.
-fn named(text: Text<'_>) -> Cow<'_, str> {
-    text.unwrap_or(Cow::Borrowed("unknown"))
+/// A user; OCSF wants a name or an id even where the vendor gives none.
+fn user<'a>(it: User<'a>) -> Document<'a> {
+    let mut user = Document::default();
+    let address = seen(&it.email).and_then(email).map(str::to_owned);
+    user.put_some("email_addr", address);
+    let name = it.name.or(it.email).or_else(|| it.full_name.clone());
+    if name.is_some() || it.uid.is_none() {
+        user.put("name", name.unwrap_or(Cow::Borrowed("unknown")));
+    }
+    user.put_some("uid", it.uid);
+    user.put_some("full_name", it.full_name);
+    user
 }

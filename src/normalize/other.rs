@@ -16,6 +16,9 @@ pub(super) const BYTES_MAX: usize = 32_766;
 /// Members shown one by one; more of them are in one text.
 pub(super) const MEMBERS_MAX: usize = 64;
 
+/// Stands in for a value that is not shown; the same word as that of rules.
+const HIDDEN: &str = r#""[redacted]""#;
+
 /// Members by their path in the payload.
 #[derive(Debug, Default)]
 pub(super) struct Other<'a>(BTreeMap<String, &'a RawValue>);
@@ -53,6 +56,23 @@ impl<'a> Other<'a> {
             kind: json::kind(value),
         };
         self.0.iter().map(unmapped).collect()
+    }
+
+    /// The same, but values that `hides` picks by name or content are not shown.
+    pub(super) fn keep_but(
+        &mut self,
+        path: &str,
+        from: Object<'a>,
+        hides: fn(&str, &RawValue) -> bool,
+    ) {
+        for (key, value) in from.into_rest() {
+            let value = match hides(&key, value) {
+                true => json::value(HIDDEN).ok(),
+                false => Some(value),
+            };
+            self.0
+                .extend(value.map(|value| (format!("{path}{key}"), value)));
+        }
     }
 
     /// How many there are.

@@ -4,11 +4,14 @@
 
 use crate::settings::Severity;
 
+use serde_json::value::RawValue;
+
+use super::json;
 use super::model::{Finding, seen};
 
-/// Words of Data Theorem: severities of its documented interface, and relevances, of which one
-/// is published and two are inferred.
-const WORDS: [(&str, Severity); 7] = [
+/// Words of all vendors, which do not contradict each other. URGENT, IMPORTANT and PROACTIVE are
+/// Data Theorem's relevances, of which one is published and two are inferred.
+const WORDS: [(&str, Severity); 16] = [
     ("CRITICAL", Severity::Critical),
     ("HIGH", Severity::High),
     ("URGENT", Severity::High),
@@ -16,17 +19,60 @@ const WORDS: [(&str, Severity); 7] = [
     ("IMPORTANT", Severity::Medium),
     ("LOW", Severity::Low),
     ("PROACTIVE", Severity::Low),
+    ("MODERATE", Severity::Medium),
+    ("ERROR", Severity::High),
+    ("WARNING", Severity::Medium),
+    ("WARN", Severity::Medium),
+    ("NOTE", Severity::Low),
+    ("INFO", Severity::Informational),
+    ("NONE", Severity::Informational),
+    ("INFORMATIONAL", Severity::Informational),
+    ("DEBUG", Severity::Informational),
 ];
+
+/// A CVSS base score, 0 to 10.
+pub(super) fn score(value: &RawValue) -> Option<f64> {
+    let score: f64 = json::scalar(value)?.parse().ok()?;
+    (0.0..=10.0).contains(&score).then_some(score)
+}
+
+/// The version at the beginning of a CVSS vector: `CVSS:3.1/...`.
+pub(super) fn cvss_version(vector: &str) -> Option<&str> {
+    let (version, _) = vector.strip_prefix("CVSS:")?.split_once('/')?;
+    let is_version = version.len() <= 4 && version.starts_with(|c: char| c.is_ascii_digit());
+    is_version.then_some(version)
+}
 
 /// `severity` before `relevance`; the source's own table before the built-in one. A word that
 /// neither knows says nothing.
 pub(super) fn level(finding: &Finding<'_>, own: &[(String, Severity)]) -> Option<Severity> {
     let words = [seen(&finding.severity), seen(&finding.relevance)];
-    words.into_iter().flatten().find_map(|word| {
-        let own = own.iter().map(|(name, level)| (name.as_str(), *level));
-        own.chain(WORDS)
+    words
+        .into_iter()
+        .flatten()
+        .find_map(|word| of_word(word, own))
+}
+
+/// The same of one word.
+pub(super) fn of_word(word: &str, own: &[(String, Severity)]) -> Option<Severity> {
+    let built_in = || {
+        WORDS
+            .iter()
             .find(|(name, _)| name.eq_ignore_ascii_case(word))
-            .map(|(_, level)| level)
+    };
+    let own = by_own_words([Some(word)], own);
+    own.or_else(|| built_in().map(|(_, level)| *level))
+}
+
+/// The first of these words that is in the source's own table.
+pub(super) fn by_own_words<const N: usize>(
+    words: [Option<&str>; N],
+    own: &[(String, Severity)],
+) -> Option<Severity> {
+    words.into_iter().flatten().find_map(|word| {
+        let mut own = own.iter();
+        let found = own.find(|(name, _)| name.eq_ignore_ascii_case(word));
+        found.map(|(_, level)| *level)
     })
 }
 

@@ -14,10 +14,17 @@ use super::*;
 use crate::event::{AuthMethod, EventId, Provenance, ReplayId};
 
 mod formats;
+mod github;
+mod gitlab;
 mod hostile;
 mod mapping;
+mod okta;
+mod readers;
+mod snyk;
 mod tables;
+mod vendors;
 mod view;
+mod wiz;
 
 const CONNECTIVITY_TEST: &str =
     include_str!("../../tests/fixtures/datatheorem/connectivity-test.json");

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::Reading;
-use super::model::{Asset, Finding, Model, Subject, Text, seen};
+use super::model::{Asset, Finding, Model, Subject, Text, User, seen};
 use super::url::Url;
 use crate::event::Provenance;
 use crate::settings::{ModelPart, Severity};
@@ -24,11 +24,11 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     /// Reads a payload that came in so. Of one that is no text, as of any other surprise, there is
     /// a model that says little.
-    pub fn read(payload: &'a [u8], provenance: &Provenance, reading: &Reading) -> Self {
+    pub fn read(payload: &'a [u8], provenance: &'a Provenance, reading: &Reading) -> Self {
         let text = std::str::from_utf8(payload).unwrap_or_default();
         let mut envelope = super::envelope(text, reading);
         Self {
-            model: super::model(&mut envelope, provenance, reading),
+            model: super::model(text, provenance, reading, &mut envelope, false),
             test: provenance.test,
         }
     }
@@ -47,12 +47,15 @@ impl<'a> View<'a> {
         let finding = self.finding();
         let of_finding = |pick: for<'f> fn(&'f Finding<'a>) -> &'f Text<'a>| seen(pick(finding?));
         let found = match part {
-            ModelPart::Vendor => model.vendor,
+            ModelPart::Vendor => model.vendor.map(|vendor| vendor.name),
             ModelPart::Product => model.product.as_deref(),
             ModelPart::Type => seen(&model.code),
             ModelPart::Family => Some(family(&model.subject)),
             ModelPart::Action => model.action.as_deref(),
-            ModelPart::Severity => finding.and_then(|it| it.level).map(severity),
+            ModelPart::Severity => {
+                let level = finding.and_then(|it| it.level);
+                level.or(model.level).map(severity)
+            }
             ModelPart::Change => finding.and_then(|it| it.change).map(|it| it.as_str()),
             ModelPart::Status => of_finding(|it| &it.status),
             ModelPart::Outcome => self.outcome(),
@@ -66,15 +69,12 @@ impl<'a> View<'a> {
                 return url.map(|url| url.domain.into());
             }
             ModelPart::User => match &model.subject {
-                Subject::Login(it) => seen(&it.user),
-                Subject::Account(it) => seen(&it.user),
+                Subject::Login(it) => user(&it.user),
+                Subject::Account(it) => user(&it.user),
                 Subject::Note(it) => seen(&it.author),
-                _ => None,
+                _ => user(&model.origin.user),
             },
-            ModelPart::Address => match &model.subject {
-                Subject::Login(it) => seen(&it.address),
-                _ => of_finding(|it| &it.address),
-            },
+            ModelPart::Address => seen(&model.origin.address),
             // No text; see `json`.
             ModelPart::Test => None,
         };
@@ -83,9 +83,7 @@ impl<'a> View<'a> {
 
     fn finding(&self) -> Option<&Finding<'a>> {
         match &self.model.subject {
-            Subject::Violation(it) | Subject::MobileFinding(it) | Subject::Protection(it) => {
-                Some(it)
-            }
+            Subject::Finding(it) => Some(it),
             _ => None,
         }
     }
@@ -98,24 +96,30 @@ impl<'a> View<'a> {
     }
 
     fn outcome(&self) -> Option<&'static str> {
-        let Subject::Login(login) = &self.model.subject else {
-            return None;
+        let success = match &self.model.subject {
+            Subject::Login(it) => it.success,
+            Subject::Account(it) => it.success,
+            Subject::Activity(it) => it.success,
+            _ => None,
         };
-        login
-            .success
-            .map(|success| if success { "success" } else { "failure" })
+        success.map(|success| if success { "success" } else { "failure" })
     }
+}
+
+/// What people call somebody.
+fn user<'t>(user: &'t User<'_>) -> Option<&'t str> {
+    let name = seen(&user.name).or_else(|| seen(&user.email));
+    name.or_else(|| seen(&user.uid))
 }
 
 fn family(subject: &Subject<'_>) -> &'static str {
     match subject {
-        Subject::Violation(_) => "policy_violation",
-        Subject::MobileFinding(_) => "mobile_finding",
-        Subject::Protection(_) => "protection",
+        Subject::Finding(it) => it.class.dataset(),
         Subject::Note(_) => "note",
         Subject::Asset(_) => "asset",
         Subject::Login(_) => "login",
         Subject::Account(_) => "account",
+        Subject::Activity(_) => "activity",
         Subject::Generic => "generic",
     }
 }

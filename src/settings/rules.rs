@@ -57,7 +57,7 @@ pub enum ModelPart {
     Change,
     /// Its state in the vendor's word.
     Status,
-    /// Whether a login succeeded, one of [`ModelPart::words`].
+    /// Whether a login, a change or an activity succeeded, one of [`ModelPart::words`].
     Outcome,
     /// What a finding is called.
     Title,
@@ -71,9 +71,9 @@ pub enum ModelPart {
     AssetType,
     /// The host of its URL, in lower case.
     AssetHost,
-    /// Who logs in, whose account is changed, or who wrote a note.
+    /// Who logs in, whose account is changed, who wrote a note, else who caused the event.
     User,
-    /// The address that a login or an attack came from.
+    /// The address that it came from.
     Address,
     /// Whether it is the vendor's connectivity test: true or false, always there.
     Test,
@@ -140,21 +140,30 @@ impl ModelPart {
                 "policy_violation",
                 "mobile_finding",
                 "protection",
+                "vulnerability",
+                "code",
+                "secret",
+                "misconfiguration",
+                "detection",
                 "note",
                 "asset",
                 "login",
                 "account",
+                "activity",
                 "generic",
             ]),
             Self::Severity => Some(&["informational", "low", "medium", "high", "critical"]),
             Self::Change => Some(&[
                 "opened",
                 "reopened",
+                "updated",
                 "resolved",
                 "wont-fix",
                 "risk-accepted",
                 "compensating-control",
                 "by-policy",
+                "false-positive",
+                "dismissed",
             ]),
             Self::Outcome => Some(&["success", "failure"]),
             _ => None,

@@ -295,6 +295,32 @@ fn the_delivery_id_is_not_in_a_header_with_credentials() {
 }
 
 #[test]
+fn a_preset_keeps_the_headers_that_it_reads_and_knows_which_one_is_the_delivery() {
+    let auth = "auth = { bearer_token_file = \"token\" }";
+    let with = |more: &str| {
+        let settings = accepted(&source(&format!("preset = \"github\"\n{auth}\n{more}")));
+        let source = &settings.sources[0];
+        (
+            source.keep_headers.clone(),
+            source.delivery_id_header.clone(),
+        )
+    };
+    let own = ["x-github-event", "x-github-delivery"];
+    assert_eq!(
+        with(""),
+        (own.map(str::to_owned).to_vec(), Some(own[1].to_owned()))
+    );
+    let more = "keep_headers = [\"X-One\", \"X-GitHub-Event\"]\ndelivery_id_header = \"X-Two\"";
+    let (kept, delivery) = with(more);
+    assert_eq!(kept, [own[0], own[1], "x-one"]);
+    assert_eq!(delivery.as_deref(), Some("x-two"));
+    for (word, preset) in Preset::ALL {
+        let settings = accepted(&source(&format!("preset = \"{word}\"\n{auth}")));
+        assert_eq!(settings.sources[0].preset, preset);
+    }
+}
+
+#[test]
 fn names_fit_paths_labels_and_variables() {
     let named = |name: &str| {
         format!("[sources.{name}]\nauth = {{ bearer_token_file = \"token\" }}\n{DESTINATION}")

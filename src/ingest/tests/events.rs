@@ -70,6 +70,33 @@ async fn a_connectivity_test_is_marked_counted_as_such_and_never_a_resend() {
 }
 
 #[tokio::test]
+async fn snyks_ping_is_a_connectivity_test_by_its_header() {
+    let snyk = Source {
+        preset: Preset::Snyk,
+        ..open()
+    };
+    let (_relay, event) = send(snyk.clone(), "X-Snyk-Event: ping/v0\r\n", "{}").await;
+    assert!(event.provenance.test);
+    let (_relay, event) = send(snyk, "X-Snyk-Event: project_snapshot/v0\r\n", "{}").await;
+    assert!(!event.provenance.test);
+}
+
+#[tokio::test]
+async fn githubs_ping_is_a_connectivity_test_by_its_header() {
+    let github = Source {
+        preset: Preset::GitHub,
+        ..open()
+    };
+    let (relay, event) = send(github.clone(), "X-GitHub-Event: ping\r\n", "{}").await;
+    assert!(event.provenance.test && event.resend.is_none());
+    assert_eq!(relay.requests("open", "test"), 1);
+    let (_relay, event) = send(github, "X-GitHub-Event: push\r\n", "{}").await;
+    assert!(!event.provenance.test);
+    let (_relay, event) = send(open(), "X-GitHub-Event: ping\r\n", "{}").await;
+    assert!(!event.provenance.test);
+}
+
+#[tokio::test]
 async fn allowed_headers_are_kept_within_limits_and_credentials_never() {
     let keep = [
         "x-one",

@@ -85,7 +85,7 @@ pub(super) fn violations(schema: &[&str], lines: &str) -> Option<String> {
     })
 }
 
-fn assert_conforms(schema: &[&str], lines: &str) {
+pub(super) fn assert_conforms(schema: &[&str], lines: &str) {
     if let Some(found) = violations(schema, lines) {
         assert_eq!(found, "", "{schema:?}");
     }
@@ -106,7 +106,7 @@ fn every_sample_becomes_the_committed_document_in_every_format() {
 }
 
 /// Takes out the payload, which the fixtures hold already.
-fn take_original(value: &mut Value, format: Format) -> String {
+pub(super) fn take_original(value: &mut Value, format: Format) -> String {
     let place = match format {
         Format::Ecs => &mut value["event"]["original"],
         Format::Ocsf => &mut value["raw_data"],

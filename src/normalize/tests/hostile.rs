@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use super::document::Document;
 use super::mapping::leaves;
+use super::vendors::with_header;
 use super::*;
 
 /// Renders in every way and checks what holds for all of them.
@@ -16,9 +17,10 @@ fn check(payload: &str) {
         check_event(&event, preset);
         check_event(&Arc::new(test.clone()), preset);
     }
+    check_event(&event, Preset::GitHub);
 }
 
-fn check_event(event: &Arc<Event>, preset: Preset) {
+pub(super) fn check_event(event: &Arc<Event>, preset: Preset) {
     let payload = std::str::from_utf8(&event.payload).unwrap();
     for format in [Format::Original, Format::Ecs, Format::Ocsf, Format::Cim] {
         for shape in [
@@ -76,8 +78,17 @@ fn check_types(document: &Value) {
             "event.severity" | "url.port" | "vulnerability.score.base" => "number",
             "siem_relay.test" | "siem_relay.late" | "siem_relay.time_adjusted" => "boolean",
             "event.category" | "event.type" | "user.target.roles" => "array",
+            "threat.technique.id" => "array",
             related if related.starts_with("related.") => "array",
-            _ => "string",
+            own => match own.split_once('.').map_or("", |(_, below)| below) {
+                "finding.cwe" | "finding.cve" | "finding.opened_id" | "finding.resolved_id" => {
+                    "array"
+                }
+                "batch.code" | "batch.id" => "array",
+                "location.start_line" | "location.end_line" | "batch.count" => "number",
+                "finding.opened_count" | "finding.resolved_count" => "number",
+                _ => "string",
+            },
         };
         assert_eq!(kind, expected, "{field}");
     }
@@ -145,7 +156,7 @@ fn depth_and_size_have_no_effect() {
 }
 
 /// JSON text of any form, also with numbers and escapes that Rust types cannot hold.
-fn any_json() -> impl Strategy<Value = String> {
+pub(super) fn any_json() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         Just("null".to_owned()),
         any::<bool>().prop_map(|flag| flag.to_string()),
@@ -189,7 +200,7 @@ fn any_key() -> impl Strategy<Value = String> {
     ]
 }
 
-fn object(members: Vec<(String, String)>) -> String {
+pub(super) fn object(members: Vec<(String, String)>) -> String {
     let members = members.iter().map(|(key, value)| {
         let key = serde_json::to_string(key).unwrap();
         format!("{key}:{value}")
@@ -224,6 +235,97 @@ proptest! {
         let data = object(data);
         check(&format!(r#"{{"event": {{"type": "{code}", "data": {data}}}}}"#));
     }
+}
+
+proptest! {
+    #[test]
+    fn any_event_of_github_is_rendered(
+        name in proptest::sample::select(&EVENTS[..]),
+        alert in proptest::collection::vec((any_github_key(), any_json()), 0..8),
+        inner in proptest::collection::vec((any_github_key(), any_json()), 0..6),
+        body in proptest::collection::vec((any_github_key(), any_json()), 0..8),
+    ) {
+        let (mut alert, mut body) = (alert, body);
+        for key in ["security_advisory", "dependency", "rule", "location", "membership"] {
+            alert.push((key.to_owned(), object(inner.clone())));
+        }
+        body.push(("alert".to_owned(), object(alert)));
+        let event = event(object(body));
+        let event = with_header(&event, "x-github-event", name);
+        check_event(&event, Preset::GitHub);
+    }
+
+    #[test]
+    fn any_entry_of_the_audit_log_is_rendered(
+        action in "(user|org|team|two_factor_authentication|x)\\.[a-z_]{0,12}",
+        body in proptest::collection::vec((any_github_key(), any_json()), 0..12),
+    ) {
+        let mut body = body;
+        body.push(("action".to_owned(), format!("\"{action}\"")));
+        body.push(("_document_id".to_owned(), "\"x\"".to_owned()));
+        check_event(&event(object(body)), Preset::GitHub);
+    }
+}
+
+/// Events of each family of GitHub.
+const EVENTS: [&str; 10] = [
+    "",
+    "dependabot_alert",
+    "code_scanning_alert",
+    "secret_scanning_alert",
+    "secret_scanning_alert_location",
+    "repository_vulnerability_alert",
+    "organization",
+    "member",
+    "ping",
+    "other",
+];
+
+/// Keys that GitHub's reader knows, and others.
+fn any_github_key() -> impl Strategy<Value = String> {
+    let known = [
+        "action",
+        "number",
+        "state",
+        "created_at",
+        "updated_at",
+        "fixed_at",
+        "dismissed_by",
+        "dismissed_reason",
+        "severity",
+        "cve_id",
+        "ghsa_id",
+        "summary",
+        "cvss",
+        "cwes",
+        "tags",
+        "package",
+        "name",
+        "path",
+        "start_line",
+        "secret",
+        "secret_type",
+        "repository",
+        "sender",
+        "organization",
+        "@timestamp",
+        "actor",
+        "actor_ip",
+        "actor_location",
+        "user",
+        "repo",
+        "member",
+        "team",
+        "changes",
+        "score",
+        "vector_string",
+        "id",
+        "login",
+    ];
+    prop_oneof![
+        6 => proptest::sample::select(known.to_vec()).prop_map(str::to_owned),
+        1 => any::<String>(),
+    ]
 }
 
 /// A type of each family.

@@ -60,11 +60,32 @@ fn an_event_has_the_parts_that_its_vendor_states() {
     }
 }
 
+/// The samples of all vendors.
+fn every_sample() -> Vec<(String, Arc<Event>, Preset)> {
+    let first = SAMPLES.iter();
+    let first = first.map(|(name, _)| (name.to_string(), sample(name), Preset::DataTheorem));
+    let others = [
+        &github::SAMPLES,
+        &gitlab::SAMPLES,
+        &snyk::SAMPLES,
+        &wiz::SAMPLES,
+        &okta::SAMPLES,
+    ];
+    let others = others.into_iter().flat_map(|samples| {
+        let names = samples.list.iter();
+        names.map(|(name, ..)| {
+            let called = format!("{} {name}", samples.vendor);
+            (called, samples.event(name), samples.preset)
+        })
+    });
+    first.chain(others).collect()
+}
+
 #[test]
 fn every_word_is_one_that_a_condition_can_name() {
     let mut seen: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for (name, _) in SAMPLES {
-        let found = parts(&sample(name), &reading(Preset::DataTheorem));
+    for (name, event, preset) in every_sample() {
+        let found = parts(&event, &reading(preset));
         for (word, part) in ModelPart::ALL {
             let Some(words) = part.words() else { continue };
             if let Some(value) = found.get(word).and_then(Value::as_str) {
@@ -96,10 +117,7 @@ fn an_event_of_any_json_has_nothing_but_its_kind() {
         let expected = serde_json::json!({"family": "generic", "test": false});
         assert_eq!(serde_json::json!(parts), expected, "{payload}");
     }
-    let view = View::read(
-        b"\xff",
-        &Provenance::unknown(),
-        &reading(Preset::DataTheorem),
-    );
+    let provenance = Provenance::unknown();
+    let view = View::read(b"\xff", &provenance, &reading(Preset::DataTheorem));
     assert_eq!(view.json(ModelPart::Type), None);
 }
