@@ -14,7 +14,8 @@
 //!
 //! # The loop
 //! Read what there is (a batch grows while the last one is on its way, and for a few milliseconds
-//! behind one of many events; nothing else delays one), render, send a portion, apply one verdict per event, and go on as the worst verdict asks:
+//! behind one of many events; nothing else delays one), render, send a portion, apply one verdict
+//! per event, and go on as the worst verdict asks:
 //! *retry* backs off (exponential, with jitter, `Retry-After` obeyed and bounded), *hold* stops
 //! the destination or a partition until a person repairs something and probes slowly, *split*
 //! halves the portion, *pending* waits for confirmation. More than one batch is on its way only

@@ -137,7 +137,7 @@ pub(super) fn dead(letter: &DeadLetter, now: Timestamp) -> Value {
         "id": event.id.to_string(),
         "position": event.position,
         "received": timestamp(event.received_ms),
-        "died": now.to_string(),
+        "died": moment(now),
         "reason": letter.reason,
         "detail": &*letter.detail,
         "attempts": letter.attempts,
@@ -168,7 +168,7 @@ pub(super) fn about(
 ) -> Vec<Value> {
     let lines = ids.chunks(IDS_MAX).map(|ids| {
         let ids: Vec<_> = ids.iter().map(EventId::to_string).collect();
-        let mut line = json!({"v": VERSION, "kind": kind, "at": now.to_string(), "ids": ids});
+        let mut line = json!({"v": VERSION, "kind": kind, "at": moment(now), "ids": ids});
         if let (Some(id), Some(line)) = (replay_id, line.as_object_mut()) {
             line.insert("replay_id".to_owned(), id.to_string().into());
         }
@@ -179,7 +179,7 @@ pub(super) fn about(
 
 /// The line of a letter that was sent again.
 pub(super) fn outcome(outcome: &ReplayOutcome, now: Timestamp) -> Value {
-    let (id, at) = (outcome.id.to_string(), now.to_string());
+    let (id, at) = (outcome.id.to_string(), moment(now));
     let attempts = outcome.attempts;
     match &outcome.refused {
         None => {
@@ -194,7 +194,7 @@ pub(super) fn outcome(outcome: &ReplayOutcome, now: Timestamp) -> Value {
 
 /// The line of purged events whose own lines are gone.
 pub(super) fn purged(events: u64, now: Timestamp) -> Value {
-    json!({"v": VERSION, "kind": "purged", "at": now.to_string(), "ids": [], "events": events})
+    json!({"v": VERSION, "kind": "purged", "at": moment(now), "ids": [], "events": events})
 }
 
 /// The line before purged events are moved in the totals.
@@ -224,6 +224,11 @@ fn put_bytes(line: &mut Value, name: &str, bytes: &[u8]) {
         Ok(text) => fields.insert(name.to_owned(), text.into()),
         Err(_) => fields.insert(format!("{name}_base64"), BASE64.encode(bytes).into()),
     };
+}
+
+/// Microseconds, also where they are none: a line that is written again is as long as before.
+fn moment(now: Timestamp) -> String {
+    format!("{now:.6}")
 }
 
 fn timestamp(ms: u64) -> Option<String> {

@@ -50,8 +50,8 @@ const GATHER: Duration = Duration::from_millis(20);
 /// Shortest wait of a worker that has nothing to do at once.
 const BREATH: Duration = Duration::from_millis(5);
 
-/// Events from which on a batch is one of many: more are coming, and a request for a few dozen costs
-/// more than what is in it.
+/// Events from which on a batch is one of many: more are coming, and a request for a few dozen
+/// costs more than what is in it.
 const MANY_EVENTS: usize = 16;
 
 /// How long events gather behind a batch of many, counted from when that one began, unless a whole

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::*;
 use crate::event::{AuthMethod, EventId, Provenance, ReplayId};
 
+mod document;
 mod formats;
 mod github;
 mod gitlab;
