@@ -354,6 +354,7 @@ async fn make_worker(
     let status = DestinationStatus::new(handles.clone());
     let controls = Controls::new();
     let renderer = Renderer::new(&settings.sources, destination.format, sink.shape())
+        .with_original(destination.keep_original)
         .with_rules(&destination.rules);
     let replay_options = ReplayOptions {
         destination: destination.clone(),

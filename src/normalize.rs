@@ -122,6 +122,8 @@ pub struct Renderer {
     format: Format,
     /// What its protocol asks for.
     shape: Shape,
+    /// What the vendor sent goes along in documents.
+    keeps_original: bool,
 }
 
 impl Renderer {
@@ -137,7 +139,14 @@ impl Renderer {
             rules: Arc::new([]),
             format,
             shape,
+            keeps_original: true,
         }
+    }
+
+    /// The same, whose documents have what the vendor sent or leave it out. Its hash stays.
+    pub fn with_original(mut self, keeps_original: bool) -> Self {
+        self.keeps_original = keeps_original;
+        self
     }
 
     /// The same, which also follows the destination's own rules.
@@ -157,7 +166,8 @@ impl Renderer {
     pub fn render(&self, event: &Arc<Event>) -> Result<(Rendered, Notes), RenderError> {
         let changed = self.changed(event)?;
         let reading = self.reading(&event.provenance.source);
-        let (rendered, notes) = render(&changed, reading, self.format, self.shape)?;
+        let (format, shape) = (self.format, self.shape);
+        let (rendered, notes) = render(&changed, reading, format, shape, self.keeps_original)?;
         let rendered = Rendered {
             event: Arc::clone(event),
             ..rendered
@@ -192,12 +202,14 @@ impl Renderer {
     }
 }
 
-/// Renders one event of a source that is read so.
-pub fn render(
+/// Renders one event of a source that is read so. What the vendor sent is left out of documents of
+/// another format than `original` unless it is to be kept.
+fn render(
     event: &Arc<Event>,
     reading: &Reading,
     format: Format,
     shape: Shape,
+    keeps_original: bool,
 ) -> Result<(Rendered, Notes), RenderError> {
     let text = std::str::from_utf8(&event.payload).map_err(|_| RenderError::NotUtf8)?;
     let mut rendered = Rendered {
@@ -220,7 +232,8 @@ pub fn render(
         rendered.time = time.or_else(|| model.time.map(instant::epoch_seconds));
         rendered.host = model.host.as_deref().map(str::to_owned);
     }
-    let facts = Facts::new(event, text, &model);
+    let original = (keeps_original || format == Format::Original).then_some(text);
+    let facts = Facts::new(event, original, &model);
     if format == Format::Original {
         rendered.body = match shape {
             Shape::Payload | Shape::Entry => rendered.body,

@@ -97,6 +97,7 @@ mod tests {
             when: None,
             rules: Vec::new(),
             format: Format::Original,
+            keep_original: true,
             start: Start::Earliest,
             batch: BatchLimits {
                 max_events: 1,

@@ -86,6 +86,11 @@ pub(super) fn destination(
     let starts = [("earliest", Start::Earliest), ("latest", Start::Latest)];
     let format = table.one_of("format", Some("original"), &formats);
     check_format(table, format, kind.as_ref());
+    let keep_original = table.flag("keep_original", true);
+    if !keep_original && format == Some(Format::Original) {
+        let what = "is false although the format is original, which is nothing else";
+        table.problem("keep_original", what, "set format, or remove it");
+    }
     let start = table.one_of("start", Some("earliest"), &starts);
     let wanted = wanted(table, sources);
     let when = condition(table, "when", Of::Event);
@@ -102,6 +107,7 @@ pub(super) fn destination(
         when,
         rules,
         format: format.unwrap_or(Format::Original),
+        keep_original,
         start: start.unwrap_or(Start::Earliest),
         batch,
         retry,

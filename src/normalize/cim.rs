@@ -31,7 +31,7 @@ pub(super) fn document<'a>(facts: &Facts<'a>, model: Model<'a>) -> Document<'a> 
     let mut document = Document::default();
     document.put("timestamp", milliseconds(facts.happened));
     document.put("received", milliseconds(facts.received));
-    document.put("original", facts.text);
+    document.put_some("original", facts.original);
     document.put_object("siem_relay", facts.provenance());
     document.put_some("other", model.other.text());
     document.put_some("vendor_version", model.version);

@@ -93,7 +93,7 @@ fn common<'a>(facts: &Facts<'a>, model: &Model<'a>) -> Document<'a> {
     document.put("@timestamp", milliseconds(facts.happened));
     document.put("event.id", facts.event.id.to_string());
     document.put("event.created", milliseconds(facts.received));
-    document.put("event.original", facts.text);
+    document.put_some("event.original", facts.original);
     document.put_some("event.module", model.vendor.map(|vendor| vendor.module));
     document
 }

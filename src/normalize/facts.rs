@@ -18,8 +18,8 @@ const LATE: SignedDuration = SignedDuration::from_hours(24);
 pub(super) struct Facts<'a> {
     /// The event as the log has it.
     pub(super) event: &'a Event,
-    /// Its payload.
-    pub(super) text: &'a str,
+    /// Its payload, where that goes along.
+    pub(super) original: Option<&'a str>,
     /// When it happened: the vendor's word, else the received time.
     pub(super) happened: Timestamp,
     /// When it was received.
@@ -30,11 +30,11 @@ pub(super) struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     /// Of an event that was read so.
-    pub(super) fn new(event: &'a Event, text: &'a str, model: &Model<'_>) -> Self {
+    pub(super) fn new(event: &'a Event, original: Option<&'a str>, model: &Model<'_>) -> Self {
         let received = instant::from_epoch_ms(event.received_ms);
         Self {
             event,
-            text,
+            original,
             happened: model.time.unwrap_or(received),
             received,
             time_adjusted: model.time.is_none() && model.odd_time,

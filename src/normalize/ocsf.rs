@@ -51,7 +51,7 @@ pub(super) fn document<'a>(facts: &Facts<'a>, model: Model<'a>, timestamp: bool)
         document.put("@timestamp", milliseconds(facts.happened));
     }
     document.put("time", facts.happened.as_millisecond());
-    document.put("raw_data", facts.text);
+    document.put_some("raw_data", facts.original);
     document.put("raw_data_hash.algorithm", "SHA-256");
     document.put("raw_data_hash.algorithm_id", 3_u64);
     document.put("raw_data_hash.value", facts.hash());

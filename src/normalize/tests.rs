@@ -79,7 +79,7 @@ fn render(
     format: Format,
     shape: Shape,
 ) -> Result<Rendered, RenderError> {
-    super::render(event, &reading(preset), format, shape).map(|(rendered, _)| rendered)
+    super::render(event, &reading(preset), format, shape, true).map(|(rendered, _)| rendered)
 }
 
 fn render_as(payload: &str, format: Format, shape: Shape) -> Rendered {

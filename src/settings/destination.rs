@@ -24,6 +24,8 @@ pub struct Destination {
     pub rules: Vec<Rule>,
     /// How events are rendered.
     pub format: Format,
+    /// Documents of another format than `original` have what the vendor sent, too.
+    pub keep_original: bool,
     /// Where a new destination begins.
     pub start: Start,
     /// Size of one batch.

@@ -55,7 +55,9 @@ impl<'s> View<'s> {
         Self {
             destination: Some(destination),
             format,
-            renderer: Renderer::new(sources, format, shape).with_rules(&destination.rules),
+            renderer: Renderer::new(sources, format, shape)
+                .with_original(destination.keep_original)
+                .with_rules(&destination.rules),
         }
     }
 

@@ -46,9 +46,19 @@ fn a_file_with_nothing_else_has_the_documented_defaults() {
 }
 
 #[test]
+fn only_documents_of_another_format_can_leave_out_what_the_vendor_sent() {
+    refused(
+        &file("keep_original = false"),
+        "destinations.d.keep_original: is false although the format is original, which is nothing \
+         else; set format, or remove it",
+    );
+    assert!(accepted(&file("keep_original = true")).destinations[0].keep_original);
+}
+
+#[test]
 fn every_key_of_a_file_arrives() {
     let destination = accepted(&file(
-        "format = \"ecs\"\nstart = \"latest\"\nsources = [\"a\"]\nbatch_max_events = 7\n\
+        "format = \"ecs\"\nkeep_original = false\nstart = \"latest\"\nsources = [\"a\"]\nbatch_max_events = 7\n\
          batch_max_bytes = 2048\nrotate_size = \"1MB\"\nrotate_age = \"1h 30m\"\nkeep_files = 3\n\
          compress = \"gzip\"\nmin_free_space = \"1GiB\"\n\
          envelope = true\nretry_initial = \"250ms\"\nretry_max = \"2s\"\nretry_multiplier = 1.5\n\
@@ -60,6 +70,7 @@ fn every_key_of_a_file_arrives() {
         (destination.format, destination.start),
         (Format::Ecs, Start::Latest)
     );
+    assert!(!destination.keep_original);
     assert_eq!(destination.sources.unwrap(), ["a"]);
     assert_eq!(
         (destination.batch.max_events, destination.batch.max_bytes),

@@ -195,6 +195,7 @@ pub(super) fn destination() -> Destination {
         name: "splunk".to_owned(),
         sources: None,
         format: Format::Original,
+        keep_original: true,
         start: Start::Earliest,
         batch: BatchLimits {
             max_events: 100,

@@ -168,7 +168,7 @@ fn what_is_unknown_is_counted_and_kept() {
     let notes = |name: &str| {
         let event = sample(name);
         let reading = reading(Preset::DataTheorem);
-        super::super::render(&event, &reading, Format::Ecs, Shape::Payload)
+        super::super::render(&event, &reading, Format::Ecs, Shape::Payload, true)
             .unwrap()
             .1
     };
@@ -197,7 +197,7 @@ fn many_and_long_unknown_members_end_in_one_string() {
     );
     let event = event(payload);
     let reading = reading(Preset::DataTheorem);
-    let ocsf = super::super::render(&event, &reading, Format::Ocsf, Shape::Payload).unwrap();
+    let ocsf = super::super::render(&event, &reading, Format::Ocsf, Shape::Payload, true).unwrap();
     let value: Value = serde_json::from_slice(&ocsf.0.body).unwrap();
     assert_eq!(value["unmapped"]["members"].as_object().unwrap().len(), 64);
     assert!(
@@ -216,7 +216,8 @@ fn a_source_may_call_its_vendors_words_otherwise() {
         severities: vec![("important".to_owned(), Severity::Critical)],
     };
     let event = event(RESOLVED);
-    let (ecs, _) = super::super::render(&event, &reading, Format::Ecs, Shape::Document).unwrap();
+    let (ecs, _) =
+        super::super::render(&event, &reading, Format::Ecs, Shape::Document, true).unwrap();
     let value: Value = serde_json::from_slice(&ecs.body).unwrap();
     assert_eq!(value["event"]["severity"], 99);
     assert_eq!(value["vulnerability"]["severity"], "Critical");
@@ -327,5 +328,29 @@ fn what_no_sample_has_conforms_as_well() {
     let cim = bodies(Format::Cim);
     for (model, pair) in models.iter().zip(cim.chunks(2)) {
         assert_conforms(&[&format!("cim:{model}")], &pair.join("\n"));
+    }
+}
+
+#[test]
+fn documents_can_leave_out_what_the_vendor_sent_and_nothing_else_of_them_changes() {
+    let event = sample("policy-violation-opened");
+    for format in Format::ALL {
+        let document = |keeps: bool| -> Value {
+            let renderer = Renderer::new(&[], format, Shape::Document).with_original(keeps);
+            let (rendered, _) = renderer.render(&event).unwrap();
+            serde_json::from_slice(&rendered.body).unwrap()
+        };
+        let (mut whole, without) = (document(true), document(false));
+        let (around, name) = match format {
+            Format::Original => (None, ""),
+            Format::Ecs => (whole["event"].as_object_mut(), "original"),
+            Format::Ocsf => (whole.as_object_mut(), "raw_data"),
+            Format::Cim => (whole.as_object_mut(), "original"),
+        };
+        if let Some(around) = around {
+            let original = around.remove(name).unwrap();
+            assert_eq!(original.as_str().unwrap(), event.payload);
+        }
+        assert_eq!(without, whole, "{format:?}");
     }
 }
