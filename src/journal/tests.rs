@@ -31,6 +31,7 @@ mod survey_tests;
 mod watched;
 
 const SEGMENT_BYTES: u64 = 64 * 1024;
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 fn options(directory: &Path) -> Options {
     Options {
@@ -49,8 +50,17 @@ fn open(directory: &Path) -> Journal {
     open_with(options(directory), Arc::new(DiskFiles)).unwrap()
 }
 
+/// Opens a journal. A child that another test of this process starts holds a copy of a lock that
+/// was just given back, from its fork until its program runs: that is waited for.
 fn open_with(options: Options, files: Arc<dyn Files>) -> Result<Journal, OpenError> {
-    Journal::open(options, files, Metrics::new().unwrap().storage.clone())
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        let metrics = Metrics::new().unwrap().storage.clone();
+        match Journal::open(options.clone(), Arc::clone(&files), metrics) {
+            Err(OpenError::Locked(_)) if Instant::now() < deadline => std::thread::yield_now(),
+            opened => return opened,
+        }
+    }
 }
 
 fn record(text: &str) -> NewRecord {

@@ -25,6 +25,12 @@ const CALLS: &str = "trace=openat,pwrite64,write,writev,sendto,fdatasync,fsync,r
 /// The longest write is a MiB or two.
 const STRING_BYTES_MAX: &str = "8388608";
 
+/// The end of a second path called `spare`, as strace writes it.
+const SPARE_AS_TARGET: &str = r#"\x2f\x73\x70\x61\x72\x65")"#;
+/// Events posted before the trace is looked at again, and how often at most.
+const PORTION: usize = 200;
+const PORTIONS_MAX: usize = 30;
+
 /// A running traced relay.
 pub(crate) struct Session {
     relay: Relay,
@@ -77,6 +83,22 @@ impl Session {
         let (mut clients, answered) = self.clients(count);
         while clients.join_next().await.is_some() {}
         answered.lock().unwrap().clone()
+    }
+
+    /// Posts until a segment has become the next one, which depends on how delivery keeps up.
+    pub(crate) async fn post_until_recycled(&self, setup: &Setup, trace: &str) -> BTreeSet<Id> {
+        let mut answered = BTreeSet::new();
+        for _ in 0..PORTIONS_MAX {
+            answered.extend(self.post(PORTION).await);
+            let text = setup.text(trace);
+            if text
+                .lines()
+                .any(|line| line.contains("rename") && line.contains(SPARE_AS_TARGET))
+            {
+                break;
+            }
+        }
+        answered
     }
 
     /// The same with SIGKILL in the middle of further posts.
