@@ -299,7 +299,6 @@ impl<L: Log, S: Sink> Worker<L, S> {
         let moments = [
             self.state.until(),
             self.paced_until.filter(|_| self.may_send()),
-            self.gathers_until.filter(|_| self.may_send()),
             self.awaited.next_overdue(),
             (confirming && self.asking.is_empty() && self.unsure.is_none()).then_some(self.ask_at),
             self.parked.next_probe().filter(|_| self.may_send()),
@@ -307,8 +306,10 @@ impl<L: Log, S: Sink> Worker<L, S> {
         ];
         let next = moments.into_iter().flatten().min();
         // What is due and was not done just now waits for something else to happen first.
-        next.unwrap_or(now + HEARTBEAT)
-            .clamp(now + BREATH, now + HEARTBEAT)
+        let next = next.unwrap_or(now + HEARTBEAT);
+        let next = next.clamp(now + BREATH, now + HEARTBEAT);
+        let gathered = self.gathers_until.filter(|until| *until > now);
+        gathered.map_or(next, |gathered| next.min(gathered))
     }
 
     /// Whether there is nothing to do before something new arrives.
