@@ -178,15 +178,14 @@ fn finding<'a>(
     let only_gone = issues.iter().all(|issue| issue.gone);
     let single = all.opened.saturating_add(all.resolved) == 1;
     issues.retain(|issue| issue.gone == only_gone);
-    let change = match (all.opened, all.resolved) {
-        (_, 0) => Change::Opened,
-        (0, _) => Change::Resolved,
-        _ => Change::Updated,
+    // Something new is an alert, whatever else is gone.
+    let change = match only_gone {
+        true => Change::Resolved,
+        false => Change::Opened,
     };
     let mut finding = Finding {
         class: FindingClass::Vulnerability,
         change: Some(change),
-        state: (!only_gone).then_some(Change::Opened),
         portal_url: asset.portal_url.clone(),
         issues: Some(Box::new(all)),
         asset,

@@ -113,14 +113,14 @@ fn the_state_tells_what_became_of_a_vulnerability() {
             "vulnerability-detected",
             2,
             1,
-            "event",
+            "alert",
         ),
         (
             "vulnerability-confirmed",
             "vulnerability-confirmed",
             2,
             1,
-            "event",
+            "alert",
         ),
         (
             "vulnerability-dismissed",

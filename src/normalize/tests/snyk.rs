@@ -78,12 +78,14 @@ fn the_worst_of_the_new_issues_is_described_and_all_are_listed() {
 }
 
 #[test]
-fn what_is_gone_closes_and_what_is_new_as_well_updates() {
-    for (name, activity, status, first) in [
-        ("snapshot-new-issue", 1, 1, "CVE-2020-8203"),
-        ("snapshot-removed-issues", 3, 4, "CVE-2020-8203"),
-        ("snapshot-new-and-removed", 2, 1, "CVE-2023-45857"),
+fn what_is_gone_closes_and_what_is_new_is_an_alert_whatever_else_is_gone() {
+    for (name, activity, status, first, kind) in [
+        ("snapshot-new-issue", 1, 1, "CVE-2020-8203", "alert"),
+        ("snapshot-removed-issues", 3, 4, "CVE-2020-8203", "event"),
+        ("snapshot-new-and-removed", 1, 1, "CVE-2023-45857", "alert"),
     ] {
+        let ecs = SAMPLES.value(name, Format::Ecs);
+        assert_eq!(ecs["event"]["kind"], kind, "{name}");
         let ocsf = SAMPLES.value(name, Format::Ocsf);
         assert_eq!(ocsf["activity_id"], activity, "{name}");
         assert_eq!(ocsf["status_id"], status, "{name}");
