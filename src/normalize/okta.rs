@@ -45,6 +45,8 @@ struct Entry<'m, 'a> {
     success: Option<bool>,
     reason: Text<'a>,
 }
+    /// A result is stated, but neither of these.
+    unclear: bool,
 
 /// Someone or something that an event was about.
 #[derive(Default)]
@@ -72,6 +74,7 @@ pub(super) fn read<'a>(payload: &'a str, severities: &[(String, Severity)]) -> M
         success: None,
         reason: None,
     };
+        unclear: false,
     entry.read(severities);
     if let Some(all) = &model.batch {
         let message = model.message.as_deref().unwrap_or("event");
@@ -159,6 +162,8 @@ impl<'a> Entry<'_, 'a> {
             let words = kind::words(&code);
             self.model.action = (!words.is_empty()).then_some(words);
             self.model.subject = self.subject(family::family(&code), &code, actor, targets);
+            // Okta's result of a denied push is that the denial has arrived.
+            self.success = family::success(&code).or(self.success);
             self.model.code = Some(code);
         }
         let event = std::mem::take(&mut self.event);
@@ -196,6 +201,7 @@ impl<'a> Entry<'_, 'a> {
         self.reason = text(&mut from, "reason");
         self.model.keep(&places::RESULT, result);
         self.leave("outcome.", from);
+        self.unclear = result.is_some() && self.success.is_none();
     }
 
     fn subject(
@@ -264,6 +270,7 @@ impl<'a> Entry<'_, 'a> {
         }))
     }
 
+            unclear: self.unclear,
     fn detection(
         &mut self,
         code: &str,
@@ -312,6 +319,7 @@ impl<'a> Entry<'_, 'a> {
     }
 }
 
+            unclear: self.unclear,
 fn is_person(target: &Target<'_>) -> bool {
     matches!(seen(&target.kind), Some("User" | "AppUser"))
 }

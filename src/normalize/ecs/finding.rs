@@ -4,9 +4,7 @@ use std::borrow::Cow;
 
 use crate::normalize::cloud::provider;
 use crate::normalize::document::Document;
-use crate::normalize::model::{
-    Asset, Finding, FindingClass, Issues, Location, Weakness, seen,
-};
+use crate::normalize::model::{Asset, Finding, FindingClass, Issues, Location, Weakness, seen};
 use crate::normalize::severity;
 use crate::normalize::url::Url;
 use crate::normalize::vendor::{Ecs, Vendor};

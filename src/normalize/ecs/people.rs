@@ -80,7 +80,7 @@ pub(super) fn account<'a>(to: &mut Document<'a>, vendor: &'static Vendor, it: Ac
     };
     kind(to, vendor, "account", "iam", &["user", what]);
     to.put("service.name", vendor.service);
-    if it.success.is_some() {
+    if it.success.is_some() || it.unclear {
         to.put("event.outcome", outcome_word(it.success));
     }
     to.put_some("event.reason", it.reason);
@@ -107,7 +107,7 @@ pub(super) fn activity<'a>(to: &mut Document<'a>, vendor: &'static Vendor, it: A
         None => "info",
     };
     kind(to, vendor, "audit", "configuration", &[what]);
-    if it.success.is_some() {
+    if it.success.is_some() || it.unclear {
         to.put("event.outcome", outcome_word(it.success));
     }
     to.put_some("event.reason", it.reason);

@@ -3,6 +3,7 @@
 //! The catalogue of types is open and long, so nothing here is a closed list: what no row knows
 //! is something that somebody did.
 
+use crate::normalize::kind;
 use crate::normalize::model::{AccountChange, Effect};
 
 /// What an event is about.
@@ -45,6 +46,13 @@ fn login(end: bool, mfa: bool) -> Family {
 
 fn account(words: &[&str]) -> Option<AccountChange> {
     use AccountChange as Did;
+/// False of a type that says that it was not done, whatever its result.
+pub(super) fn success(code: &str) -> Option<bool> {
+    let last = code.rsplit('.').next().unwrap_or_default();
+    let denied = last.starts_with("deny_push").then_some(false);
+    denied.or_else(|| kind::success(code))
+}
+
     Some(match words {
         ["user", "lifecycle" | "registration", "create"] => Did::Created,
         ["user", "lifecycle", "activate" | "reactivate" | "unsuspend"] => Did::Enabled,

@@ -121,11 +121,7 @@ pub(super) static SAMPLES: Samples = Samples {
             "",
             "Authentication.Failed_Authentication",
         ),
-        (
-            "audit-org-sso-response",
-            "",
-            "Authentication.Successful_Authentication",
-        ),
+        ("audit-org-sso-response", "", "Authentication"),
         ("audit-repo-create", "", "Change.Auditing_Changes"),
         (
             "audit-protected-branch-destroy",
@@ -312,7 +308,10 @@ fn one_more_place_of_a_secret_is_an_update_in_the_state_and_at_the_time_of_its_a
     let (ecs, _) = place("");
     assert_eq!(ecs["@timestamp"], "2025-11-23T12:13:20.123Z");
     let open = SAMPLES.value("secret-scanning-alert-location-created", Format::Ocsf);
-    assert_eq!((&open["activity_id"], &open["status_id"]), (&2.into(), &1.into()));
+    assert_eq!(
+        (&open["activity_id"], &open["status_id"]),
+        (&2.into(), &1.into())
+    );
 }
 
 #[test]
@@ -337,4 +336,50 @@ fn a_dismissal_because_somebody_repairs_it_is_no_decision_against_that() {
     let text = body(&event, Preset::GitHub, Format::Cim);
     let value: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(value["action"], "dismissed");
+}
+
+/// An entry of the audit log in all formats.
+fn entry(action: &str) -> [Value; 3] {
+    let payload = format!(
+        r#"{{"action": "{action}", "_document_id": "x", "actor": "grace", "user": "grace"}}"#
+    );
+    let event = event(payload);
+    let formats = [Format::Ecs, Format::Ocsf, Format::Cim];
+    formats.map(|format| serde_json::from_str(&body(&event, Preset::GitHub, format)).unwrap())
+}
+
+#[test]
+fn a_second_factor_is_a_login_and_an_answer_of_a_provider_says_nothing() {
+    for (action, outcome, status, mfa) in [
+        ("user.two_factor_challenge_success", "success", 1, true),
+        ("user.two_factor_challenge_failure", "failure", 2, true),
+        ("org.sso_response", "unknown", 0, false),
+        ("user.login", "success", 1, false),
+    ] {
+        let [ecs, ocsf, cim] = entry(action);
+        assert_eq!(ecs["event"]["outcome"], outcome, "{action}");
+        assert_eq!(ocsf["class_uid"], 3002, "{action}");
+        assert_eq!(ocsf["status_id"], status, "{action}");
+        assert_eq!(ocsf["is_mfa"] == true, mfa, "{action}");
+        let of_cim = if outcome == "unknown" {
+            "error"
+        } else {
+            outcome
+        };
+        assert_eq!(cim["action"], of_cim, "{action}");
+    }
+}
+
+#[test]
+fn a_type_that_ends_in_failure_is_one() {
+    for action in ["user.reset_password", "x.sync"] {
+        let [_, _, cim] = entry(action);
+        assert_eq!(cim["status"], "success", "{action}");
+    }
+    for action in ["x.sync_failed", "x.failure"] {
+        let [ecs, ocsf, cim] = entry(action);
+        assert_eq!(ecs["event"]["outcome"], "failure", "{action}");
+        assert_eq!(ocsf["status_id"], 2, "{action}");
+        assert_eq!(cim["status"], "failure", "{action}");
+    }
 }
