@@ -100,13 +100,14 @@ fn hook<'a>(model: &mut Model<'a>, body: &mut Object<'a>, mut data: Object<'a>) 
         body.take(key, Some);
     }
     let events = data.take("events", |value| json::array(value, COUNTED_MAX));
-    let events = events.unwrap_or_default();
+    let mut events = events.unwrap_or_default();
+    // The worst may be anywhere; equals stay as they came.
+    events.sort_by_cached_key(|event| rank(event));
     model.other.keep_but("data.", data, super::mask::hides);
     if events.len() > 1 {
         model.batch = Some(Box::new(batch(&events)));
     }
-    let looked_at = events.into_iter().take(LISTED_MAX);
-    let worst = looked_at.min_by_key(|event| rank(event));
+    let worst = events.into_iter().next();
     worst.and_then(json::object).unwrap_or_default()
 }
 

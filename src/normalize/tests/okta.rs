@@ -121,7 +121,7 @@ fn of_several_events_the_worst_is_described_and_all_are_listed() {
     assert_eq!(batch["count"], 3);
     assert_eq!(batch["id"].as_array().unwrap().len(), 3);
     let codes = batch["code"].to_string();
-    assert_eq!(codes, r#"["user.session.start","user.account.lock"]"#);
+    assert_eq!(codes, r#"["user.account.lock","user.session.start"]"#);
     let addresses = ecs["related"]["ip"].to_string();
     assert!(addresses.contains("192.0.2.1"), "{addresses}");
     let alone = SAMPLES.value("account-locked", Format::Ecs);

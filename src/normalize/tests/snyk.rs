@@ -110,16 +110,22 @@ fn a_test_without_news_is_no_finding() {
 }
 
 #[test]
-fn more_issues_than_are_listed_are_counted() {
-    let issues: Vec<String> = (0..150)
-        .map(|n| format!(r#"{{"id": "SNYK-{n}"}}"#))
-        .collect();
+fn of_more_issues_than_are_listed_the_worst_are_and_all_are_counted() {
+    let one = |n: u64| {
+        let severity = if n == 140 { "critical" } else { "low" };
+        format!(r#"{{"id": "SNYK-{n}", "issueData": {{"severity": "{severity}"}}}}"#)
+    };
+    let issues: Vec<String> = (0..150).map(one).collect();
     let payload = format!(r#"{{"newIssues": [{}]}}"#, issues.join(","));
     let text = formats::body(&event(payload), Preset::Snyk, Format::Ecs);
     let value: Value = serde_json::from_str(&text).unwrap();
     let finding = &value["snyk"]["finding"];
     assert_eq!(finding["opened_count"], 150);
-    assert_eq!(finding["opened_id"].as_array().unwrap().len(), 100);
+    let ids = finding["opened_id"].as_array().unwrap();
+    assert_eq!(ids.len(), 100);
+    assert_eq!((&ids[0], &ids[1]), (&"SNYK-140".into(), &"SNYK-0".into()));
+    assert_eq!(value["event"]["severity"], 99);
+    assert_eq!(value["rule"]["id"], "SNYK-140");
 }
 
 #[test]
