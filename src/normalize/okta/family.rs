@@ -29,7 +29,13 @@ pub(super) fn family(code: &str) -> Family {
         ["user", "authentication", "slo" | "universal_logout"] => login(true, false),
         ["user", "authentication", how, ..] => login(false, how.contains("mfa")),
         ["user", "mfa", "okta_verify", ..] => login(false, true),
-        ["security", "threat" | "attack" | "breached_credential", ..] => Family::Detection,
+        // Not how somebody sets up that it is looked for.
+        [
+            "security",
+            "threat" | "attack" | "breached_credential",
+            ..,
+            "detected" | "start" | "end",
+        ] => Family::Detection,
         ["user", "risk", "detect"] => Family::Detection,
         ["user", "mfa", "attempt_bypass"] => Family::Detection,
         ["user", "account", what] if what.starts_with("report_suspicious") => Family::Detection,
@@ -40,12 +46,6 @@ pub(super) fn family(code: &str) -> Family {
     }
 }
 
-fn login(end: bool, mfa: bool) -> Family {
-    Family::Login { end, mfa }
-}
-
-fn account(words: &[&str]) -> Option<AccountChange> {
-    use AccountChange as Did;
 /// False of a type that says that it was not done, whatever its result.
 pub(super) fn success(code: &str) -> Option<bool> {
     let last = code.rsplit('.').next().unwrap_or_default();
@@ -53,6 +53,12 @@ pub(super) fn success(code: &str) -> Option<bool> {
     denied.or_else(|| kind::success(code))
 }
 
+fn login(end: bool, mfa: bool) -> Family {
+    Family::Login { end, mfa }
+}
+
+fn account(words: &[&str]) -> Option<AccountChange> {
+    use AccountChange as Did;
     Some(match words {
         ["user", "lifecycle" | "registration", "create"] => Did::Created,
         ["user", "lifecycle", "activate" | "reactivate" | "unsuspend"] => Did::Enabled,
