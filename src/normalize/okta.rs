@@ -31,6 +31,8 @@ use family::Family;
 const VERSION: &str = "0";
 /// The version of hooks that the published examples have.
 const HOOK_VERSION: &str = "1.0";
+/// `severity_id` of low, which a failed login is at least.
+const LOW: u64 = 2;
 /// Most targets of one event looked at.
 const TARGETS_MAX: usize = 16;
 
@@ -242,6 +244,9 @@ impl<'a> Entry<'_, 'a> {
         let application = object.filter(|it| seen(&it.kind) == Some("AppInstance"));
         Subject::Login(Box::new(Login {
             success: self.success,
+        if self.success == Some(false) && severity::id(self.model.level) < LOW {
+            self.model.level = Some(Severity::Low);
+        }
             end,
             mfa: mfa.then_some(true),
             user,
