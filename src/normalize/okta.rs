@@ -45,10 +45,10 @@ struct Entry<'m, 'a> {
     /// How somebody proved themselves.
     strategy: Text<'a>,
     success: Option<bool>,
-    reason: Text<'a>,
-}
     /// A result is stated, but neither of these.
     unclear: bool,
+    reason: Text<'a>,
+}
 
 /// Someone or something that an event was about.
 #[derive(Default)]
@@ -74,9 +74,9 @@ pub(super) fn read<'a>(payload: &'a str, severities: &[(String, Severity)]) -> M
         path,
         strategy: None,
         success: None,
+        unclear: false,
         reason: None,
     };
-        unclear: false,
     entry.read(severities);
     if let Some(all) = &model.batch {
         let message = model.message.as_deref().unwrap_or("event");
@@ -162,11 +162,11 @@ impl<'a> Entry<'_, 'a> {
         self.model.keep(&places::TARGETS, joined);
         self.model.notes.types = u64::from(code.is_none());
         if let Some(code) = code {
+            // Okta's result of a denied push is that the denial has arrived.
+            self.success = family::success(&code).or(self.success);
             let words = kind::words(&code);
             self.model.action = (!words.is_empty()).then_some(words);
             self.model.subject = self.subject(family::family(&code), &code, actor, targets);
-            // Okta's result of a denied push is that the denial has arrived.
-            self.success = family::success(&code).or(self.success);
             self.model.code = Some(code);
         }
         let event = std::mem::take(&mut self.event);
@@ -201,10 +201,10 @@ impl<'a> Entry<'_, 'a> {
             Some("FAILURE" | "DENY") => Some(false),
             _ => None,
         };
+        self.unclear = result.is_some() && self.success.is_none();
         self.reason = text(&mut from, "reason");
         self.model.keep(&places::RESULT, result);
         self.leave("outcome.", from);
-        self.unclear = result.is_some() && self.success.is_none();
     }
 
     fn subject(
@@ -215,7 +215,10 @@ impl<'a> Entry<'_, 'a> {
         targets: Vec<Target<'a>>,
     ) -> Subject<'a> {
         let (people, objects): (Vec<_>, Vec<_>) = targets.into_iter().partition(is_person);
-        let person = people.into_iter().next().map(|target| target.named);
+        // The same person's account in an application may stand before them.
+        let of_okta = people.iter().position(|it| seen(&it.kind) == Some("User"));
+        let person = people.into_iter().nth(of_okta.unwrap_or(0));
+        let person = person.map(|target| target.named);
         let object = objects.into_iter().next();
         match family {
             Family::Login { end, mfa } => self.login(end, mfa, actor, person, object),
@@ -241,12 +244,12 @@ impl<'a> Entry<'_, 'a> {
             }
             _ => actor.named,
         };
-        let application = object.filter(|it| seen(&it.kind) == Some("AppInstance"));
-        Subject::Login(Box::new(Login {
-            success: self.success,
         if self.success == Some(false) && severity::id(self.model.level) < LOW {
             self.model.level = Some(Severity::Low);
         }
+        let application = object.filter(|it| seen(&it.kind) == Some("AppInstance"));
+        Subject::Login(Box::new(Login {
+            success: self.success,
             end,
             mfa: mfa.then_some(true),
             user,
@@ -267,6 +270,7 @@ impl<'a> Entry<'_, 'a> {
         Subject::Account(Box::new(Account {
             change: Some(change),
             success: self.success,
+            unclear: self.unclear,
             // Without a target it is the actor's own account.
             user: person.unwrap_or(actor.named),
             group: object.and_then(|it| it.named.full_name.or(it.named.name)),
@@ -276,7 +280,6 @@ impl<'a> Entry<'_, 'a> {
         }))
     }
 
-            unclear: self.unclear,
     fn detection(
         &mut self,
         code: &str,
@@ -316,6 +319,7 @@ impl<'a> Entry<'_, 'a> {
         Subject::Activity(Box::new(Activity {
             effect,
             success: self.success,
+            unclear: self.unclear,
             object_uid: object.named.uid,
             object_name: object.named.full_name.or(object.named.name),
             object_type: object.kind,
@@ -325,7 +329,6 @@ impl<'a> Entry<'_, 'a> {
     }
 }
 
-            unclear: self.unclear,
 fn is_person(target: &Target<'_>) -> bool {
     matches!(seen(&target.kind), Some("User" | "AppUser"))
 }

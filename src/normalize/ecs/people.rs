@@ -10,9 +10,13 @@ use crate::normalize::vendor::Vendor;
 
 use super::subject::kind;
 
-/// Writes who caused the event, and from where.
-pub(super) fn origin<'a>(to: &mut Document<'a>, it: Origin<'a>) {
-    user(to, it.user);
+/// Writes who caused the event, and from where. `user` of a login is whoever logs in: of a system
+/// that does it for them only the name is told.
+pub(super) fn origin<'a>(to: &mut Document<'a>, it: Origin<'a>, is_login: bool) {
+    match it.user.word() {
+        Some(word) if is_login => to.add("related.user", word),
+        _ => user(to, it.user),
+    }
     to.put_some("user_agent.original", it.user_agent);
     let country = match seen(&it.country).is_some_and(is_code) {
         true => "source.geo.country_iso_code",
