@@ -137,13 +137,13 @@ fn change<'a>(to: &mut Document<'a>, common: &Common<'a>, action: &'static str) 
     to.put("dest", common.host.clone());
     to.put("dvc", common.host.clone());
     to.put("src", required(common.origin.address.clone()));
-    to.put("status", "success");
     to.put("object_attrs", NONE);
     to.put("user", NONE);
 }
 
 fn asset<'a>(to: &mut Document<'a>, it: Asset<'a>, common: &Common<'a>) {
     change(to, common, "created");
+    to.put("status", "success");
     let category = it.kind.as_deref().map(kind::words).unwrap_or_default();
     let category = category.replace('-', "_");
     let known = !category.is_empty() && !RESERVED.contains(&category.as_str());
@@ -168,6 +168,7 @@ fn asset<'a>(to: &mut Document<'a>, it: Asset<'a>, common: &Common<'a>) {
 fn note<'a>(to: &mut Document<'a>, it: Note<'a>, common: &Common<'a>) {
     let deleted = common.words().ends_with("deleted");
     change(to, common, if deleted { "deleted" } else { "created" });
+    to.put("status", "success");
     to.put("change_type", "finding note");
     to.put("object_category", "note");
     to.put("object", "finding note");

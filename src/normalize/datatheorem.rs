@@ -275,6 +275,7 @@ fn account<'a>(model: &mut Model<'a>, words: &str, data: &mut Object<'a>) -> Acc
     model.origin.user = User::addressed(by);
     Account {
         change,
+        success: kind::success(words),
         user: User::addressed(text(data, "user_login_email")),
         first_name: text(data, "first_name"),
         last_name: text(data, "last_name"),

@@ -61,7 +61,8 @@ pub(super) fn document<'a>(facts: &Facts<'a>, model: Model<'a>) -> Document<'a> 
     if let Some(level) = model.level.filter(|_| !is_finding(&model.subject)) {
         document.put("event.severity", severity::number(level));
     }
-    people::origin(&mut document, model.origin);
+    let is_login = matches!(model.subject, Subject::Login(_));
+    people::origin(&mut document, model.origin, is_login);
     if let Some(all) = model.batch {
         batch(&mut document, &vendor.ecs, *all);
     }

@@ -38,6 +38,8 @@ struct Reading<'r, 'a> {
     body: Object<'a>,
     /// `created`, `fixed` and so on, in words with dashes.
     action: String,
+    /// It is about one more place of a leaked secret.
+    is_location: bool,
     /// The repository, where the event is about one.
     repository: Asset<'a>,
     /// The source's own words for severities.
@@ -63,6 +65,7 @@ pub(super) fn read<'a>(
         model,
         body,
         action: String::new(),
+        is_location: false,
         repository: Asset::default(),
         severities,
     };
@@ -109,6 +112,7 @@ fn webhook<'a>(reading: &mut Reading<'_, 'a>, name: Text<'a>) {
     let action = text(&mut reading.body, "action");
     reading.action = action.as_deref().map(kind::words).unwrap_or_default();
     let name = name.unwrap_or_default();
+    reading.is_location = name == "secret_scanning_alert_location";
     context(reading);
     let words = format!("{name}-{}", reading.action);
     let words = kind::words(&words);

@@ -23,6 +23,12 @@ pub(super) struct Kind<'a> {
     pub(super) words: String,
 }
 
+/// False of a type whose last word says that it was not done; none of any other.
+pub(super) fn success(code: &str) -> Option<bool> {
+    let last = code.rsplit(['-', '_', '.']).next();
+    matches!(last, Some("failed" | "failure")).then_some(false)
+}
+
 /// Families of types that have a mapping of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {

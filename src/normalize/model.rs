@@ -21,6 +21,7 @@ mod several;
 
 pub(super) use finding::{
     Asset, Change, Finding, FindingClass, Location, Note, Package, Weakness, closed_as,
+    known_reason,
 };
 pub use notes::Notes;
 pub(super) use people::{

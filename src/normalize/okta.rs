@@ -31,6 +31,8 @@ use family::Family;
 const VERSION: &str = "0";
 /// The version of hooks that the published examples have.
 const HOOK_VERSION: &str = "1.0";
+/// `severity_id` of low, which a failed login is at least.
+const LOW: u64 = 2;
 /// Most targets of one event looked at.
 const TARGETS_MAX: usize = 16;
 
@@ -43,6 +45,8 @@ struct Entry<'m, 'a> {
     /// How somebody proved themselves.
     strategy: Text<'a>,
     success: Option<bool>,
+    /// A result is stated, but neither of these.
+    unclear: bool,
     reason: Text<'a>,
 }
 
@@ -70,6 +74,7 @@ pub(super) fn read<'a>(payload: &'a str, severities: &[(String, Severity)]) -> M
         path,
         strategy: None,
         success: None,
+        unclear: false,
         reason: None,
     };
     entry.read(severities);
@@ -97,13 +102,14 @@ fn hook<'a>(model: &mut Model<'a>, body: &mut Object<'a>, mut data: Object<'a>) 
         body.take(key, Some);
     }
     let events = data.take("events", |value| json::array(value, COUNTED_MAX));
-    let events = events.unwrap_or_default();
+    let mut events = events.unwrap_or_default();
+    // The worst may be anywhere; equals stay as they came.
+    events.sort_by_cached_key(|event| rank(event));
     model.other.keep_but("data.", data, super::mask::hides);
     if events.len() > 1 {
         model.batch = Some(Box::new(batch(&events)));
     }
-    let looked_at = events.into_iter().take(LISTED_MAX);
-    let worst = looked_at.min_by_key(|event| rank(event));
+    let worst = events.into_iter().next();
     worst.and_then(json::object).unwrap_or_default()
 }
 
@@ -156,6 +162,8 @@ impl<'a> Entry<'_, 'a> {
         self.model.keep(&places::TARGETS, joined);
         self.model.notes.types = u64::from(code.is_none());
         if let Some(code) = code {
+            // Okta's result of a denied push is that the denial has arrived.
+            self.success = family::success(&code).or(self.success);
             let words = kind::words(&code);
             self.model.action = (!words.is_empty()).then_some(words);
             self.model.subject = self.subject(family::family(&code), &code, actor, targets);
@@ -193,6 +201,7 @@ impl<'a> Entry<'_, 'a> {
             Some("FAILURE" | "DENY") => Some(false),
             _ => None,
         };
+        self.unclear = result.is_some() && self.success.is_none();
         self.reason = text(&mut from, "reason");
         self.model.keep(&places::RESULT, result);
         self.leave("outcome.", from);
@@ -206,7 +215,10 @@ impl<'a> Entry<'_, 'a> {
         targets: Vec<Target<'a>>,
     ) -> Subject<'a> {
         let (people, objects): (Vec<_>, Vec<_>) = targets.into_iter().partition(is_person);
-        let person = people.into_iter().next().map(|target| target.named);
+        // The same person's account in an application may stand before them.
+        let of_okta = people.iter().position(|it| seen(&it.kind) == Some("User"));
+        let person = people.into_iter().nth(of_okta.unwrap_or(0));
+        let person = person.map(|target| target.named);
         let object = objects.into_iter().next();
         match family {
             Family::Login { end, mfa } => self.login(end, mfa, actor, person, object),
@@ -232,6 +244,9 @@ impl<'a> Entry<'_, 'a> {
             }
             _ => actor.named,
         };
+        if self.success == Some(false) && severity::id(self.model.level) < LOW {
+            self.model.level = Some(Severity::Low);
+        }
         let application = object.filter(|it| seen(&it.kind) == Some("AppInstance"));
         Subject::Login(Box::new(Login {
             success: self.success,
@@ -255,6 +270,7 @@ impl<'a> Entry<'_, 'a> {
         Subject::Account(Box::new(Account {
             change: Some(change),
             success: self.success,
+            unclear: self.unclear,
             // Without a target it is the actor's own account.
             user: person.unwrap_or(actor.named),
             group: object.and_then(|it| it.named.full_name.or(it.named.name)),
@@ -303,6 +319,7 @@ impl<'a> Entry<'_, 'a> {
         Subject::Activity(Box::new(Activity {
             effect,
             success: self.success,
+            unclear: self.unclear,
             object_uid: object.named.uid,
             object_name: object.named.full_name.or(object.named.name),
             object_type: object.kind,

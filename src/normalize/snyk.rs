@@ -7,6 +7,7 @@
 //! change at any time; `docs/mapping/snyk-ecs.md` lists the result.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 
 use jiff::Timestamp;
 use serde_json::value::RawValue;
@@ -104,7 +105,7 @@ fn snapshot<'a>(model: &mut Model<'a>, body: &mut Object<'a>, severities: &[(Str
             &mut all.opened
         };
         *counted = count(&raw);
-        issues.extend(read_all(&raw, gone, severities));
+        issues.extend(read_all(raw, gone, severities));
     }
     let name = asset.name.as_deref().unwrap_or("a project").to_owned();
     model.action = Some("project-snapshot".to_owned());
@@ -131,11 +132,13 @@ fn snapshot<'a>(model: &mut Model<'a>, body: &mut Object<'a>, severities: &[(Str
 }
 
 fn read_all<'a>(
-    raw: &[&'a RawValue],
+    mut raw: Vec<&'a RawValue>,
     gone: bool,
     severities: &[(String, Severity)],
 ) -> Vec<Issue<'a>> {
-    let listed = raw.iter().take(LISTED_MAX);
+    // The worst may be anywhere; equals stay as they came.
+    raw.sort_by_cached_key(|value| Reverse(severity::id(issue::level(value, severities))));
+    let listed = raw.into_iter().take(LISTED_MAX);
     let issues = listed.filter_map(|value| Issue::read(value, gone, severities));
     issues.collect()
 }
@@ -174,19 +177,18 @@ fn finding<'a>(
     mut issues: Vec<Issue<'a>>,
 ) -> Finding<'a> {
     // What is new comes before what is gone, and the worst first; equals stay as they came.
-    issues.sort_by_key(|issue| (issue.gone, std::cmp::Reverse(severity::id(issue.level))));
+    issues.sort_by_key(|issue| (issue.gone, Reverse(severity::id(issue.level))));
     let only_gone = issues.iter().all(|issue| issue.gone);
     let single = all.opened.saturating_add(all.resolved) == 1;
     issues.retain(|issue| issue.gone == only_gone);
-    let change = match (all.opened, all.resolved) {
-        (_, 0) => Change::Opened,
-        (0, _) => Change::Resolved,
-        _ => Change::Updated,
+    // Something new is an alert, whatever else is gone.
+    let change = match only_gone {
+        true => Change::Resolved,
+        false => Change::Opened,
     };
     let mut finding = Finding {
         class: FindingClass::Vulnerability,
         change: Some(change),
-        state: (!only_gone).then_some(Change::Opened),
         portal_url: asset.portal_url.clone(),
         issues: Some(Box::new(all)),
         asset,

@@ -9,7 +9,7 @@
 use crate::settings::Severity;
 
 use super::json::{self, Object, text};
-use super::model::{Change, Finding, Model, Subject, closed_as, seen};
+use super::model::{Change, Finding, Model, Subject, Text, known_reason, seen};
 use super::vendor::WIZ;
 use super::{kind, mask, severity};
 
@@ -31,6 +31,8 @@ struct Reading<'r, 'a> {
     body: Object<'a>,
     /// What set it off, in words with dashes: `created`, `updated`.
     trigger: String,
+    /// Why it was closed, where that is one of Wiz's words.
+    closed: Option<Change>,
     /// The source's own words for severities.
     severities: &'r [(String, Severity)],
 }
@@ -46,6 +48,7 @@ pub(super) fn read<'a>(payload: &'a str, severities: &[(String, Severity)]) -> M
         model,
         body,
         trigger: String::new(),
+        closed: None,
         severities,
     };
     reading.trigger();
@@ -123,14 +126,20 @@ impl<'a> Reading<'_, 'a> {
         self.model.product = Some(name.to_owned());
     }
 
+    /// Why somebody closed it. A note is a person's own words, of which none is read as a reason.
+    fn reason(&mut self, from: &mut Object<'a>) -> Text<'a> {
+        let reason = text(from, "resolutionReason");
+        self.closed = seen(&reason).and_then(|text| closed_as(&kind::words(text)));
+        reason.or_else(|| text(from, "resolutionNote"))
+    }
+
     /// What became of a finding, how bad it is, and what people read.
     fn end(&mut self, mut finding: Finding<'a>) -> Subject<'a> {
         let status = seen(&finding.status).map(kind::words).unwrap_or_default();
-        let reason = seen(&finding.exception).map(|text| reason(&kind::words(text)));
         let by_status = match status.as_str() {
             "open" | "in-progress" => Some(Change::Opened),
-            "resolved" => Some(reason.unwrap_or(Change::Resolved)),
-            "rejected" | "ignored" => Some(reason.unwrap_or(Change::Dismissed)),
+            "resolved" => Some(self.closed.unwrap_or(Change::Resolved)),
+            "rejected" | "ignored" => Some(self.closed.unwrap_or(Change::Dismissed)),
             _ => None,
         };
         let odd = finding.status.is_some() && by_status.is_none();
@@ -192,12 +201,12 @@ impl<'a> Reading<'_, 'a> {
     }
 }
 
-/// Why it was closed, by Wiz's word.
-fn reason(words: &str) -> Change {
+/// How it was closed, by Wiz's word for the reason.
+fn closed_as(words: &str) -> Option<Change> {
     match words {
         "issue-fixed" | "object-deleted" | "control-changed" | "control-disabled"
-        | "control-deleted" => Change::Resolved,
-        "exception" => Change::RiskAccepted,
-        words => closed_as(words),
+        | "control-deleted" => Some(Change::Resolved),
+        "exception" => Some(Change::RiskAccepted),
+        words => known_reason(words),
     }
 }

@@ -133,7 +133,8 @@ pub(super) fn alert<'a>(
     let signature_id = it.rule_type.take().or_else(|| common.code.clone());
     to.put("signature_id", required(signature_id));
     to.put("src", required(common.origin.address.clone()));
-    to.put("type", "alert");
+    // What is over has the same sourcetype, and asks for nobody's attention.
+    to.put("type", if it.is_closed() { "event" } else { "alert" });
     to.put("user", required(common.origin.user.word()));
     to.put_some("url", it.portal_url.take());
     if it.class == FindingClass::Protection {

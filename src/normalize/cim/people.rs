@@ -19,7 +19,7 @@ pub(super) fn account<'a>(to: &mut Document<'a>, it: Account<'a>, common: &Commo
         Some(_) | None => "modified",
     };
     change(to, common, action);
-    outcome(to, it.success, it.reason);
+    outcome(to, (it.success, it.unclear), it.reason);
     if it.change == Some(AccountChange::Locked) {
         to.put("result", "lockout");
     }
@@ -69,7 +69,7 @@ pub(super) fn activity<'a>(to: &mut Document<'a>, it: Activity<'a>, common: &Com
         Some(Effect::Updated) | None => "modified",
     };
     change(to, common, action);
-    outcome(to, it.success, it.reason);
+    outcome(to, (it.success, it.unclear), it.reason);
     to.put("change_type", "audit");
     let category = it.object_type.or(Some(Cow::Borrowed("object")));
     to.put("object_category", required(category));
@@ -80,11 +80,20 @@ pub(super) fn activity<'a>(to: &mut Document<'a>, it: Activity<'a>, common: &Com
     to.put_some("target_user", it.target.word());
 }
 
-/// What is not said to have failed succeeded; a failure has its reason as `result`.
-fn outcome<'a>(to: &mut Document<'a>, success: Option<bool>, reason: Option<Cow<'a, str>>) {
-    if success == Some(false) {
-        to.put("status", "failure");
-        to.put("result", required(reason.clone()));
+/// What has no result succeeded; a failure has its reason as `result`. The model has no word for a
+/// result that is neither, and takes an event without a status as unknown.
+fn outcome<'a>(
+    to: &mut Document<'a>,
+    (success, unclear): (Option<bool>, bool),
+    reason: Option<Cow<'a, str>>,
+) {
+    match success {
+        Some(false) => {
+            to.put("status", "failure");
+            to.put("result", required(reason.clone()));
+        }
+        None if unclear => {}
+        Some(true) | None => to.put("status", "success"),
     }
     to.put_some("reason", reason);
 }

@@ -4,9 +4,7 @@ use std::borrow::Cow;
 
 use crate::normalize::cloud::provider;
 use crate::normalize::document::Document;
-use crate::normalize::model::{
-    Asset, Change, Finding, FindingClass, Issues, Location, Weakness, seen,
-};
+use crate::normalize::model::{Asset, Finding, FindingClass, Issues, Location, Weakness, seen};
 use crate::normalize::severity;
 use crate::normalize::url::Url;
 use crate::normalize::vendor::{Ecs, Vendor};
@@ -28,7 +26,7 @@ pub(super) fn finding<'a>(to: &mut Document<'a>, vendor: &'static Vendor, it: Fi
         _ => "info",
     };
     kind(to, vendor, it.class.dataset(), category, &[types]);
-    if it.class.is_alert() || it.change.is_some_and(Change::is_open) {
+    if it.is_alert() {
         to.put("event.kind", "alert");
     }
     if let Some(level) = it.level {

@@ -10,9 +10,13 @@ use crate::normalize::vendor::Vendor;
 
 use super::subject::kind;
 
-/// Writes who caused the event, and from where.
-pub(super) fn origin<'a>(to: &mut Document<'a>, it: Origin<'a>) {
-    user(to, it.user);
+/// Writes who caused the event, and from where. `user` of a login is whoever logs in: of a system
+/// that does it for them only the name is told.
+pub(super) fn origin<'a>(to: &mut Document<'a>, it: Origin<'a>, is_login: bool) {
+    match it.user.word() {
+        Some(word) if is_login => to.add("related.user", word),
+        _ => user(to, it.user),
+    }
     to.put_some("user_agent.original", it.user_agent);
     let country = match seen(&it.country).is_some_and(is_code) {
         true => "source.geo.country_iso_code",
@@ -80,7 +84,7 @@ pub(super) fn account<'a>(to: &mut Document<'a>, vendor: &'static Vendor, it: Ac
     };
     kind(to, vendor, "account", "iam", &["user", what]);
     to.put("service.name", vendor.service);
-    if it.success.is_some() {
+    if it.success.is_some() || it.unclear {
         to.put("event.outcome", outcome_word(it.success));
     }
     to.put_some("event.reason", it.reason);
@@ -107,7 +111,7 @@ pub(super) fn activity<'a>(to: &mut Document<'a>, vendor: &'static Vendor, it: A
         None => "info",
     };
     kind(to, vendor, "audit", "configuration", &[what]);
-    if it.success.is_some() {
+    if it.success.is_some() || it.unclear {
         to.put("event.outcome", outcome_word(it.success));
     }
     to.put_some("event.reason", it.reason);

@@ -103,11 +103,14 @@ fn state<'a>(
 ) {
     let closed = seen(&reason).map(|text| closed_as(&kind::words(text)));
     let change = match reading.action.as_str() {
+        // One more place of a secret whose alert is older.
+        "created" if reading.is_location => Some(Change::Updated),
         "created" | "create" | "published" => Some(Change::Opened),
         "reopened" | "reopen" | "reopened-by-user" | "auto-reopened" | "reintroduced" => {
             Some(Change::Reopened)
         }
-        "fixed" | "resolve" | "revoked" => Some(closed.unwrap_or(Change::Resolved)),
+        // A reason beside it is what is left of an earlier dismissal.
+        "fixed" | "resolve" | "revoked" => Some(Change::Resolved),
         "resolved" => Some(closed.unwrap_or(Change::Resolved)),
         "dismissed" | "dismiss" | "closed-by-user" | "withdrawn" => {
             Some(closed.unwrap_or(Change::Dismissed))
@@ -127,6 +130,7 @@ fn state<'a>(
         "validated",
     ];
     let odd = match change {
+        Some(Change::Updated) if reading.is_location => false,
         Some(Change::Updated) => !known.contains(&reading.action.as_str()),
         change => change.is_none(),
     };
@@ -162,6 +166,8 @@ fn times<'a>(reading: &mut Reading<'_, 'a>, finding: &mut Finding<'a>, alert: &m
     let time = match finding.change {
         // Later changes are in the alert as well, but this is the event of its beginning.
         Some(Change::Opened) => finding.created.or(finding.updated),
+        // The alert may have been closed long before.
+        _ if reading.is_location => finding.updated,
         _ => finding.exception_at.max(finding.updated),
     };
     reading.model.time = time;

@@ -27,7 +27,11 @@ const PEOPLE: [&str; 6] = [
 
 /// What an entry is about.
 enum Family {
-    Login { success: bool, end: bool },
+    Login {
+        success: Option<bool>,
+        end: bool,
+        mfa: bool,
+    },
     Account(AccountChange),
     Other,
 }
@@ -46,8 +50,16 @@ pub(super) fn read(reading: &mut Reading<'_, '_>) {
     let (object, verb) = code.split_once('.').unwrap_or(("", code.as_ref()));
     let target = target(reading);
     reading.model.subject = match family(object, verb) {
-        Family::Login { success, end } => login(reading, target, success, end),
-        Family::Account(change) => account(reading, target, change),
+        Family::Login { success, end, mfa } => {
+            let it = Login {
+                success,
+                end,
+                mfa: mfa.then_some(true),
+                ..Login::default()
+            };
+            login(reading, target, it)
+        }
+        Family::Account(change) => account(reading, target, change, verb),
         Family::Other => activity(reading, target, object, verb),
     };
     reading.model.message = message(reading, &code);
@@ -131,13 +143,17 @@ fn target<'a>(reading: &mut Reading<'_, 'a>) -> User<'a> {
 
 fn family(object: &str, verb: &str) -> Family {
     use AccountChange as Did;
-    let login = |success, end| Family::Login { success, end };
+    let login = |success, end, mfa| Family::Login { success, end, mfa };
     let (act, whom) = verb.split_once('_').unwrap_or((verb, ""));
     let on_people = PEOPLE.contains(&whom);
     let change = match (object, verb) {
-        ("user", "login") | (_, "sso_response") => return login(true, false),
-        ("user", "failed_login") => return login(false, false),
-        ("user", "logout") => return login(true, true),
+        ("user", "login") => return login(Some(true), false, false),
+        // The identity provider has answered; with what is not said.
+        (_, "sso_response") => return login(None, false, false),
+        ("user", "failed_login") => return login(Some(false), false, false),
+        ("user", "logout") => return login(Some(true), true, false),
+        ("user", "two_factor_challenge_success") => return login(Some(true), false, true),
+        ("user", "two_factor_challenge_failure") => return login(Some(false), false, true),
         ("user", "create") | ("external_identity", "provision") => Did::Created,
         ("user", "delete" | "destroy") | ("external_identity", "deprovision") => Did::Deleted,
         ("user", "suspend") => Did::Disabled,
@@ -159,21 +175,14 @@ fn family(object: &str, verb: &str) -> Family {
     Family::Account(change)
 }
 
-fn login<'a>(
-    reading: &mut Reading<'_, 'a>,
-    target: User<'a>,
-    success: bool,
-    end: bool,
-) -> Subject<'a> {
+fn login<'a>(reading: &mut Reading<'_, 'a>, target: User<'a>, it: Login<'a>) -> Subject<'a> {
     // Whoever logs in is the actor; the entry names them twice.
     let actor = std::mem::take(&mut reading.model.origin.user);
     let user = if actor.is_unknown() { target } else { actor };
     Subject::Login(Box::new(Login {
-        success: Some(success),
-        end,
         user,
         reason: text(&mut reading.body, "failure_reason"),
-        ..Login::default()
+        ..it
     }))
 }
 
@@ -181,6 +190,7 @@ fn account<'a>(
     reading: &mut Reading<'_, 'a>,
     target: User<'a>,
     change: AccountChange,
+    verb: &str,
 ) -> Subject<'a> {
     let model = &reading.model;
     let own = |wanted: &'static _| kept(model, wanted);
@@ -194,6 +204,7 @@ fn account<'a>(
     };
     Subject::Account(Box::new(Account {
         change: Some(change),
+        success: kind::success(verb),
         user,
         role,
         group,
@@ -232,6 +243,7 @@ fn activity<'a>(
     };
     Subject::Activity(Box::new(Activity {
         effect: effect(verb, operation.as_deref()),
+        success: kind::success(verb),
         object_type: Some(object_type),
         object_name,
         object_uid,

@@ -71,8 +71,8 @@ pub(super) fn read<'a>(reading: &mut Reading<'_, 'a>) -> Subject<'a> {
     model.message = details.message.clone().or(by);
     let subject = match family(&code, reading) {
         Family::Login { success } => login(reading, details, success),
-        Family::Account(change) => account(reading, details, change),
-        Family::Other(effect) => activity(reading, effect),
+        Family::Account(change) => account(reading, details, change, &code),
+        Family::Other(effect) => activity(reading, effect, &code),
     };
     reading.model.code = Some(code);
     subject
@@ -219,6 +219,7 @@ fn account<'a>(
     reading: &mut Reading<'_, 'a>,
     details: Details<'a>,
     change: AccountChange,
+    code: &str,
 ) -> Subject<'a> {
     let (target, _) = target(reading);
     let mut own = reading.model.own.iter();
@@ -230,6 +231,7 @@ fn account<'a>(
         });
     Subject::Account(Box::new(Account {
         change: Some(change),
+        success: kind::success(code),
         user: target,
         role: details.role,
         // A user's own path is no group.
@@ -238,18 +240,19 @@ fn account<'a>(
     }))
 }
 
-fn activity<'a>(reading: &mut Reading<'_, 'a>, effect: Option<Effect>) -> Subject<'a> {
-    let (target, kind) = target(reading);
-    let is_user = seen(&kind) == Some("User");
+fn activity<'a>(reading: &mut Reading<'_, 'a>, effect: Option<Effect>, code: &str) -> Subject<'a> {
+    let (target, of) = target(reading);
+    let is_user = seen(&of) == Some("User");
     let (object, target) = match is_user {
         true => (User::default(), target),
         false => (target, User::default()),
     };
     Subject::Activity(Box::new(Activity {
         effect,
+        success: kind::success(code),
         object_uid: object.uid,
         object_name: object.name,
-        object_type: kind,
+        object_type: of,
         target,
         ..Activity::default()
     }))

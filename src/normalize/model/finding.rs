@@ -217,6 +217,21 @@ impl Finding<'_> {
             change => change,
         }
     }
+
+    /// Whether something says that it is over.
+    pub(in crate::normalize) fn is_closed(&self) -> bool {
+        let standing = self.standing();
+        standing.is_some_and(|it| !it.is_open() && it != Change::Updated)
+    }
+
+    /// Whether it asks for somebody's attention: it stands open, or it is about what somebody does
+    /// and nothing says that it is over.
+    pub(in crate::normalize) fn is_alert(&self) -> bool {
+        match self.standing() {
+            Some(standing) if standing.is_open() => true,
+            _ => self.class.is_alert() && !self.is_closed(),
+        }
+    }
 }
 
 impl Change {
@@ -259,13 +274,20 @@ impl Change {
 
 /// How a person closed it, by the vendor's word for the reason.
 pub(in crate::normalize) fn closed_as(words: &str) -> Change {
-    match words {
+    known_reason(words).unwrap_or(Change::Dismissed)
+}
+
+/// The same; none for a word that nobody knows.
+pub(in crate::normalize) fn known_reason(words: &str) -> Option<Change> {
+    Some(match words {
         "fixed" | "resolved" | "revoked" | "no-longer-present" => Change::Resolved,
         "false-positive" | "inaccurate" | "not-used" | "used-in-tests" | "pattern-edited"
         | "pattern-deleted" => Change::FalsePositive,
-        "wont-fix" | "no-bandwidth" | "fix-started" => Change::WontFix,
+        "wont-fix" | "no-bandwidth" => Change::WontFix,
         "tolerable-risk" | "acceptable-risk" | "risk-accepted" => Change::RiskAccepted,
         "mitigating-control" => Change::CompensatingControl,
-        _ => Change::Dismissed,
-    }
+        // A repair that somebody has begun: neither done nor decided against.
+        "fix-started" => Change::Dismissed,
+        _ => return None,
+    })
 }

@@ -48,6 +48,8 @@ pub(in crate::normalize) struct Account<'a> {
     pub(in crate::normalize) change: Option<AccountChange>,
     /// Whether it was done; where the vendor does not tell, it was.
     pub(in crate::normalize) success: Option<bool>,
+    /// The vendor tells a result, but not one that says so.
+    pub(in crate::normalize) unclear: bool,
     /// The account.
     pub(in crate::normalize) user: User<'a>,
     pub(in crate::normalize) first_name: Text<'a>,
@@ -87,6 +89,8 @@ pub(in crate::normalize) struct Activity<'a> {
     pub(in crate::normalize) effect: Option<Effect>,
     /// Whether it was done, where the vendor tells.
     pub(in crate::normalize) success: Option<bool>,
+    /// The vendor tells a result, but not one that says so.
+    pub(in crate::normalize) unclear: bool,
     /// What it was done to.
     pub(in crate::normalize) object_uid: Text<'a>,
     pub(in crate::normalize) object_name: Text<'a>,

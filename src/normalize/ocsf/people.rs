@@ -41,7 +41,7 @@ pub(super) fn login<'a>(to: &mut Document<'a>, it: Login<'a>, around: Around<'_,
 
 pub(super) fn account<'a>(to: &mut Document<'a>, it: Account<'a>, around: Around<'_, 'a>) -> Class {
     let (activity, activity_name) = account_activity(it.change);
-    status(to, it.success.or(Some(true)));
+    status(to, it.success.or((!it.unclear).then_some(true)));
     to.put_some("status_detail", it.reason);
     let mut user = user(it.user);
     let names: Vec<_> = [it.first_name, it.last_name]

@@ -3,6 +3,7 @@
 //! The catalogue of types is open and long, so nothing here is a closed list: what no row knows
 //! is something that somebody did.
 
+use crate::normalize::kind;
 use crate::normalize::model::{AccountChange, Effect};
 
 /// What an event is about.
@@ -28,7 +29,13 @@ pub(super) fn family(code: &str) -> Family {
         ["user", "authentication", "slo" | "universal_logout"] => login(true, false),
         ["user", "authentication", how, ..] => login(false, how.contains("mfa")),
         ["user", "mfa", "okta_verify", ..] => login(false, true),
-        ["security", "threat" | "attack" | "breached_credential", ..] => Family::Detection,
+        // Not how somebody sets up that it is looked for.
+        [
+            "security",
+            "threat" | "attack" | "breached_credential",
+            ..,
+            "detected" | "start" | "end",
+        ] => Family::Detection,
         ["user", "risk", "detect"] => Family::Detection,
         ["user", "mfa", "attempt_bypass"] => Family::Detection,
         ["user", "account", what] if what.starts_with("report_suspicious") => Family::Detection,
@@ -37,6 +44,13 @@ pub(super) fn family(code: &str) -> Family {
             None => Family::Other(words.last().and_then(|word| effect(word))),
         },
     }
+}
+
+/// False of a type that says that it was not done, whatever its result.
+pub(super) fn success(code: &str) -> Option<bool> {
+    let last = code.rsplit('.').next().unwrap_or_default();
+    let denied = last.starts_with("deny_push").then_some(false);
+    denied.or_else(|| kind::success(code))
 }
 
 fn login(end: bool, mfa: bool) -> Family {

@@ -100,6 +100,13 @@ impl<'a> Issue<'a> {
     }
 }
 
+/// How bad an element is, and nothing else of it.
+pub(super) fn level(value: &RawValue, severities: &[(String, Severity)]) -> Option<Severity> {
+    let data = json::object(value)?.take("issueData", json::object);
+    let word = text(&mut data?, "severity")?;
+    severity::of_word(&word, severities)
+}
+
 fn weakness<'a>(
     data: &mut Object<'a>,
     id: Text<'a>,

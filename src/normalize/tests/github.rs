@@ -121,11 +121,7 @@ pub(super) static SAMPLES: Samples = Samples {
             "",
             "Authentication.Failed_Authentication",
         ),
-        (
-            "audit-org-sso-response",
-            "",
-            "Authentication.Successful_Authentication",
-        ),
+        ("audit-org-sso-response", "", "Authentication"),
         ("audit-repo-create", "", "Change.Auditing_Changes"),
         (
             "audit-protected-branch-destroy",
@@ -279,4 +275,111 @@ fn a_source_may_rate_secrets_by_their_type_or_validity() {
     assert_eq!(level("adafruit_io_key"), 99);
     assert_eq!(level("active"), 99);
     assert_eq!(level("other"), 73);
+}
+
+/// ECS and OCSF of an event with a header.
+fn both(payload: String, name: &str) -> (Value, Value) {
+    let event = with_header(&event(payload), EVENT, name);
+    let of = |format| serde_json::from_str(&body(&event, Preset::GitHub, format)).unwrap();
+    (of(Format::Ecs), of(Format::Ocsf))
+}
+
+#[test]
+fn an_alert_that_gets_worse_while_it_is_open_is_an_alert() {
+    let ecs = SAMPLES.value("secret-scanning-alert-publicly-leaked", Format::Ecs);
+    assert_eq!(ecs["event"]["kind"], "alert");
+}
+
+#[test]
+fn one_more_place_of_a_secret_is_an_update_in_the_state_and_at_the_time_of_its_alert() {
+    let times = r#""created_at": "2024-01-01T00:00:00Z", "resolved_at": "2024-02-02T00:00:00Z""#;
+    let place = |updated: &str| {
+        let alert = format!(
+            r#"{{"secret_type": "x", "state": "resolved", "resolution": "revoked", {times}{updated}}}"#
+        );
+        let payload = format!(r#"{{"action": "created", "alert": {alert}, "location": {{}}}}"#);
+        both(payload, "secret_scanning_alert_location")
+    };
+    let (ecs, ocsf) = place(r#", "updated_at": "2025-11-20T00:00:00Z""#);
+    assert_eq!(ecs["event"]["kind"], "event");
+    assert_eq!(ecs["@timestamp"], "2025-11-20T00:00:00.000Z");
+    assert_eq!(ocsf["activity_id"], 2);
+    assert_eq!(ocsf["status_id"], 4);
+    let (ecs, _) = place("");
+    assert_eq!(ecs["@timestamp"], "2025-11-23T12:13:20.123Z");
+    let open = SAMPLES.value("secret-scanning-alert-location-created", Format::Ocsf);
+    assert_eq!(
+        (&open["activity_id"], &open["status_id"]),
+        (&2.into(), &1.into())
+    );
+}
+
+#[test]
+fn what_is_fixed_is_resolved_whatever_an_earlier_dismissal_said() {
+    for (name, action) in [
+        ("dependabot_alert", "fixed"),
+        ("code_scanning_alert", "fixed"),
+        ("repository_vulnerability_alert", "resolve"),
+    ] {
+        let alert = r#"{"number": 1, "state": "fixed", "dismissed_reason": "won't fix"}"#;
+        let payload = format!(r#"{{"action": "{action}", "alert": {alert}}}"#);
+        let (_, ocsf) = both(payload, name);
+        assert_eq!(ocsf["status_id"], 4, "{name}");
+    }
+}
+
+#[test]
+fn a_dismissal_because_somebody_repairs_it_is_no_decision_against_that() {
+    let alert = r#"{"number": 1, "state": "dismissed", "dismissed_reason": "fix_started"}"#;
+    let payload = format!(r#"{{"action": "dismissed", "alert": {alert}}}"#);
+    let event = with_header(&event(payload), EVENT, "dependabot_alert");
+    let text = body(&event, Preset::GitHub, Format::Cim);
+    let value: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(value["action"], "dismissed");
+}
+
+/// An entry of the audit log in all formats.
+fn entry(action: &str) -> [Value; 3] {
+    let payload = format!(
+        r#"{{"action": "{action}", "_document_id": "x", "actor": "grace", "user": "grace"}}"#
+    );
+    let event = event(payload);
+    let formats = [Format::Ecs, Format::Ocsf, Format::Cim];
+    formats.map(|format| serde_json::from_str(&body(&event, Preset::GitHub, format)).unwrap())
+}
+
+#[test]
+fn a_second_factor_is_a_login_and_an_answer_of_a_provider_says_nothing() {
+    for (action, outcome, status, mfa) in [
+        ("user.two_factor_challenge_success", "success", 1, true),
+        ("user.two_factor_challenge_failure", "failure", 2, true),
+        ("org.sso_response", "unknown", 0, false),
+        ("user.login", "success", 1, false),
+    ] {
+        let [ecs, ocsf, cim] = entry(action);
+        assert_eq!(ecs["event"]["outcome"], outcome, "{action}");
+        assert_eq!(ocsf["class_uid"], 3002, "{action}");
+        assert_eq!(ocsf["status_id"], status, "{action}");
+        assert_eq!(ocsf["is_mfa"] == true, mfa, "{action}");
+        let of_cim = if outcome == "unknown" {
+            "error"
+        } else {
+            outcome
+        };
+        assert_eq!(cim["action"], of_cim, "{action}");
+    }
+}
+
+#[test]
+fn a_type_that_ends_in_failure_is_one() {
+    for action in ["user.reset_password", "x.sync"] {
+        let [_, _, cim] = entry(action);
+        assert_eq!(cim["status"], "success", "{action}");
+    }
+    for action in ["x.sync_failed", "x.failure"] {
+        let [ecs, ocsf, cim] = entry(action);
+        assert_eq!(ecs["event"]["outcome"], "failure", "{action}");
+        assert_eq!(ocsf["status_id"], 2, "{action}");
+        assert_eq!(cim["status"], "failure", "{action}");
+    }
 }

@@ -113,14 +113,14 @@ fn the_state_tells_what_became_of_a_vulnerability() {
             "vulnerability-detected",
             2,
             1,
-            "event",
+            "alert",
         ),
         (
             "vulnerability-confirmed",
             "vulnerability-confirmed",
             2,
             1,
-            "event",
+            "alert",
         ),
         (
             "vulnerability-dismissed",
@@ -181,4 +181,27 @@ fn of_several_audit_events_the_first_is_described_and_all_are_listed() {
     assert!(users.contains("Carl Clerk"), "{users}");
     let cim = SAMPLES.value("audit-several", Format::Cim);
     assert_eq!(cim["batch_code"], "project_export_created,member_destroyed");
+}
+
+#[test]
+fn a_type_that_ends_in_failed_is_a_failure() {
+    for (code, outcome, status) in [
+        ("password_reset_failed", Some("failure"), 2),
+        ("password_reset_requested", None, 1),
+        ("key_rotation_failed", Some("failure"), 2),
+    ] {
+        let payload = event(format!(r#"{{"event_type": "{code}", "author_id": 1}}"#));
+        let of = |format| -> Value {
+            serde_json::from_str(&body(&payload, Preset::GitLab, format)).unwrap()
+        };
+        let ecs = of(Format::Ecs);
+        assert_eq!(ecs["event"]["outcome"].as_str(), outcome, "{code}");
+        assert_eq!(of(Format::Ocsf)["status_id"], status, "{code}");
+        let cim = of(Format::Cim);
+        assert_eq!(
+            cim["status"].as_str(),
+            outcome.or(Some("success")),
+            "{code}"
+        );
+    }
 }

@@ -121,7 +121,7 @@ fn of_several_events_the_worst_is_described_and_all_are_listed() {
     assert_eq!(batch["count"], 3);
     assert_eq!(batch["id"].as_array().unwrap().len(), 3);
     let codes = batch["code"].to_string();
-    assert_eq!(codes, r#"["user.session.start","user.account.lock"]"#);
+    assert_eq!(codes, r#"["user.account.lock","user.session.start"]"#);
     let addresses = ecs["related"]["ip"].to_string();
     assert!(addresses.contains("192.0.2.1"), "{addresses}");
     let alone = SAMPLES.value("account-locked", Format::Ecs);
@@ -168,4 +168,105 @@ fn a_system_does_what_a_person_suffers() {
     let sso = SAMPLES.value("sso", Format::Ecs);
     assert_eq!(sso["service"]["name"], "Payroll");
     assert_eq!(sso["user"]["email"], "grace@example.com");
+}
+
+/// One event of this type in a format.
+fn of_type(code: &str, members: &str, format: Format) -> Value {
+    let payload = event(format!(r#"{{"eventType": "{code}"{members}}}"#));
+    serde_json::from_str(&body(&payload, Preset::Okta, format)).unwrap()
+}
+
+#[test]
+fn a_result_that_is_neither_is_no_success_and_a_denied_push_is_a_failure() {
+    for code in ["policy.evaluate_sign_on", "user.account.lock"] {
+        let members = r#", "outcome": {"result": "CHALLENGE"}"#;
+        let ecs = of_type(code, members, Format::Ecs);
+        assert_eq!(ecs["event"]["outcome"], "unknown", "{code}");
+        let ocsf = of_type(code, members, Format::Ocsf);
+        assert_eq!(ocsf["status_id"], 0, "{code}");
+        assert_eq!(of_type(code, members, Format::Cim).get("status"), None);
+        assert_eq!(of_type(code, "", Format::Cim)["status"], "success");
+    }
+    let members = r#", "outcome": {"result": "SUCCESS"}"#;
+    for (code, action) in [
+        ("user.mfa.okta_verify.deny_push", "failure"),
+        ("user.mfa.okta_verify.deny_push_upgrade_needed", "failure"),
+        ("user.mfa.okta_verify", "success"),
+    ] {
+        assert_eq!(of_type(code, members, Format::Cim)["action"], action);
+    }
+}
+
+#[test]
+fn to_set_up_a_detection_is_none_and_its_end_is_no_alert() {
+    for (code, class, kind) in [
+        ("security.threat.detected", 2004, "alert"),
+        ("security.attack.start", 2004, "alert"),
+        ("security.attack.end", 2004, "event"),
+        ("security.breached_credential.detected", 2004, "alert"),
+        ("security.threat.configuration.update", 6003, "event"),
+    ] {
+        assert_eq!(of_type(code, "", Format::Ocsf)["class_uid"], class);
+        let ecs = of_type(code, "", Format::Ecs);
+        assert_eq!(ecs["event"]["kind"], kind, "{code}");
+    }
+    let ocsf = of_type("security.threat.configuration.update", "", Format::Ocsf);
+    assert_eq!(ocsf["activity_id"], 3);
+    assert_eq!(
+        of_type("security.attack.end", "", Format::Cim)["type"],
+        "event"
+    );
+}
+
+#[test]
+fn two_people_are_never_one_user() {
+    let system = r#"{"id": "s", "type": "SystemPrincipal", "alternateId": "system@okta.com"}"#;
+    let user = r#"{"id": "u", "type": "User", "alternateId": "grace"}"#;
+    let members = format!(r#", "actor": {system}, "target": [{user}]"#);
+    let ecs = of_type("user.session.start", &members, Format::Ecs);
+    assert_eq!(ecs["user"], serde_json::json!({"id": "u", "name": "grace"}));
+    let related = ecs["related"]["user"].to_string();
+    assert_eq!(related, r#"["system@okta.com","grace"]"#);
+
+    let account = r#"{"id": "a", "type": "AppUser", "alternateId": "g.hopper"}"#;
+    let application = r#"{"id": "i", "type": "AppInstance", "displayName": "Payroll"}"#;
+    let members = format!(r#", "target": [{account}, {application}, {user}]"#);
+    let added = "application.user_membership.add";
+    let ecs = of_type(added, &members, Format::Ecs);
+    assert_eq!(ecs["user"]["target"]["id"], "u");
+    assert_eq!(ecs["user"]["target"]["group"]["name"], "Payroll");
+    let members = format!(r#", "target": [{account}, {application}]"#);
+    let ecs = of_type(added, &members, Format::Ecs);
+    assert_eq!(ecs["user"]["target"]["id"], "a");
+}
+
+#[test]
+fn a_failed_login_is_at_least_low_in_ecs_too() {
+    let level = |severity: &str, result: &str| {
+        let members = format!(r#", "severity": "{severity}", "outcome": {{"result": "{result}"}}"#);
+        of_type("user.session.start", &members, Format::Ecs)["event"]["severity"].clone()
+    };
+    assert_eq!(level("INFO", "FAILURE"), 21);
+    assert_eq!(level("INFO", "SUCCESS"), 0);
+    assert_eq!(level("ERROR", "FAILURE"), 73);
+}
+
+#[test]
+fn the_worst_of_many_events_is_described_wherever_it_is() {
+    let one = |n: u64| {
+        let severity = if n == 140 { "ERROR" } else { "INFO" };
+        format!(r#"{{"eventType": "x.y", "severity": "{severity}", "uuid": "{n}"}}"#)
+    };
+    let events: Vec<String> = (0..150).map(one).collect();
+    let payload = format!(r#"{{"data": {{"events": [{}]}}}}"#, events.join(","));
+    let text = body(&event(payload), Preset::Okta, Format::Ecs);
+    let value: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(value["okta"]["event_id"], "140");
+    let batch = &value["okta"]["batch"];
+    assert_eq!(batch["count"], 150);
+    assert_eq!(batch["id"].as_array().unwrap().len(), 100);
+    assert_eq!(
+        (&batch["id"][0], &batch["id"][1]),
+        (&"140".into(), &"0".into())
+    );
 }

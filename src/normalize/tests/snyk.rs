@@ -78,12 +78,14 @@ fn the_worst_of_the_new_issues_is_described_and_all_are_listed() {
 }
 
 #[test]
-fn what_is_gone_closes_and_what_is_new_as_well_updates() {
-    for (name, activity, status, first) in [
-        ("snapshot-new-issue", 1, 1, "CVE-2020-8203"),
-        ("snapshot-removed-issues", 3, 4, "CVE-2020-8203"),
-        ("snapshot-new-and-removed", 2, 1, "CVE-2023-45857"),
+fn what_is_gone_closes_and_what_is_new_is_an_alert_whatever_else_is_gone() {
+    for (name, activity, status, first, kind) in [
+        ("snapshot-new-issue", 1, 1, "CVE-2020-8203", "alert"),
+        ("snapshot-removed-issues", 3, 4, "CVE-2020-8203", "event"),
+        ("snapshot-new-and-removed", 1, 1, "CVE-2023-45857", "alert"),
     ] {
+        let ecs = SAMPLES.value(name, Format::Ecs);
+        assert_eq!(ecs["event"]["kind"], kind, "{name}");
         let ocsf = SAMPLES.value(name, Format::Ocsf);
         assert_eq!(ocsf["activity_id"], activity, "{name}");
         assert_eq!(ocsf["status_id"], status, "{name}");
@@ -108,16 +110,22 @@ fn a_test_without_news_is_no_finding() {
 }
 
 #[test]
-fn more_issues_than_are_listed_are_counted() {
-    let issues: Vec<String> = (0..150)
-        .map(|n| format!(r#"{{"id": "SNYK-{n}"}}"#))
-        .collect();
+fn of_more_issues_than_are_listed_the_worst_are_and_all_are_counted() {
+    let one = |n: u64| {
+        let severity = if n == 140 { "critical" } else { "low" };
+        format!(r#"{{"id": "SNYK-{n}", "issueData": {{"severity": "{severity}"}}}}"#)
+    };
+    let issues: Vec<String> = (0..150).map(one).collect();
     let payload = format!(r#"{{"newIssues": [{}]}}"#, issues.join(","));
     let text = formats::body(&event(payload), Preset::Snyk, Format::Ecs);
     let value: Value = serde_json::from_str(&text).unwrap();
     let finding = &value["snyk"]["finding"];
     assert_eq!(finding["opened_count"], 150);
-    assert_eq!(finding["opened_id"].as_array().unwrap().len(), 100);
+    let ids = finding["opened_id"].as_array().unwrap();
+    assert_eq!(ids.len(), 100);
+    assert_eq!((&ids[0], &ids[1]), (&"SNYK-140".into(), &"SNYK-0".into()));
+    assert_eq!(value["event"]["severity"], 99);
+    assert_eq!(value["rule"]["id"], "SNYK-140");
 }
 
 #[test]

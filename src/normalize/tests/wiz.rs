@@ -115,3 +115,41 @@ fn a_creation_long_ago_is_not_the_time_of_an_update() {
     assert_eq!(of("issue-updated"), "2025-11-23T12:13:20.123Z");
     assert_eq!(of("issue-resolved"), "2025-11-23T12:10:00.500Z");
 }
+
+#[test]
+fn a_note_is_no_reason_and_an_unknown_reason_leaves_what_is_resolved_resolved() {
+    let of = |members: &str, format| {
+        let payload = format!(
+            r#"{{"threat": {{"id": "t", "severity": "HIGH", {members}}},
+            "trigger": {{"type": "Updated"}}}}"#
+        );
+        let text = body(&event(payload), Preset::Wiz, format);
+        serde_json::from_str::<Value>(&text).unwrap()
+    };
+    let resolved = r#""status": "RESOLVED""#;
+    for (reason, status) in [
+        (r#""resolutionNote": "won't fix""#, 4),
+        (r#""resolutionNote": "done, closing""#, 4),
+        (r#""resolutionReason": "SOMETHING_NEW""#, 4),
+        (r#""resolutionReason": "FALSE_POSITIVE""#, 3),
+    ] {
+        let ocsf = of(&format!("{resolved}, {reason}"), Format::Ocsf);
+        assert_eq!(ocsf["status_id"], status, "{reason}");
+        assert!(ocsf["status_detail"].is_string(), "{reason}");
+    }
+    let rejected = r#""status": "REJECTED", "resolutionReason": "SOMETHING_NEW""#;
+    assert_eq!(of(rejected, Format::Ocsf)["status_id"], 3);
+}
+
+#[test]
+fn the_end_of_a_detection_is_no_alert() {
+    let of = |status: &str, format| {
+        let payload = format!(r#"{{"threat": {{"id": "t", "status": "{status}"}}}}"#);
+        let text = body(&event(payload), Preset::Wiz, format);
+        serde_json::from_str::<Value>(&text).unwrap()
+    };
+    for (status, word) in [("OPEN", "alert"), ("RESOLVED", "event"), ("ODD", "alert")] {
+        assert_eq!(of(status, Format::Ecs)["event"]["kind"], word, "{status}");
+        assert_eq!(of(status, Format::Cim)["type"], word, "{status}");
+    }
+}

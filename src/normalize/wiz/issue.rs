@@ -27,7 +27,7 @@ pub(super) fn read<'a>(reading: &mut Reading<'_, 'a>) -> Subject<'a> {
         severity: text(&mut from, "severity"),
         status: text(&mut from, "status"),
         category: kind,
-        exception: first(&mut from, &["resolutionReason", "resolutionNote"]),
+        exception: reading.reason(&mut from),
         portal_url: first(&mut from, &["url", "issueURL", "portalUrl"]),
         created: take_first(&mut from, &["created", "createdAt"]),
         updated: take_first(&mut from, &["updatedAt", "updated"]),
@@ -109,7 +109,7 @@ pub(super) fn configuration<'a>(
         created: take_first(&mut from, &["firstSeenAt", "createdAt"]),
         updated: take_first(&mut from, &["analyzedAt", "updatedAt"]),
         exception_at: take_first(&mut from, &["resolvedAt"]),
-        exception: text(&mut from, "resolutionReason"),
+        exception: reading.reason(&mut from),
         ..Finding::default()
     };
     // The result tells where there is no status.

@@ -24,7 +24,7 @@ pub(super) fn threat<'a>(reading: &mut Reading<'_, 'a>) -> Subject<'a> {
     finding.created = take_first(&mut from, &["created", "createdAt"]);
     finding.updated = take_first(&mut from, &["updatedAt"]);
     finding.exception_at = take_first(&mut from, &["resolvedAt"]);
-    finding.exception = text(&mut from, "resolutionNote");
+    finding.exception = reading.reason(&mut from);
     reading.leave("threat.", from);
     reading.end(finding)
 }
