@@ -198,7 +198,8 @@ impl<L: Log> Ingest<L> {
         let received_ms = now_ms();
         let payload = body::decode(wire, declared, self.max_body_bytes).await?;
         let preset = source.settings.preset;
-        let test = json::check(preset, &payload)? || event::is_test(preset, &head.headers);
+        let test = json::check(preset, &payload)?
+            || (event::says_test(preset, &head.headers) && json::is_ping(preset, &payload));
         let event = event::Arrival {
             source: &source.settings,
             headers: &head.headers,
