@@ -252,6 +252,14 @@ impl Preset {
         }
     }
 
+    /// The header whose value a vendor wants back, asked once with GET, before it sends any event.
+    pub fn challenge_header(self) -> Option<&'static str> {
+        match self {
+            Self::Okta => Some("x-okta-verification-challenge"),
+            _ => None,
+        }
+    }
+
     /// The header whose value is the same when a delivery is sent again, where that is known.
     pub fn delivery_id_header(self) -> Option<&'static str> {
         match self {
