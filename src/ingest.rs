@@ -33,6 +33,7 @@ use crate::telemetry::metrics::{Metrics, NO_SOURCE};
 
 mod auth;
 mod body;
+mod challenge;
 mod client;
 mod event;
 mod exchange;
@@ -185,6 +186,12 @@ impl<L: Log> Ingest<L> {
             Route::Unknown => return Err(Refused::NotFound),
             Route::WrongCapability(_) => return Err(Refused::WrongCapability),
         };
+        let preset = source.settings.preset;
+        if challenge::is_asked(preset, head, !body.is_end_stream()) {
+            source.check_address(client)?;
+            auth::check(&source.settings.auth, slot, &head.headers)?;
+            return challenge::answer(preset, &head.headers);
+        }
         if head.method != Method::POST {
             return Err(Refused::Method);
         }
@@ -197,8 +204,8 @@ impl<L: Log> Ingest<L> {
         let wire = wire.ok_or(Refused::BodyTimeout)??;
         let received_ms = now_ms();
         let payload = body::decode(wire, declared, self.max_body_bytes).await?;
-        let preset = source.settings.preset;
-        let test = json::check(preset, &payload)? || event::is_test(preset, &head.headers);
+        let test = json::check(preset, &payload)?
+            || (event::says_test(preset, &head.headers) && json::is_ping(preset, &payload));
         let event = event::Arrival {
             source: &source.settings,
             headers: &head.headers,

@@ -171,7 +171,8 @@ pub struct Source {
     pub allow_addresses: Vec<IpNet>,
     /// Request headers kept with the event; lower case, never credentials.
     pub keep_headers: Vec<String>,
-    /// Header with the vendor's delivery id; a repeat of it is answered but not stored again.
+    /// Header with the vendor's delivery id; the same id with the same body is answered but not
+    /// stored again.
     pub delivery_id_header: Option<String>,
     /// Changes on the way to every destination, in order; before those of the destination.
     pub rules: Vec<Rule>,
@@ -241,11 +242,20 @@ impl Preset {
         }
     }
 
-    /// The header, and its value in a vendor's connectivity test, where a header tells.
+    /// The header, and its value in a vendor's connectivity test, where a header tells. The body
+    /// must be one's, too.
     pub fn test_header(self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::GitHub => Some(("x-github-event", "ping")),
             Self::Snyk => Some(("x-snyk-event", "ping/v0")),
+            _ => None,
+        }
+    }
+
+    /// The header whose value a vendor wants back, asked once with GET, before it sends any event.
+    pub fn challenge_header(self) -> Option<&'static str> {
+        match self {
+            Self::Okta => Some("x-okta-verification-challenge"),
             _ => None,
         }
     }

@@ -37,7 +37,7 @@ pub struct NewEvent {
 /// How a resend is recognised, and what is done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResendKey {
-    /// A digest of source and delivery id, or of source and body.
+    /// A digest of source and body, and of the delivery id where there is one.
     pub key: [u8; 16],
     /// What becomes of the second event with this key.
     pub on_repeat: OnRepeat,

@@ -88,25 +88,31 @@ impl Arrival<'_> {
             || matches!(&self.source.auth, SourceAuth::Header { name: own, .. } if own == name)
     }
 
-    /// A vendor's delivery id tells a resend for certain, so its repeat need not be stored. Equal
-    /// bytes do not: two failed logins in one second can be the same, and both are real.
+    /// A vendor's delivery id with the same body tells a resend for certain, so its repeat need not
+    /// be stored. Equal bytes alone do not: two failed logins in one second can be the same, and
+    /// both are real. Neither does the id alone: no vendor's signature covers it, so an old body
+    /// sent with the id of a delivery yet to come would have that one answered and not stored.
     fn resend_key(&self, payload: &[u8]) -> ResendKey {
         let delivery_id = self.source.delivery_id_header.as_deref();
         let delivery_id = delivery_id
             .and_then(|name| self.headers.get(name))
             .map(HeaderValue::as_bytes)
             .filter(|value| !value.is_empty());
-        let (kind, value, on_repeat) = match delivery_id {
-            Some(value) => ("id", value, OnRepeat::Drop),
-            None => ("body", payload, OnRepeat::Mark),
+        let (kind, on_repeat) = match delivery_id {
+            Some(_) => ("id", OnRepeat::Drop),
+            None => ("body", OnRepeat::Mark),
         };
-        let digest = Sha256::new()
+        let mut digest = Sha256::new()
             .chain_update(kind)
             .chain_update([0])
             .chain_update(&self.source.name)
-            .chain_update([0])
-            .chain_update(value)
-            .finalize();
+            .chain_update([0]);
+        if let Some(id) = delivery_id {
+            // No header's value has a zero byte, so that id and body cannot run into each other.
+            digest.update(id);
+            digest.update([0]);
+        }
+        let digest = digest.chain_update(payload).finalize();
         let mut key = [0; 16];
         for (to, from) in key.iter_mut().zip(digest) {
             *to = from;
@@ -115,8 +121,9 @@ impl Arrival<'_> {
     }
 }
 
-/// Whether a header says that it is the vendor's connectivity test.
-pub(super) fn is_test(preset: Preset, headers: &HeaderMap) -> bool {
+/// Whether a header says that it is the vendor's connectivity test. No signature covers headers, so
+/// the payload must say the same (`json::is_ping`).
+pub(super) fn says_test(preset: Preset, headers: &HeaderMap) -> bool {
     preset
         .test_header()
         .is_some_and(|(name, test)| headers.get(name).is_some_and(|value| value == test))

@@ -34,7 +34,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Ends with an answer that took the event.
+    /// Ends with an answer that took the event, or that was all that was asked for.
     pub(super) fn finish(mut self, result: &'static str) {
         self.finished = true;
         self.tally.ended(result, self.began.elapsed());

@@ -1,9 +1,10 @@
 //! What a payload is: one JSON value in UTF-8, and perhaps a vendor's connectivity test.
 //!
-//! Both are found in one pass where that is possible. Nesting of any depth is taken: neither check
+//! Both are found in one pass where that is possible. Nesting of any depth is taken: no check
 //! recurses.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::reply::Refused;
@@ -14,6 +15,22 @@ use crate::settings::Preset;
 struct Envelope<'a> {
     #[serde(borrow)]
     event: &'a RawValue,
+}
+
+/// What GitHub sends when a webhook is made, and nothing else of GitHub's has.
+#[derive(Deserialize)]
+struct GitHubPing {
+    #[serde(rename = "zen")]
+    _zen: IgnoredAny,
+    #[serde(rename = "hook_id")]
+    _hook_id: IgnoredAny,
+}
+
+/// The same of Snyk.
+#[derive(Deserialize)]
+struct SnykPing {
+    #[serde(rename = "webhookId")]
+    _webhook_id: IgnoredAny,
 }
 
 /// Refuses what is not one JSON value. Says whether the payload is a connectivity test.
@@ -33,23 +50,38 @@ pub(super) fn check(preset: Preset, payload: &[u8]) -> Result<bool, Refused> {
     }
 }
 
-/// Whether a payload of one JSON value is a vendor's connectivity test.
+/// Whether a payload of one JSON value has what only the connectivity test has, of a vendor that says
+/// in a header what an event is. It alone does not make a test.
+pub(super) fn is_ping(preset: Preset, payload: &[u8]) -> bool {
+    match preset {
+        Preset::GitHub => object::<GitHubPing>(payload).is_some(),
+        Preset::Snyk => object::<SnykPing>(payload).is_some(),
+        _ => false,
+    }
+}
+
+/// Whether a payload of one JSON value is a vendor's connectivity test, where the payload alone
+/// tells.
 pub fn is_test(preset: Preset, payload: &[u8]) -> bool {
     check(preset, payload).unwrap_or(false)
 }
 
 /// The `event` of Data Theorem's envelope, which is a string in a connectivity test and an object
-/// in a finding; none where the payload is not an envelope or not JSON. Other vendors' tests are
-/// not known, so nothing of theirs is taken for one.
+/// in a finding; none where the payload is not an envelope or not JSON.
 fn event_of(payload: &[u8]) -> Option<&str> {
+    let envelope: Envelope<'_> = object(payload)?;
+    Some(envelope.event.get())
+}
+
+/// The members of an object; none where the payload lacks one, has one twice or is not JSON.
+fn object<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Option<T> {
     // The first byte is looked at because an array would also fill a struct. The UTF-8 of values
     // that are skipped is checked only here.
     if !payload.trim_ascii_start().starts_with(b"{") {
         return None;
     }
     let text = str::from_utf8(payload).ok()?;
-    let envelope: Envelope<'_> = serde_json::from_str(text).ok()?;
-    Some(envelope.event.get())
+    serde_json::from_str(text).ok()
 }
 
 #[cfg(test)]
@@ -81,6 +113,25 @@ mod tests {
         }
         let test = br#"{"event": "x"}"#;
         assert_eq!(check(Preset::Generic, test), Ok(false));
+    }
+
+    #[test]
+    fn a_ping_has_what_no_other_event_of_the_vendor_has() {
+        let github = br#"{"zen": "Keep it logically awesome.", "hook_id": 1, "hook": {}}"#;
+        let snyk = br#"{"webhookId": "d3cf26b3"}"#;
+        assert!(is_ping(Preset::GitHub, github) && is_ping(Preset::Snyk, snyk));
+        assert!(!is_ping(Preset::Generic, github) && !is_ping(Preset::Snyk, github));
+        for event in [
+            r#"{"zen": "x"}"#,
+            r#"{"hook_id": 1}"#,
+            r#"{"hook": {"zen": "x", "hook_id": 1, "webhookId": "x"}}"#,
+            r#"["x", 1]"#,
+            r#"["x"]"#,
+        ] {
+            for preset in [Preset::GitHub, Preset::Snyk] {
+                assert!(!is_ping(preset, event.as_bytes()), "{event}");
+            }
+        }
     }
 
     #[test]

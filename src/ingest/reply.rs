@@ -1,7 +1,7 @@
 //! Every answer of the front door, as one table.
 //!
 //! Answers are built from constants and ids alone, so they cannot repeat a body, a token or a
-//! path. The error word, the metric result and the log's result are the same, with one exception:
+//! path; but a vendor's challenge, which asks for just that, has its value sent back. The error word, the metric result and the log's result are the same, with one exception:
 //! a wrong capability is answered exactly like an unknown path but counted as what it is.
 
 use bytes::Bytes;
@@ -17,7 +17,7 @@ use crate::spool::AppendError;
 
 const NOT_FOUND: &str = "no webhook has this URL; compare it with the source's name and secret";
 
-/// A request whose event is durable.
+/// A request whose event is durable, or that brought none and was answered.
 #[derive(Debug)]
 pub(super) enum Taken {
     Event {
@@ -30,6 +30,11 @@ pub(super) enum Taken {
     /// Recognised by the vendor's delivery id, and stored before.
     Repeat {
         first: EventId,
+    },
+    /// The vendor asked whether the URL is its customer's.
+    Challenge {
+        /// What it wants back.
+        verification: String,
     },
 }
 
@@ -53,6 +58,7 @@ pub(super) enum Refused {
     Gzip,
     EmptyBody,
     NotJson,
+    Challenge,
     RecordTooLarge,
     LogFull,
     LogPoisoned,
@@ -78,6 +84,12 @@ struct TakenBody<'a> {
     duplicate_of: Option<&'a EventId>,
 }
 
+/// As Okta wants it.
+#[derive(Serialize)]
+struct ChallengeBody<'a> {
+    verification: &'a str,
+}
+
 #[derive(Serialize)]
 struct RefusedBody {
     error: &'static str,
@@ -91,6 +103,7 @@ impl Taken {
             Self::Event { .. } => "accepted",
             Self::Test { .. } => "test",
             Self::Repeat { .. } => "duplicate",
+            Self::Challenge { .. } => "challenge",
         }
     }
 
@@ -100,6 +113,9 @@ impl Taken {
             Self::Event { id, duplicate_of } => (id, "accepted", duplicate_of.as_ref()),
             Self::Test { id } => (id, "accepted", None),
             Self::Repeat { first } => (first, "duplicate", None),
+            Self::Challenge { verification } => {
+                return json(StatusCode::OK, &ChallengeBody { verification }, spent);
+            }
         };
         let body = TakenBody {
             id,
@@ -208,6 +224,11 @@ impl Refused {
                 S::BAD_REQUEST,
                 "malformed",
                 "the body is not one JSON value in UTF-8",
+            ),
+            Self::Challenge => (
+                S::BAD_REQUEST,
+                "malformed",
+                "send the challenge in one header of 1 to 256 visible characters",
             ),
             Self::LogFull => (
                 S::SERVICE_UNAVAILABLE,

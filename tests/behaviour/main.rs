@@ -47,3 +47,4 @@ mod restarts;
 mod routing;
 mod shedding;
 mod storage;
+mod vendors;

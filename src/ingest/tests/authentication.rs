@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use super::support::*;
 use crate::event::AuthMethod;
 use crate::secret::{Secret, SecretPlace};
-use crate::settings::SourceAuth;
+use crate::settings::{Preset, SourceAuth};
 
 fn bearer(token: &str) -> Vec<u8> {
     let header = format!("Authorization: {token}\r\n");
@@ -152,6 +152,40 @@ async fn only_allowed_addresses_may_send_and_a_trusted_proxy_says_which_it_is() 
     let event = relay.log.events.lock().unwrap().pop().unwrap();
     assert_eq!(event.provenance.client.unwrap().to_string(), "203.0.113.9");
     assert!(event.provenance.peer.unwrap().ip().is_loopback());
+}
+
+#[tokio::test]
+async fn a_vendors_challenge_is_answered_to_whom_address_and_secret_admit() {
+    let okta = |allowed: &str| {
+        let auth = SourceAuth::Capability(vec![secret("s3cret-path-segment")]);
+        let mut okta = source("okta", auth);
+        okta.preset = Preset::Okta;
+        okta.allow_addresses = vec![allowed.parse().unwrap()];
+        okta
+    };
+    let ask = |path: &str| {
+        format!("GET /hooks/okta/{path} HTTP/1.1\r\nX-Okta-Verification-Challenge: abc\r\n\r\n")
+    };
+    let relay = Relay::start(vec![okta("127.0.0.0/8")]).await;
+    let answer = relay.send(ask("s3cret-path-segment")).await;
+    assert_eq!(
+        (answer.status, &*answer.body),
+        (200, r#"{"verification":"abc"}"#)
+    );
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!(answer.header("x-okta-verification-challenge"), None);
+    assert_eq!(relay.send(ask("wrong")).await.status, 404);
+    assert_eq!(relay.requests("okta", "challenge"), 1);
+    assert_eq!(
+        (relay.requests("okta", "auth_failed"), relay.stored()),
+        (1, 0)
+    );
+
+    let relay = Relay::start(vec![okta("203.0.113.0/24")]).await;
+    let answer = relay.send(ask("s3cret-path-segment")).await;
+    assert_eq!(answer.status, 403);
+    assert!(!answer.body.contains("abc"), "{answer:?}");
+    assert_eq!(relay.requests("okta", "forbidden"), 1);
 }
 
 #[derive(Clone, Default)]

@@ -34,17 +34,19 @@ async fn the_body_makes_a_key_that_only_marks() {
 }
 
 #[tokio::test]
-async fn a_delivery_id_makes_a_key_that_drops_and_its_absence_does_not() {
+async fn a_delivery_id_and_the_body_make_a_key_that_drops_and_the_body_alone_does_not() {
     let with_id = Source {
         delivery_id_header: Some("x-delivery".to_owned()),
         ..open()
     };
     let (_relay, event) = send(with_id.clone(), "X-Delivery: abc\r\n", "{}").await;
     let expected = ResendKey {
-        key: key("id\0open\0abc"),
+        key: key("id\0open\0abc\0{}"),
         on_repeat: OnRepeat::Drop,
     };
     assert_eq!(event.resend, Some(expected));
+    let (_relay, event) = send(with_id.clone(), "X-Delivery: abc\r\n", "[]").await;
+    assert_ne!(event.resend.unwrap().key, expected.key);
     let (_relay, event) = send(with_id, "X-Delivery: \r\n", "{}").await;
     assert_eq!(event.resend.unwrap().on_repeat, OnRepeat::Mark);
 }
@@ -70,29 +72,35 @@ async fn a_connectivity_test_is_marked_counted_as_such_and_never_a_resend() {
 }
 
 #[tokio::test]
-async fn snyks_ping_is_a_connectivity_test_by_its_header() {
+async fn snyks_ping_is_a_connectivity_test_by_its_header_and_its_body() {
     let snyk = Source {
         preset: Preset::Snyk,
         ..open()
     };
-    let (_relay, event) = send(snyk.clone(), "X-Snyk-Event: ping/v0\r\n", "{}").await;
+    let (ping, body) = ("X-Snyk-Event: ping/v0\r\n", r#"{"webhookId": "d3cf26b3"}"#);
+    let (_relay, event) = send(snyk.clone(), ping, body).await;
     assert!(event.provenance.test);
-    let (_relay, event) = send(snyk, "X-Snyk-Event: project_snapshot/v0\r\n", "{}").await;
+    let (_relay, event) = send(snyk.clone(), ping, r#"{"newIssues": []}"#).await;
+    assert!(!event.provenance.test);
+    let (_relay, event) = send(snyk, "X-Snyk-Event: project_snapshot/v0\r\n", body).await;
     assert!(!event.provenance.test);
 }
 
 #[tokio::test]
-async fn githubs_ping_is_a_connectivity_test_by_its_header() {
+async fn githubs_ping_is_a_connectivity_test_by_its_header_and_its_body() {
     let github = Source {
         preset: Preset::GitHub,
         ..open()
     };
-    let (relay, event) = send(github.clone(), "X-GitHub-Event: ping\r\n", "{}").await;
+    let (ping, body) = ("X-GitHub-Event: ping\r\n", r#"{"zen": "x", "hook_id": 1}"#);
+    let (relay, event) = send(github.clone(), ping, body).await;
     assert!(event.provenance.test && event.resend.is_none());
     assert_eq!(relay.requests("open", "test"), 1);
-    let (_relay, event) = send(github, "X-GitHub-Event: push\r\n", "{}").await;
+    let (_relay, event) = send(github.clone(), ping, r#"{"action": "created"}"#).await;
+    assert!(!event.provenance.test && event.resend.is_some());
+    let (_relay, event) = send(github, "X-GitHub-Event: push\r\n", body).await;
     assert!(!event.provenance.test);
-    let (_relay, event) = send(open(), "X-GitHub-Event: ping\r\n", "{}").await;
+    let (_relay, event) = send(open(), ping, body).await;
     assert!(!event.provenance.test);
 }
 

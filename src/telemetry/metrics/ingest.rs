@@ -13,10 +13,11 @@ use super::declare::{self, Closed, Declare};
 pub const NO_SOURCE: &str = "none";
 
 /// Results of an ingest request.
-pub const INGEST_RESULTS: [&str; 15] = [
+pub const INGEST_RESULTS: [&str; 16] = [
     "accepted",
     "duplicate",
     "test",
+    "challenge",
     "auth_failed",
     "forbidden",
     "malformed",
