@@ -162,3 +162,50 @@ async fn a_partition_that_fills_the_window_holds_the_destination_and_is_named() 
         "only what was held went twice"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn more_partitions_than_can_be_a_matter_of_one_hold_the_destination() {
+    let log = MemoryLog::new(&["splunk"]);
+    let script = parted();
+    script.rule(|batch| Some(held(&batch[0].event.provenance.source)));
+    for number in 0..200 {
+        log.push(&format!("p{number}"), "1");
+    }
+    let rig = Rig::start(log, script.clone(), destination(), 1 << 20).await;
+    let snapshot = rig.until("held", |s| s.state == "held").await;
+    let reason = snapshot.reason.unwrap();
+    assert!(
+        reason.contains("64 parts of it wait already, and now p64: "),
+        "{reason}"
+    );
+    assert_eq!(snapshot.partitions.len(), 64);
+    assert_eq!(rig.attempts().len(), 65);
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let attempts = rig.attempts().len();
+    assert!(attempts <= 65 * 11, "each once in a minute: {attempts}");
+    assert_eq!(rig.snapshot().partitions.len(), 64);
+    script.no_rule();
+    let snapshot = rig.drained().await;
+    assert_eq!(
+        (snapshot.totals.delivered, snapshot.state),
+        (200, "delivering")
+    );
+    assert!(snapshot.partitions.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_for_which_nothing_waits_any_more_is_not_held() {
+    let log = MemoryLog::new(&["splunk"]);
+    let script = parted();
+    script.rule(|batch| Some(held(&batch[0].event.provenance.source)));
+    for number in 0..100 {
+        log.push(&format!("p{number}"), "1");
+    }
+    let mut settings = destination();
+    settings.pace.max_event_age = Some(Duration::from_secs(3600));
+    let rig = Rig::start(log, script, settings, 1 << 20).await;
+    let snapshot = rig.drained().await;
+    assert_eq!(snapshot.totals.dead_lettered, 100);
+    let snapshot = rig.until("open", |s| s.partitions.is_empty()).await;
+    assert_eq!(snapshot.state, "delivering");
+}
