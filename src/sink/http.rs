@@ -91,7 +91,7 @@ impl Http {
     async fn post(&self, batch: &[Rendered]) -> Outcome {
         let named = batch.first().and_then(|first| self.outline.named(first));
         let (headers, body) = self.outline.request(batch, named.as_ref());
-        let target = named.as_ref().map(|named| named.target(&self.client));
+        let target = named.as_ref().and_then(|named| named.target(&self.client));
         let signs = self.login.signs();
         let id = signs.then(|| request_id::of(batch, &body));
         let exchange = self

@@ -71,10 +71,11 @@ impl Named {
         Some(self.path.join("/")).filter(|path| !path.is_empty())
     }
 
-    /// The URL with these segments, each percent-encoded, behind its path.
-    pub(super) fn target(&self, client: &Client) -> Target {
+    /// The URL with these segments, each percent-encoded, behind its path; none where it is the
+    /// URL as it stands.
+    pub(super) fn target(&self, client: &Client) -> Option<Target> {
         let segments: Vec<_> = self.path.iter().map(String::as_str).collect();
-        client.target(&segments, &[])
+        (!segments.is_empty()).then(|| client.target(&segments, &[]))
     }
 
     pub(super) fn insert(&self, headers: &mut HeaderMap) {
