@@ -197,6 +197,24 @@ async fn a_url_keeps_its_last_slash_where_no_segment_comes_behind_it() {
     }
 }
 
+#[tokio::test]
+async fn like_bodies_for_different_paths_have_keys_of_their_own() {
+    let server = FakeHttp::start(|_| Reply::status(204, "")).await;
+    let sink = sink(&server.url(), |settings| {
+        settings.terms.idempotency_header = Some("idempotency-key".to_owned());
+        settings.names = names("path");
+    });
+    for payload in [r#"{"n":7}"#, r#"{"n":8}"#, r#"{"n":7}"#] {
+        let mut event = event(1, payload);
+        event.body = "{}".into();
+        assert!(is_delivered(&sink.send(&[event]).await));
+    }
+    let received = server.received();
+    let key = |at: usize| received[at].header("idempotency-key").unwrap();
+    assert_ne!(key(0), key(1));
+    assert_eq!(key(0), key(2));
+}
+
 fn cloud(mode: CloudEventsMode) -> Framing {
     Framing::CloudEvents(CloudEvents {
         mode,

@@ -18,8 +18,9 @@ pub(super) struct Form {
     envelope: bool,
 }
 
-/// SHA-256 of a body, in hexadecimal: 64 characters, the same for the same bytes.
-pub(super) struct BodyDigest(String);
+/// SHA-256 of a body, and before it of what follows from its events elsewhere in the request, in
+/// hexadecimal: 64 characters, the same for the same bytes.
+pub(super) struct RequestDigest(String);
 
 impl Form {
     pub(super) fn new(framing: Framing, envelope: bool) -> Self {
@@ -108,12 +109,21 @@ impl Form {
     }
 }
 
-impl BodyDigest {
-    pub(super) fn of(body: &[u8]) -> Self {
+impl RequestDigest {
+    /// `following` has the same number of texts for all requests of a destination; where it has
+    /// none, the digest is the body's.
+    pub(super) fn of<'a>(following: impl Iterator<Item = &'a str>, body: &[u8]) -> Self {
         use std::fmt::Write;
 
+        let mut hash = Sha256::new();
+        for text in following {
+            // With its length before it, no text can be taken for the end of another.
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text);
+        }
+        hash.update(body);
         let mut digits = String::with_capacity(64);
-        for byte in Sha256::digest(body) {
+        for byte in hash.finalize() {
             // Writing to a string has no error.
             let _ = write!(digits, "{byte:02x}");
         }
@@ -221,10 +231,25 @@ mod tests {
     #[test]
     fn the_key_is_the_digest_of_the_body_in_quotes() {
         let mut headers = HeaderMap::new();
-        let digest = BodyDigest::of(b"abc");
+        let digest = RequestDigest::of(std::iter::empty(), b"abc");
         digest.insert(&mut headers, HeaderName::from_static("idempotency-key"));
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(headers["idempotency-key"], format!("\"{expected}\""));
+    }
+
+    #[test]
+    fn the_key_is_of_what_follows_the_event_too() {
+        let of = |texts: &[&str], body: &[u8]| RequestDigest::of(texts.iter().copied(), body).0;
+        let digests = [
+            of(&["ab", "c"], b"d"),
+            of(&["a", "bc"], b"d"),
+            of(&["ab", ""], b"cd"),
+            of(&[], b"abcd"),
+        ];
+        for (at, one) in digests.iter().enumerate() {
+            assert!(digests.iter().skip(at + 1).all(|other| one != other));
+        }
+        assert_eq!(digests[0], of(&["ab", "c"], b"d"));
     }
 
     #[test]

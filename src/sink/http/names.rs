@@ -78,6 +78,13 @@ impl Named {
         (!segments.is_empty()).then(|| client.target(&segments, &[]))
     }
 
+    /// All that follows from the event, segment by segment and header by header.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        let headers = self.headers.iter();
+        let headers = headers.flat_map(|(header, value)| [header.as_str(), value]);
+        self.path.iter().map(String::as_str).chain(headers)
+    }
+
     pub(super) fn insert(&self, headers: &mut HeaderMap) {
         for (header, value) in &self.headers {
             insert(headers, header.clone(), value);
