@@ -209,3 +209,39 @@ async fn a_partition_for_which_nothing_waits_any_more_is_not_held() {
     let snapshot = rig.until("open", |s| s.partitions.is_empty()).await;
     assert_eq!(snapshot.state, "delivering");
 }
+
+#[tokio::test(start_paused = true)]
+async fn credentials_are_read_again_before_a_partition_is_tried_that_waits_for_them() {
+    for (cause, minutes, expected) in [
+        (HoldCause::Auth, 10, 9..=11),
+        // A person who asks for a try has mended them.
+        (HoldCause::Auth, 0, 2..=2),
+        (HoldCause::Index, 10, 0..=0),
+    ] {
+        let log = MemoryLog::new(&["splunk"]);
+        let script = parted();
+        script.rule(move |batch| {
+            let partition = batch[0].event.provenance.source.as_str();
+            Some(Verdict::Hold {
+                cause,
+                detail: "grant it".into(),
+                scope: Scope::Partition(partition.into()),
+            })
+        });
+        for source in ["a", "b", "c"] {
+            log.push(source, "1");
+        }
+        let rig = Rig::start(log, script.clone(), destination(), 1 << 20).await;
+        rig.until("held", |s| s.partitions.len() == 3).await;
+        tokio::time::sleep(Duration::from_secs(60 * minutes)).await;
+        if minutes == 0 {
+            for _ in 0..2 {
+                rig.controls.try_now();
+                let tried = rig.attempts().len() + 3;
+                rig.until("tried", |_| rig.attempts().len() == tried).await;
+            }
+        }
+        let refreshed = *script.refreshed.lock().unwrap();
+        assert!(expected.contains(&refreshed), "{cause:?}: {refreshed}");
+    }
+}
