@@ -10,6 +10,7 @@ use crate::sink::payload;
 
 const ID: HeaderName = HeaderName::from_static("x-siem-relay-id");
 const RECEIVED: HeaderName = HeaderName::from_static("x-siem-relay-received");
+const REPLAY_ID: HeaderName = HeaderName::from_static("x-siem-relay-replay-id");
 
 /// What requests look like.
 pub(super) struct Form {
@@ -103,6 +104,9 @@ impl Form {
             Framing::Single if !self.envelope => {
                 insert(headers, ID, &event.id().to_string());
                 insert(headers, RECEIVED, &payload::received(&event.event));
+                if let Some(replay) = event.event.replay_id {
+                    insert(headers, REPLAY_ID, &replay.to_string());
+                }
             }
             _ => {}
         }
@@ -157,7 +161,10 @@ pub(super) fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::event::ReplayId;
     use crate::sink::payload::tests::rendered;
 
     fn batch() -> [Rendered; 2] {
@@ -264,5 +271,19 @@ mod tests {
             "01010101-0101-0101-0101-010101010101"
         );
         assert_eq!(headers["x-siem-relay-received"], "2026-11-23T14:42:05.123Z");
+        assert_eq!(headers.len(), 2);
+    }
+
+    #[test]
+    fn a_header_says_of_which_replay_an_event_is_where_no_envelope_does() {
+        let mut event = rendered(1, "{}");
+        let replay = ReplayId::new();
+        Arc::get_mut(&mut event.event).unwrap().replay_id = Some(replay);
+        for (envelope, expected) in [(false, Some(replay.to_string())), (true, None)] {
+            let mut headers = HeaderMap::new();
+            Form::new(Framing::Single, envelope).insert_event(&mut headers, &event);
+            let found = headers.get("x-siem-relay-replay-id");
+            assert_eq!(found.map(|it| it.to_str().unwrap().to_owned()), expected);
+        }
     }
 }
