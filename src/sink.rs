@@ -228,7 +228,8 @@ pub trait Sink: Send + Sync + 'static {
         async { Confirmation::default() }
     }
 
-    /// Reads changed secrets and certificates again; asked before each probe of a held one.
+    /// Reads changed secrets and certificates again; asked before each probe of a held destination,
+    /// and of a part that is held for its credentials.
     fn refresh(&self);
 }
 

@@ -4,7 +4,7 @@
 
 use http::HeaderValue;
 
-use crate::settings::{Framing, Letters, NamePart};
+use crate::settings::{Auth, Framing, Letters, NamePart};
 
 use super::kinds::constants;
 use super::name;
@@ -18,12 +18,29 @@ const HEADER_BYTES_MAX: usize = 2048;
 const SEGMENTS_MAX: usize = 16;
 const PATH_BYTES_MAX: usize = 1024;
 
+/// What the relay tells of an event beside it, where a request holds one and no envelope does.
+const BESIDE: [&str; 3] = [
+    "x-siem-relay-id",
+    "x-siem-relay-received",
+    "x-siem-relay-replay-id",
+];
+
 /// Constant headers, and those that follow the event.
 type Headers = (Vec<(String, String)>, Vec<(String, Vec<NamePart>)>);
 
-/// The headers of requests with this framing.
-pub(super) fn headers(table: &Table<'_>, framing: &Framing) -> Headers {
+/// The headers of requests of this form, with this login, which is looked at, too.
+pub(super) fn headers(
+    table: &Table<'_>,
+    framing: &Framing,
+    envelope: bool,
+    auth: Option<&Auth>,
+) -> Headers {
     let (mut headers, mut following): Headers = Default::default();
+    let login = auth.and_then(login_header);
+    if login.is_some_and(|name| stands_beside(framing, envelope, name)) {
+        let what = "is a header that the relay itself sets";
+        table.problem("header", what, "name the one that the receiver wants");
+    }
     // Their types and headers are those of the standard.
     let cloud_events = matches!(framing, Framing::CloudEvents(_));
     for (text, value) in constants(table, "headers") {
@@ -43,6 +60,11 @@ pub(super) fn headers(table: &Table<'_>, framing: &Framing) -> Headers {
         } else if cloud_events && name.starts_with("ce-") {
             let what = "is an attribute of a CloudEvent, which the relay sets";
             table.problem(&at, what, "remove it");
+        } else if stands_beside(framing, envelope, &name) {
+            let what = "is a header that the relay itself sets";
+            table.problem(&at, what, "remove it, or set envelope = true");
+        } else if login == Some(&*name) {
+            table.problem(&at, "is also the header of the login", "remove one of them");
         } else if HeaderValue::from_str(&value).is_err() {
             let what = "has a value that a header cannot have";
             table.problem(&at, what, "keep visible ASCII characters");
@@ -58,6 +80,20 @@ pub(super) fn headers(table: &Table<'_>, framing: &Framing) -> Headers {
         }
     }
     (headers, following)
+}
+
+/// Whether requests of this form have a header (lower case) that tells of their event.
+fn stands_beside(framing: &Framing, envelope: bool, name: &str) -> bool {
+    *framing == Framing::Single && !envelope && BESIDE.contains(&name)
+}
+
+/// The header that a login names; none where it names none.
+fn login_header(auth: &Auth) -> Option<&str> {
+    match auth {
+        Auth::Header { name, .. } => Some(name),
+        Auth::Signed { beside, .. } => login_header(beside),
+        _ => None,
+    }
 }
 
 /// The parts of a header's value; none if it is none, which is then reported.

@@ -28,7 +28,7 @@ pub(super) fn http(table: &Table<'_>) -> Option<Http> {
     let endpoint = endpoint(table, login, &Shape::HTTP);
     let envelope = table.flag("envelope", false);
     let framing = framing(table, envelope);
-    let (headers, following) = http_names::headers(table, &framing);
+    let (headers, following) = http_names::headers(table, &framing, envelope, auth.as_ref());
     let names = HttpNames {
         path: http_names::path(table),
         headers: following,

@@ -131,8 +131,12 @@ fn value(inside: &str, letters: Letters) -> Result<NamePart, String> {
         let most = letters.bytes_max();
         return Err(format!("has a fallback that is not 1 to {most} {of}"));
     }
+    let at = pointer(at)?;
+    if at.0.iter().any(|step| step == "*") {
+        return Err("has a *, which is several values: write the number of one".to_owned());
+    }
     Ok(NamePart::Value {
-        at: pointer(at)?,
+        at,
         otherwise: otherwise.to_owned(),
     })
 }

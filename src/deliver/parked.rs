@@ -12,6 +12,10 @@ use tokio::time::Instant;
 
 use crate::sink::{HoldCause, Sent};
 
+/// Partitions that may be closed at once, lest senders make as many as they write values: so many
+/// are no matter of one of them any more.
+pub(super) const HELD_MAX: usize = 64;
+
 /// Whose events wait: a partition's, or those of none in particular.
 pub(super) type Lane = Option<Arc<str>>;
 
@@ -58,6 +62,16 @@ impl Parked {
     pub(super) fn is_closed(&self, lane: &Lane) -> bool {
         let waiting = self.lanes.get(lane);
         waiting.is_some_and(|waiting| waiting.held.is_some())
+    }
+
+    /// Why a partition takes no events; none where it does.
+    pub(super) fn cause(&self, lane: &Lane) -> Option<HoldCause> {
+        Some(self.lanes.get(lane)?.held.as_ref()?.cause)
+    }
+
+    /// Whether a partition that is open may be closed for itself.
+    pub(super) fn has_room(&self) -> bool {
+        self.held().count() < HELD_MAX
     }
 
     /// Lets an event wait.
@@ -135,11 +149,11 @@ impl Parked {
         self.drop_empty();
     }
 
-    /// Forgets lanes in which nothing waits any more.
+    /// Forgets lanes in which nothing waits any more. A closed one is no exception: nobody is left
+    /// to probe with, so nobody would ever open it.
     pub(super) fn drop_empty(&mut self) {
-        self.lanes.retain(|_, waiting| {
-            waiting.held.is_some() || !waiting.marks.is_empty() || waiting.probe.is_some()
-        });
+        let waits = |waiting: &Waiting| !waiting.marks.is_empty() || waiting.probe.is_some();
+        self.lanes.retain(|_, waiting| waits(waiting));
     }
 
     /// Forgets what the log gave up.
@@ -147,10 +161,6 @@ impl Parked {
         for waiting in self.lanes.values_mut() {
             waiting.marks = waiting.marks.split_off(&(position + 1));
             waiting.probe = waiting.probe.filter(|probe| *probe > position);
-            if waiting.marks.is_empty() && waiting.probe.is_none() {
-                // Nobody is left to probe with, so nobody would ever open it.
-                waiting.held = None;
-            }
         }
         self.drop_empty();
     }

@@ -120,6 +120,8 @@ pub struct Worker<L: Log, S: Sink> {
     window: Window,
     outbox: Outbox,
     parked: Parked,
+    /// When credentials were last read again for a partition.
+    refreshed: Option<Instant>,
     flights: JoinSet<Outcome>,
     flying: HashMap<Id, Flight>,
     awaited: Awaited,
@@ -200,6 +202,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             state: State::Delivering,
             epoch: 0,
             parked: Parked::default(),
+            refreshed: None,
             flights: JoinSet::new(),
             flying: HashMap::new(),
             awaited: Awaited::default(),

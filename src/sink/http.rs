@@ -1,9 +1,10 @@
 //! Any HTTP endpoint: events in a JSON array, wrapped or not, as JSON lines, one a request, or as
 //! CloudEvents.
 //!
-//! POST is not idempotent, so each request has an `Idempotency-Key` made of its body: the same
-//! events give the same key, and where the outcome is unknown the same events are sent again
-//! together. What a receiver does with it is its own affair.
+//! POST is not idempotent, so each request has an `Idempotency-Key` made of its body and of what of
+//! its path and headers follows from the events: the same events give the same key, and where the
+//! outcome is unknown the same events are sent again together. What a receiver does with it is its
+//! own affair.
 
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ mod judge;
 mod names;
 mod request_id;
 
-use encode::{BodyDigest, Form};
+use encode::{Form, RequestDigest};
 use judge::Terms;
 use names::{Named, Names};
 
@@ -91,7 +92,7 @@ impl Http {
     async fn post(&self, batch: &[Rendered]) -> Outcome {
         let named = batch.first().and_then(|first| self.outline.named(first));
         let (headers, body) = self.outline.request(batch, named.as_ref());
-        let target = named.as_ref().map(|named| named.target(&self.client));
+        let target = named.as_ref().and_then(|named| named.target(&self.client));
         let signs = self.login.signs();
         let id = signs.then(|| request_id::of(batch, &body));
         let exchange = self
@@ -202,7 +203,8 @@ impl Outline {
             self.form.insert_event(&mut headers, event);
         }
         if let Some(name) = &self.key {
-            BodyDigest::of(&body).insert(&mut headers, name.clone());
+            let following = named.into_iter().flat_map(Named::texts);
+            RequestDigest::of(following, &body).insert(&mut headers, name.clone());
         }
         (headers, body)
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use siem_relay::settings::{
-    self, Auth, CloudEvents, CloudEventsData, CloudEventsMode, Framing, HttpTerms, Success, Wrap,
+    self, Auth, CloudEvents, CloudEventsData, CloudEventsMode, Framing, HttpTerms, NamePart,
+    Pointer, Success, Wrap,
 };
 use siem_relay::sink::http::Http;
 use siem_relay::sink::{Note, Sink, Verdict};
@@ -168,6 +169,50 @@ async fn the_key_can_have_another_header_or_none() {
     assert_eq!(received.header("idempotency-key"), None);
     let received = request(|settings| settings.terms.idempotency_header = None).await;
     assert_eq!(received.header("idempotency-key"), None);
+}
+
+/// Names of which a header follows the event's `n`, or a segment of the path.
+fn names(place: &str) -> settings::HttpNames {
+    let value = NamePart::Value {
+        at: Pointer(vec!["n".to_owned()]),
+        otherwise: "none".to_owned(),
+    };
+    let mut names = settings::HttpNames::default();
+    match place {
+        "path" => names.path.push(vec![value]),
+        header => names.headers.push((header.to_owned(), vec![value])),
+    }
+    names
+}
+
+#[tokio::test]
+async fn a_url_keeps_its_last_slash_where_no_segment_comes_behind_it() {
+    for (place, path) in [("x-n", "/in/"), ("path", "/in/7")] {
+        let server = FakeHttp::start(|_| Reply::status(204, "")).await;
+        let sink = sink(&format!("{}/in/", server.url()), |settings| {
+            settings.names = names(place);
+        });
+        assert!(is_delivered(&sink.send(&[event(1, r#"{"n":7}"#)]).await));
+        assert_eq!(server.received()[0].path, path);
+    }
+}
+
+#[tokio::test]
+async fn like_bodies_for_different_paths_have_keys_of_their_own() {
+    let server = FakeHttp::start(|_| Reply::status(204, "")).await;
+    let sink = sink(&server.url(), |settings| {
+        settings.terms.idempotency_header = Some("idempotency-key".to_owned());
+        settings.names = names("path");
+    });
+    for payload in [r#"{"n":7}"#, r#"{"n":8}"#, r#"{"n":7}"#] {
+        let mut event = event(1, payload);
+        event.body = "{}".into();
+        assert!(is_delivered(&sink.send(&[event]).await));
+    }
+    let received = server.received();
+    let key = |at: usize| received[at].header("idempotency-key").unwrap();
+    assert_ne!(key(0), key(1));
+    assert_eq!(key(0), key(2));
 }
 
 fn cloud(mode: CloudEventsMode) -> Framing {

@@ -37,6 +37,7 @@ fn a_name_can_follow_source_and_values_which_keep_to_their_place() {
         ("index", "f-{/a|}", "has a fallback that is not"),
         ("index", "f-{/a~2}", "\"/a~2\" has a ~ that is neither"),
         ("index", "f{/a}{/b}{/c}{/d}{/e}", "has more than 4 values"),
+        ("index", "f-{/a/*/b}", "has a *, which is several values"),
         (
             "index",
             "fffffffffffffffffffffffffffffffff{/a}{/b}{/c}{source}",
@@ -239,6 +240,45 @@ fn the_path_and_headers_of_requests_follow_the_event_but_not_what_proves_or_fram
         &with(&long),
         "destinations.d.headers.X-A: can be longer than 2048 bytes",
     );
+}
+
+#[test]
+fn no_header_is_set_twice_by_login_relay_and_configuration() {
+    let with = |lines: &str| http(&format!("url = \"https://h/x\"\n{lines}"));
+    let login = "header = \"X-Tenant\"\nvalue_file = \"token\"";
+    let signed = format!("{login}\nsigning = {{ secret_file = \"lines\" }}");
+    let twice = "headers.x-tenant: is also the header of the login";
+    for (lines, expected) in [
+        (
+            format!("{login}\nheaders = {{ x-tenant = \"{{/k}}\" }}"),
+            twice,
+        ),
+        (format!("{login}\nheaders = {{ x-tenant = \"a\" }}"), twice),
+        (format!("{signed}\nheaders = {{ x-tenant = \"a\" }}"), twice),
+        (
+            "framing = \"single\"\nheaders = { X-Siem-Relay-Id = \"{/k}\" }".to_owned(),
+            "headers.X-Siem-Relay-Id: is a header that the relay itself sets",
+        ),
+        (
+            "framing = \"single\"\nheaders = { X-Siem-Relay-Received = \"a\" }".to_owned(),
+            "headers.X-Siem-Relay-Received: is a header that the relay",
+        ),
+        (
+            "framing = \"single\"\nheader = \"X-Siem-Relay-Replay-Id\"\nvalue_file = \"token\""
+                .to_owned(),
+            "header: is a header that the relay itself sets",
+        ),
+    ] {
+        refused(&with(&lines), &format!("destinations.d.{expected}"));
+    }
+    let own = "headers = { X-Siem-Relay-Id = \"{/k}\" }";
+    for form in [
+        "framing = \"single\"\nenvelope = true",
+        "framing = \"ndjson\"",
+    ] {
+        let loaded = loaded_http(&with(&format!("{form}\n{own}")));
+        assert_eq!(loaded.names.headers.len(), 1);
+    }
 }
 
 #[test]

@@ -162,3 +162,86 @@ async fn a_partition_that_fills_the_window_holds_the_destination_and_is_named() 
         "only what was held went twice"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn more_partitions_than_can_be_a_matter_of_one_hold_the_destination() {
+    let log = MemoryLog::new(&["splunk"]);
+    let script = parted();
+    script.rule(|batch| Some(held(&batch[0].event.provenance.source)));
+    for number in 0..200 {
+        log.push(&format!("p{number}"), "1");
+    }
+    let rig = Rig::start(log, script.clone(), destination(), 1 << 20).await;
+    let snapshot = rig.until("held", |s| s.state == "held").await;
+    let reason = snapshot.reason.unwrap();
+    assert!(
+        reason.contains("64 parts of it wait already, and now p64: "),
+        "{reason}"
+    );
+    assert_eq!(snapshot.partitions.len(), 64);
+    assert_eq!(rig.attempts().len(), 65);
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let attempts = rig.attempts().len();
+    assert!(attempts <= 65 * 11, "each once in a minute: {attempts}");
+    assert_eq!(rig.snapshot().partitions.len(), 64);
+    script.no_rule();
+    let snapshot = rig.drained().await;
+    assert_eq!(
+        (snapshot.totals.delivered, snapshot.state),
+        (200, "delivering")
+    );
+    assert!(snapshot.partitions.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_for_which_nothing_waits_any_more_is_not_held() {
+    let log = MemoryLog::new(&["splunk"]);
+    let script = parted();
+    script.rule(|batch| Some(held(&batch[0].event.provenance.source)));
+    for number in 0..100 {
+        log.push(&format!("p{number}"), "1");
+    }
+    let mut settings = destination();
+    settings.pace.max_event_age = Some(Duration::from_secs(3600));
+    let rig = Rig::start(log, script, settings, 1 << 20).await;
+    let snapshot = rig.drained().await;
+    assert_eq!(snapshot.totals.dead_lettered, 100);
+    let snapshot = rig.until("open", |s| s.partitions.is_empty()).await;
+    assert_eq!(snapshot.state, "delivering");
+}
+
+#[tokio::test(start_paused = true)]
+async fn credentials_are_read_again_before_a_partition_is_tried_that_waits_for_them() {
+    for (cause, minutes, expected) in [
+        (HoldCause::Auth, 10, 9..=11),
+        // A person who asks for a try has mended them.
+        (HoldCause::Auth, 0, 2..=2),
+        (HoldCause::Index, 10, 0..=0),
+    ] {
+        let log = MemoryLog::new(&["splunk"]);
+        let script = parted();
+        script.rule(move |batch| {
+            let partition = batch[0].event.provenance.source.as_str();
+            Some(Verdict::Hold {
+                cause,
+                detail: "grant it".into(),
+                scope: Scope::Partition(partition.into()),
+            })
+        });
+        for source in ["a", "b", "c"] {
+            log.push(source, "1");
+        }
+        let rig = Rig::start(log, script.clone(), destination(), 1 << 20).await;
+        rig.until("held", |s| s.partitions.len() == 3).await;
+        tokio::time::sleep(Duration::from_secs(60 * minutes)).await;
+        if minutes == 0 {
+            for _ in 0..2 {
+                rig.controls.try_now();
+                let tried = rig.attempts().len() + 3;
+                rig.until("tried", |_| rig.attempts().len() == tried).await;
+            }
+        }
+        let refreshed = *script.refreshed.lock().unwrap();
+        assert!(expected.contains(&refreshed), "{cause:?}: {refreshed}");
+    }
+}

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::Worker;
 use super::state::State;
 use crate::deliver::outbox::Item;
+use crate::deliver::parked::Lane;
 use crate::sink::{HoldCause, Sink};
 use crate::spool::Log;
 
@@ -83,6 +84,20 @@ impl<L: Log, S: Sink> Worker<L, S> {
             }
             _ => {}
         }
+    }
+
+    /// Reads changed credentials again before a partition is tried that waits for them, at most
+    /// once in `probe_interval`, however many do.
+    pub(super) fn refresh_for(&mut self, lane: &Lane) {
+        let now = Instant::now();
+        let next = self
+            .refreshed
+            .map(|at| at + self.destination.probe_interval);
+        if self.parked.cause(lane) != Some(HoldCause::Auth) || next.is_some_and(|at| at > now) {
+            return;
+        }
+        self.refreshed = Some(now);
+        self.sink.refresh();
     }
 
     /// What goes next; nothing where the rate, a batch on its way or the one before wants it to

@@ -195,6 +195,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             let Some((lane, first, most)) = due.filter(|_| !self.outbox.is_full()) else {
                 return true;
             };
+            self.refresh_for(&lane);
             let mut reader = match self.again.take() {
                 // Far ahead a new reader is quicker than reading on.
                 Some((reader, of, after))

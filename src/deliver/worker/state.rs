@@ -124,6 +124,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 *until = now;
             }
             self.parked.hurry(now);
+            // Who asks for it may have changed the credentials just now.
+            self.refreshed = None;
         }
         match self.state {
             State::Stopping => {}

@@ -11,7 +11,7 @@ use super::attempt::Flight;
 use super::state::{State, now_ms};
 use crate::deliver::awaited::Unconfirmed;
 use crate::deliver::outbox::Item;
-use crate::deliver::parked::{Held, Mark};
+use crate::deliver::parked::{HELD_MAX, Held, Mark};
 use crate::deliver::suspects::{REFUSED_IN_A_ROW_MAX, Suspicion};
 use crate::deliver::verdicts::{Next, Review};
 use crate::deliver::window::Settled;
@@ -295,15 +295,29 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 cause,
                 detail,
                 scope: Scope::Partition(partition),
-            } if of == Some(&partition) => {
-                self.hold_partition(&partition, cause, &detail);
-                self.answers_again();
-            }
-            Next::Hold { cause, detail, .. } => {
-                self.concurrency.failed();
-                self.hold(cause, detail);
-            }
+            } if of == Some(&partition) => self.hold_one(&partition, cause, detail),
+            Next::Hold { cause, detail, .. } => self.hold_all(cause, detail),
         }
+    }
+
+    fn hold_all(&mut self, cause: HoldCause, detail: Arc<str>) {
+        self.concurrency.failed();
+        self.hold(cause, detail);
+    }
+
+    /// Holds a partition, or all of the destination where so many wait that it is not they.
+    fn hold_one(&mut self, name: &Arc<str>, cause: HoldCause, detail: Arc<str>) {
+        let known = self.parked.is_closed(&Some(Arc::clone(name)));
+        if !known && !self.parked.has_room() {
+            let what = format!("{HELD_MAX} parts of it wait already, and now {name}: {detail}");
+            return self.hold_all(cause, what.into());
+        }
+        if !known {
+            let (destination, cause) = (&self.name, cause.as_str());
+            tracing::error!(destination, partition = %name, cause, %detail, "partition held");
+        }
+        self.hold_partition(name, cause, detail);
+        self.answers_again();
     }
 
     /// The destination as such answers as it should.
@@ -328,20 +342,14 @@ impl<L: Log, S: Sink> Worker<L, S> {
     }
 
     /// Closes a partition and parks what waits for it.
-    fn hold_partition(&mut self, name: &Arc<str>, cause: HoldCause, detail: &Arc<str>) {
+    fn hold_partition(&mut self, name: &Arc<str>, cause: HoldCause, detail: Arc<str>) {
         let mut waiting = self.outbox.take_partition(name);
         let of_it = |item: &mut Item| item.partition.as_ref() == Some(name);
         waiting.extend(self.aside.extract_if(.., of_it));
-        let destination = &self.name;
-        let known = self.parked.held().any(|(held, ..)| held == name);
-        if !known {
-            let cause = cause.as_str();
-            tracing::error!(destination, partition = %name, cause, %detail, "partition held");
-        }
-        self.status.failed(Arc::clone(detail));
+        self.status.failed(Arc::clone(&detail));
         let held = Held {
             cause,
-            detail: Arc::clone(detail),
+            detail,
             since_ms: now_ms(),
             probe_at: Instant::now() + self.destination.probe_interval,
         };
@@ -349,6 +357,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
         for item in waiting {
             self.park(item);
         }
+        // All of its events may have expired meanwhile.
+        self.parked.drop_empty();
     }
 
     /// Lets an event wait for its partition.

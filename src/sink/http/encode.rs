@@ -10,6 +10,7 @@ use crate::sink::payload;
 
 const ID: HeaderName = HeaderName::from_static("x-siem-relay-id");
 const RECEIVED: HeaderName = HeaderName::from_static("x-siem-relay-received");
+const REPLAY_ID: HeaderName = HeaderName::from_static("x-siem-relay-replay-id");
 
 /// What requests look like.
 pub(super) struct Form {
@@ -18,8 +19,9 @@ pub(super) struct Form {
     envelope: bool,
 }
 
-/// SHA-256 of a body, in hexadecimal: 64 characters, the same for the same bytes.
-pub(super) struct BodyDigest(String);
+/// SHA-256 of a body, and before it of what follows from its events elsewhere in the request, in
+/// hexadecimal: 64 characters, the same for the same bytes.
+pub(super) struct RequestDigest(String);
 
 impl Form {
     pub(super) fn new(framing: Framing, envelope: bool) -> Self {
@@ -102,18 +104,30 @@ impl Form {
             Framing::Single if !self.envelope => {
                 insert(headers, ID, &event.id().to_string());
                 insert(headers, RECEIVED, &payload::received(&event.event));
+                if let Some(replay) = event.event.replay_id {
+                    insert(headers, REPLAY_ID, &replay.to_string());
+                }
             }
             _ => {}
         }
     }
 }
 
-impl BodyDigest {
-    pub(super) fn of(body: &[u8]) -> Self {
+impl RequestDigest {
+    /// `following` has the same number of texts for all requests of a destination; where it has
+    /// none, the digest is the body's.
+    pub(super) fn of<'a>(following: impl Iterator<Item = &'a str>, body: &[u8]) -> Self {
         use std::fmt::Write;
 
+        let mut hash = Sha256::new();
+        for text in following {
+            // With its length before it, no text can be taken for the end of another.
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text);
+        }
+        hash.update(body);
         let mut digits = String::with_capacity(64);
-        for byte in Sha256::digest(body) {
+        for byte in hash.finalize() {
             // Writing to a string has no error.
             let _ = write!(digits, "{byte:02x}");
         }
@@ -147,7 +161,10 @@ pub(super) fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::event::ReplayId;
     use crate::sink::payload::tests::rendered;
 
     fn batch() -> [Rendered; 2] {
@@ -221,10 +238,25 @@ mod tests {
     #[test]
     fn the_key_is_the_digest_of_the_body_in_quotes() {
         let mut headers = HeaderMap::new();
-        let digest = BodyDigest::of(b"abc");
+        let digest = RequestDigest::of(std::iter::empty(), b"abc");
         digest.insert(&mut headers, HeaderName::from_static("idempotency-key"));
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(headers["idempotency-key"], format!("\"{expected}\""));
+    }
+
+    #[test]
+    fn the_key_is_of_what_follows_the_event_too() {
+        let of = |texts: &[&str], body: &[u8]| RequestDigest::of(texts.iter().copied(), body).0;
+        let digests = [
+            of(&["ab", "c"], b"d"),
+            of(&["a", "bc"], b"d"),
+            of(&["ab", ""], b"cd"),
+            of(&[], b"abcd"),
+        ];
+        for (at, one) in digests.iter().enumerate() {
+            assert!(digests.iter().skip(at + 1).all(|other| one != other));
+        }
+        assert_eq!(digests[0], of(&["ab", "c"], b"d"));
     }
 
     #[test]
@@ -239,5 +271,19 @@ mod tests {
             "01010101-0101-0101-0101-010101010101"
         );
         assert_eq!(headers["x-siem-relay-received"], "2026-11-23T14:42:05.123Z");
+        assert_eq!(headers.len(), 2);
+    }
+
+    #[test]
+    fn a_header_says_of_which_replay_an_event_is_where_no_envelope_does() {
+        let mut event = rendered(1, "{}");
+        let replay = ReplayId::new();
+        Arc::get_mut(&mut event.event).unwrap().replay_id = Some(replay);
+        for (envelope, expected) in [(false, Some(replay.to_string())), (true, None)] {
+            let mut headers = HeaderMap::new();
+            Form::new(Framing::Single, envelope).insert_event(&mut headers, &event);
+            let found = headers.get("x-siem-relay-replay-id");
+            assert_eq!(found.map(|it| it.to_str().unwrap().to_owned()), expected);
+        }
     }
 }

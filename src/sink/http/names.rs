@@ -13,8 +13,8 @@ use crate::settings::{HttpNames, Letters, NamePart};
 use crate::sink::client::{Client, Target};
 use crate::sink::{Rendered, Scope, Verdict, name};
 
-/// Statuses that can be about the path or a header alone.
-const OF_PART: [u16; 4] = [403, 404, 405, 410];
+/// Statuses that are about the credentials, which are the same for all.
+const OF_ALL: [u16; 3] = [401, 403, 407];
 
 /// How the names of a destination's requests are made.
 pub(super) struct Names {
@@ -71,10 +71,18 @@ impl Named {
         Some(self.path.join("/")).filter(|path| !path.is_empty())
     }
 
-    /// The URL with these segments, each percent-encoded, behind its path.
-    pub(super) fn target(&self, client: &Client) -> Target {
+    /// The URL with these segments, each percent-encoded, behind its path; none where it is the
+    /// URL as it stands.
+    pub(super) fn target(&self, client: &Client) -> Option<Target> {
         let segments: Vec<_> = self.path.iter().map(String::as_str).collect();
-        client.target(&segments, &[])
+        (!segments.is_empty()).then(|| client.target(&segments, &[]))
+    }
+
+    /// All that follows from the event, segment by segment and header by header.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        let headers = self.headers.iter();
+        let headers = headers.flat_map(|(header, value)| [header.as_str(), value]);
+        self.path.iter().map(String::as_str).chain(headers)
     }
 
     pub(super) fn insert(&self, headers: &mut HeaderMap) {
@@ -83,14 +91,15 @@ impl Named {
         }
     }
 
-    /// The same verdict, about this part of the destination where the answer can be about that.
+    /// The same verdict on an answer, about this part of the destination where the answer can be
+    /// about that: any other value may get another one.
     pub(super) fn narrow(&self, status: u16, verdict: Verdict) -> Verdict {
         match verdict {
             Verdict::Hold {
                 cause,
                 detail,
                 scope: Scope::Destination,
-            } if OF_PART.contains(&status) => Verdict::Hold {
+            } if !OF_ALL.contains(&status) => Verdict::Hold {
                 cause,
                 detail,
                 scope: Scope::Partition(self.part()),
@@ -134,15 +143,22 @@ mod tests {
     }
 
     #[test]
-    fn only_answers_that_can_be_about_a_part_hold_that_alone() {
+    fn all_answers_but_those_about_credentials_hold_a_part_alone() {
         let named = names().of(&rendered(1, "{}"));
         let hold = || crate::sink::status::hold(crate::sink::HoldCause::Url, "no".into());
         for (status, alone) in [
+            (302, true),
+            (402, true),
             (404, true),
-            (403, true),
+            (406, true),
             (410, true),
+            (414, true),
+            (431, true),
+            (451, true),
+            (501, true),
             (401, false),
-            (302, false),
+            (403, false),
+            (407, false),
         ] {
             let Verdict::Hold { scope, .. } = named.narrow(status, hold()) else {
                 panic!("no hold");
