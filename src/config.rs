@@ -22,6 +22,7 @@ mod kinds;
 mod login;
 mod name;
 mod names;
+mod overlap;
 mod problems;
 mod rules;
 mod secrets;
@@ -122,7 +123,14 @@ fn settings(root: &Table<'_>) -> Option<Settings> {
     let read = root.entries("destinations", |name, table| {
         check_name(name, table);
         let destination = destination::destination(name, table, &names, &journal)?;
-        destination::check_path(table, &destination, &destinations, &journal, &dead_letters);
+        destination::check_path(
+            table,
+            &destination,
+            &names,
+            &destinations,
+            &journal,
+            &dead_letters,
+        );
         destinations.push(destination);
         Some(())
     });

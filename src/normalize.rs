@@ -155,9 +155,14 @@ impl Renderer {
         self
     }
 
-    /// How events of a source are read; of one that is not configured, as any JSON.
-    pub fn reading(&self, source: &str) -> &Reading {
-        self.sources.get(source).unwrap_or(&UNKNOWN_SOURCE)
+    /// How events of a source are read; none of one that is not configured.
+    pub fn reading(&self, source: &str) -> Option<&Reading> {
+        self.sources.get(source)
+    }
+
+    fn reading_of(&self, event: &Event) -> &Reading {
+        let reading = self.reading(&event.provenance.source);
+        reading.unwrap_or(&UNKNOWN_SOURCE)
     }
 
     /// Renders one event, after its source's rules and the destination's, and says what was unknown
@@ -165,7 +170,7 @@ impl Renderer {
     /// that is no longer configured are any JSON.
     pub fn render(&self, event: &Arc<Event>) -> Result<(Rendered, Notes), RenderError> {
         let changed = self.changed(event)?;
-        let reading = self.reading(&event.provenance.source);
+        let reading = self.reading_of(event);
         let (format, shape) = (self.format, self.shape);
         let (rendered, notes) = render(&changed, reading, format, shape, self.keeps_original)?;
         let rendered = Rendered {
@@ -180,7 +185,7 @@ impl Renderer {
     pub fn unmapped(&self, event: &Arc<Event>) -> Result<Vec<Unmapped>, RenderError> {
         let changed = self.changed(event)?;
         let text = std::str::from_utf8(&changed.payload).map_err(|_| RenderError::NotUtf8)?;
-        let reading = self.reading(&event.provenance.source);
+        let reading = self.reading_of(event);
         let mut envelope = envelope(text, reading);
         let model = model(text, &event.provenance, reading, &mut envelope, false);
         Ok(model.other.list())

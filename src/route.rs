@@ -22,14 +22,20 @@ pub struct Asked<'a> {
     view: OnceCell<View<'a>>,
 }
 
-/// Whether this destination wants this event, whose source is read so.
-pub fn wants(destination: &Destination, event: &Event, reading: &Reading) -> bool {
+/// Whether this destination wants this event, whose source is read so. Where nothing says how,
+/// because the source is not configured any more, it is wanted unless its JSON alone decides
+/// against it: a vendor's sender was told that it is safe, so it must not be lost to a new name.
+pub fn wants(destination: &Destination, event: &Event, reading: Option<&Reading>) -> bool {
     if !wants_source(destination, &event.provenance.source) {
         return false;
     }
-    let condition = destination.when.as_ref();
-    let asked = Asked::new(&event.payload, &event.provenance, reading);
-    condition.is_none_or(|condition| asked.fits(condition))
+    let Some(condition) = &destination.when else {
+        return true;
+    };
+    match reading {
+        Some(reading) => Asked::new(&event.payload, &event.provenance, reading).fits(condition),
+        None => sound(|| rules::may_hold(condition, text(&event.payload))),
+    }
 }
 
 /// Whether the destination wants events of this source, if they fit its condition.
@@ -51,19 +57,25 @@ impl<'a> Asked<'a> {
 
     /// Whether a destination's condition holds.
     pub fn fits(&self, condition: &Condition) -> bool {
-        // The log holds text; what is none passes like JSON without any member.
-        let text = std::str::from_utf8(self.payload).unwrap_or_default();
         let part = |part: ModelPart| self.view().json(part).map(Cow::Owned);
-        // Made of a stranger's bytes: should this meet a fault of its own, the event goes out
-        // rather than missing without a trace.
-        let holds = AssertUnwindSafe(|| rules::holds(condition, text, &part));
-        catch_unwind(holds).unwrap_or(true)
+        sound(|| rules::holds(condition, text(self.payload), &part))
     }
 
     fn view(&self) -> &View<'a> {
         let read = || View::read(self.payload, self.provenance, self.reading);
         self.view.get_or_init(read)
     }
+}
+
+/// The log holds text; what is none passes like JSON without any member.
+fn text(payload: &[u8]) -> &str {
+    std::str::from_utf8(payload).unwrap_or_default()
+}
+
+/// What is asked is made of a stranger's bytes: should it meet a fault of its own, the event goes
+/// out rather than missing without a trace.
+fn sound(holds: impl FnOnce() -> bool) -> bool {
+    catch_unwind(AssertUnwindSafe(holds)).unwrap_or(true)
 }
 
 #[cfg(test)]
@@ -80,7 +92,7 @@ mod tests {
     };
 
     fn wants(destination: &Destination, event: &Event) -> bool {
-        super::wants(destination, event, &reading(Preset::Generic))
+        super::wants(destination, event, Some(&reading(Preset::Generic)))
     }
 
     fn reading(preset: Preset) -> Reading {
@@ -198,18 +210,52 @@ mod tests {
             }
         };
         let vendors = reading(Preset::DataTheorem);
-        assert!(super::wants(&severe, &of("HIGH"), &vendors));
-        assert!(!super::wants(&severe, &of("LOW"), &vendors));
+        assert!(super::wants(&severe, &of("HIGH"), Some(&vendors)));
+        assert!(!super::wants(&severe, &of("LOW"), Some(&vendors)));
         assert!(!super::wants(
             &severe,
             &of("HIGH"),
-            &reading(Preset::Generic)
+            Some(&reading(Preset::Generic))
         ));
         let own = Reading {
             severities: vec![("LOW".to_owned(), crate::settings::Severity::Critical)],
             ..vendors
         };
-        assert!(super::wants(&severe, &of("LOW"), &own));
+        assert!(super::wants(&severe, &of("LOW"), Some(&own)));
+    }
+
+    #[test]
+    fn where_no_source_tells_the_model_only_the_rest_of_a_condition_can_rule_an_event_out() {
+        let field = Condition::Field {
+            at: Pointer(vec!["tenant".to_owned()]),
+            test: Test::In(vec![Scalar::Text("a".to_owned())]),
+        };
+        let model = Condition::Model {
+            part: ModelPart::Severity,
+            test: Test::Exists(true),
+        };
+        let not = |condition: &Condition| Condition::Not(Box::new(condition.clone()));
+        let pair = |one: Condition| vec![one, model.clone()];
+        for (condition, of_a, of_b) in [
+            (model.clone(), true, true),
+            (not(&model), true, true),
+            (field.clone(), true, false),
+            (Condition::All(pair(field.clone())), true, false),
+            (not(&Condition::Any(pair(field.clone()))), false, true),
+            (Condition::Any(pair(not(&field))), true, true),
+            (not(&Condition::All(pair(field.clone()))), true, true),
+        ] {
+            let mut some = destination(None);
+            some.when = Some(condition.clone());
+            for (payload, wanted) in [("{\"tenant\":\"a\"}", of_a), ("{\"tenant\":\"b\"}", of_b)] {
+                let event = Event {
+                    payload: Bytes::from_static(payload.as_bytes()),
+                    ..event("gone")
+                };
+                let found = super::wants(&some, &event, None);
+                assert_eq!(found, wanted, "{condition:?} of {payload}");
+            }
+        }
     }
 
     #[test]

@@ -16,5 +16,5 @@ mod node;
 mod tests;
 
 pub use change::{RuleError, apply};
-pub use condition::{Parts, holds};
+pub use condition::{Parts, holds, may_hold};
 pub use json::{Decoded, scalar, string};

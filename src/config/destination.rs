@@ -14,9 +14,10 @@ use super::condition::{Of, condition};
 use super::elastic;
 use super::intake;
 use super::kinds;
+use super::overlap::can_meet;
 use super::problems::shown;
 use super::rules::rules;
-use super::sections::{is_inside, plain};
+use super::sections::is_inside;
 use super::splunk;
 use super::table::Table;
 
@@ -144,10 +145,11 @@ fn check_format(table: &Table<'_>, format: Option<Format>, kind: Option<&Kind>) 
 }
 
 /// Reports a file destination that would write into the relay's own directories, or into the
-/// file of an earlier destination.
+/// file of an earlier destination. `sources` are the names of all.
 pub(super) fn check_path(
     table: &Table<'_>,
     destination: &Destination,
+    sources: &[String],
     earlier: &[Destination],
     journal: &Journal,
     dead_letters: &DeadLetters,
@@ -171,9 +173,15 @@ pub(super) fn check_path(
         }
     }
     for other in earlier {
-        if matches!(&other.kind, Kind::File(other) if plain(&other.path) == plain(&file.path)) {
-            let what = format!("is the file of destinations.{}", shown(&other.name));
-            table.problem("path", what, "give each destination a file of its own");
+        if can_meet(destination, other, sources) {
+            let follows =
+                |one: &Destination| matches!(&one.kind, Kind::File(file) if file.names.is_some());
+            let is = match follows(destination) || follows(other) {
+                true => "can be",
+                false => "is",
+            };
+            let what = format!("{is} the file of destinations.{}", shown(&other.name));
+            table.problem("path", what, "give each destination files of its own");
         }
     }
 }

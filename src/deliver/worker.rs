@@ -1,6 +1,6 @@
 //! The worker of one destination: one state, one loop.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -140,6 +140,8 @@ pub struct Worker<L: Log, S: Sink> {
     /// Until when the next batch gathers, unless it is a whole portion before.
     gathers_until: Option<Instant>,
     age: AgeLimit,
+    /// Sources that are not configured any more, of which was warned.
+    gone_sources: HashSet<String>,
     suspects: Suspects,
     /// Suspects that let others go first.
     aside: Vec<Item>,
@@ -211,6 +213,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             ask_at: now,
             unsure: None,
             asked_last: false,
+            gone_sources: HashSet::new(),
             suspects: Suspects::default(),
             aside: Vec::new(),
             refusing: false,

@@ -48,7 +48,33 @@ pub fn holds<'a>(condition: &Condition, text: &'a str, model: &'a Parts<'a>) -> 
     holds_of(condition, &Whole { text, model })
 }
 
-/// The same of anything.
+/// Whether the condition may hold of a JSON text whose model nobody can read: whether it does with
+/// some answers of a model, each by itself.
+pub fn may_hold(condition: &Condition, text: &str) -> bool {
+    let model = |_| None;
+    let whole = Whole {
+        text,
+        model: &model,
+    };
+    may_be(condition, true, &whole)
+}
+
+/// Whether its answer may be `wanted`, whatever the model.
+fn may_be(condition: &Condition, wanted: bool, asked: &dyn Asked) -> bool {
+    match (condition, wanted) {
+        (Condition::All(each), true) | (Condition::Any(each), false) => {
+            each.iter().all(|one| may_be(one, wanted, asked))
+        }
+        (Condition::All(some), false) | (Condition::Any(some), true) => {
+            some.iter().any(|one| may_be(one, wanted, asked))
+        }
+        (Condition::Not(condition), _) => may_be(condition, !wanted, asked),
+        (Condition::Model { .. }, _) => true,
+        (Condition::Field { .. }, _) => holds_of(condition, asked) == wanted,
+    }
+}
+
+/// The same as [`holds`] of anything.
 pub(super) fn holds_of(condition: &Condition, asked: &dyn Asked) -> bool {
     match condition {
         Condition::All(all) => all.iter().all(|one| holds_of(one, asked)),

@@ -37,6 +37,20 @@ pub enum Condition {
     },
 }
 
+impl Condition {
+    /// Whether it asks for the model, which is read as the event's source says.
+    pub fn asks_model(&self) -> bool {
+        match self {
+            Self::All(conditions) | Self::Any(conditions) => {
+                conditions.iter().any(Self::asks_model)
+            }
+            Self::Not(condition) => condition.asks_model(),
+            Self::Field { .. } => false,
+            Self::Model { .. } => true,
+        }
+    }
+}
+
 /// What a condition can ask of the model that every format is written from. All are texts but
 /// [`ModelPart::Test`]; an event has those that its vendor states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

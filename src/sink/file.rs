@@ -3,13 +3,17 @@
 //! An event counts as delivered when `fdatasync` returned. The work is done on the runtime's
 //! blocking threads, one batch at a time. Every failure of the disk is a retry; what a failed
 //! attempt wrote is cut off again before the next one. Rotated files are compressed beside that.
-//! Where the path follows from the event, a batch holds events of one file.
+//! Where the path follows from the event, a batch holds events of one file, and what is wrong with
+//! one path holds its events only.
 
 use std::borrow::Cow;
+use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::SystemTime;
+
+use rustix::io::Errno;
 
 use super::status;
 use super::{
@@ -97,7 +101,7 @@ impl FileSink {
         }
         let verdict = match written {
             Ok((Ok(()), _)) => status::delivered(Note::Plain),
-            Ok((Err(fault), _)) => verdict(&fault),
+            Ok((Err(fault), _)) => verdict(&fault, self.settings.names.is_some()),
             Err(stopped) => retry(Sent::Unknown, format!("the write was given up: {stopped}")),
         };
         Outcome::all(batch.len(), verdict, None, bytes)
@@ -183,14 +187,41 @@ pub(super) fn preview(settings: &settings::File, event: &Rendered) -> Preview {
     }
 }
 
-fn verdict(fault: &Fault) -> Verdict {
+/// Where the path `follows` the event, what only this path has stops no other one.
+fn verdict(fault: &Fault, follows: bool) -> Verdict {
     match fault {
+        Fault::Storage {
+            sent: Sent::No,
+            source,
+            ..
+        } if follows && is_of_the_path(source) => {
+            status::hold(HoldCause::Url, fault.to_string().into())
+        }
         Fault::Locked { .. } | Fault::NotAFile { .. } => {
             status::hold(HoldCause::Url, fault.to_string().into())
         }
         Fault::Reserved { .. } | Fault::Busy { .. } => retry(Sent::No, fault.to_string()),
         Fault::Storage { sent, .. } => retry(*sent, fault.to_string()),
     }
+}
+
+/// Whether an error is about what lies at a path or on the way to it, and not about the disk or
+/// the process, which all paths have in common.
+fn is_of_the_path(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        // NOENT although directories were just made: of a link that leads nowhere.
+        Some(
+            Errno::NOENT
+                | Errno::NOTDIR
+                | Errno::ISDIR
+                | Errno::ACCESS
+                | Errno::PERM
+                | Errno::ROFS
+                | Errno::LOOP
+                | Errno::NAMETOOLONG
+        )
+    )
 }
 
 fn retry(sent: Sent, detail: String) -> Verdict {

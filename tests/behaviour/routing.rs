@@ -88,6 +88,37 @@ async fn what_was_filtered_stays_so_and_what_comes_after_a_change_follows_the_ne
 }
 
 #[tokio::test]
+async fn what_waits_of_a_source_that_is_gone_passes_a_condition_on_the_model() {
+    let when = "when = { all = [{ model = \"severity\", at_least = \"high\" }, \
+                { field = \"/mine\", equals = true }] }";
+    let setup = Setup::new("", &file("severe", when));
+    // Nothing can be written there yet.
+    std::fs::write(setup.path("out"), "").unwrap();
+    let relay = setup.start();
+    let event = |severity: &str, mine: bool| {
+        format!(
+            "{{\"event\":{{\"type\":\"MOBILE_SECURE__MOBILE_FINDING_CREATED\",\
+             \"data\":{{\"severity\":\"{severity}\"}}}},\"mine\":{mine}}}"
+        )
+    };
+    let (high, other) = (event("HIGH", true), event("HIGH", false));
+    for event in [&high, &high, &other] {
+        relay.accepted(event.clone()).await;
+    }
+    assert!(relay.stop().await.success());
+    std::fs::remove_file(setup.path("out")).unwrap();
+    setup.edit("[sources.datatheorem]", "[sources.renamed]");
+    let relay = setup.start();
+    relay.drained("severe").await;
+    assert_eq!(lines(&setup, "severe"), [&*high, &*high]);
+    let mismatch = count(&relay, "accounting_mismatch_events", "severe").await;
+    assert_eq!(mismatch, 0.0);
+    let log = relay.log_text();
+    assert_eq!(log.matches("the source is not configured").count(), 1);
+    assert!(relay.stop().await.success());
+}
+
+#[tokio::test]
 async fn a_destination_without_condition_leaves_nothing_unrouted() {
     let none = "when = { field = \"/never\", exists = true }";
     let setup = Setup::new("", &format!("{}{}", file("none", none), file("every", "")));

@@ -332,3 +332,53 @@ fn a_files_path_follows_the_event_below_a_directory_of_its_own() {
         refused(&text, &format!("destinations.d.path: {expected}"));
     }
 }
+
+#[test]
+fn two_destinations_have_no_file_in_common_whatever_the_events() {
+    let sources = "[sources.b]\nauth = { bearer_token_file = \"token2\" }\n";
+    let file =
+        |name: &str, line: &str| format!("[destinations.{name}]\nkind = \"file\"\npath = {line}\n");
+    let found = |one: &str, other: &str| {
+        let text = format!("{SOURCE}{sources}{}{}", file("d", one), file("e", other));
+        problems(&text)
+    };
+    for (one, other) in [
+        (r#""/x/{/k}.jsonl""#, r#""/x/a.jsonl""#),
+        (r#""/x/a.jsonl""#, r#""/x/y/../{/k}.jsonl""#),
+        (r#""/x/{/k}.jsonl""#, r#""/x/{/other|z}.jsonl""#),
+        (r#""/x/{/k}-{/l}.jsonl""#, r#""/x/a-{/m}.jsonl""#),
+        (r#""/x/{/k}/y/e.jsonl""#, r#""/x/a/{/k}/e.jsonl""#),
+        (r#""/x/{yyyy-MM}.jsonl""#, r#""/x/2026-{/k}.jsonl""#),
+        (r#""/x/{source}.jsonl""#, r#""/x/b.jsonl""#),
+        (
+            "\"/x/{source}.jsonl\"\nsources = [\"a\"]",
+            r#""/x/{source}.jsonl""#,
+        ),
+    ] {
+        let found = found(one, other);
+        let expected = "destinations.e.path: can be the file of destinations.d";
+        assert!(
+            found.len() == 1 && found[0].contains(expected),
+            "{one} and {other}: {found:?}"
+        );
+    }
+    for (one, other) in [
+        (r#""/x/{/k}.jsonl""#, r#""/x/a.json""#),
+        (r#""/x/{/k}.jsonl""#, r#""/x/a.b.jsonl""#),
+        (r#""/x/{/k}.jsonl""#, r#""/x/A.jsonl""#),
+        (r#""/x/{/k}.jsonl""#, r#""/x/{/k}/e.jsonl""#),
+        (r#""/x/d-{/k}.jsonl""#, r#""/x/e-{/k}.jsonl""#),
+        (r#""/x/{yyyy}.jsonl""#, r#""/x/20260.jsonl""#),
+        (r#""/x/{source}.jsonl""#, r#""/x/c.jsonl""#),
+        (
+            "\"/x/{source}/{/k}\"\nsources = [\"a\"]",
+            "\"/x/{source}/{/k}\"\nsources = [\"b\"]",
+        ),
+    ] {
+        assert_eq!(
+            found(one, other),
+            <[&str; 0]>::default(),
+            "{one} and {other}"
+        );
+    }
+}

@@ -14,6 +14,7 @@ use crate::deliver::window::Settled;
 use crate::event::Event;
 use crate::normalize::Notes;
 use crate::route;
+use crate::settings::Condition;
 use crate::sink::{HoldCause, RejectCause, Rendered, Sent, Sink};
 use crate::spool::{Log, LogReader, Lost, Read, ReadError, ReadEvent};
 
@@ -21,6 +22,8 @@ use crate::spool::{Log, LogReader, Lost, Read, ReadError, ReadEvent};
 const PASSED_PER_STORE: usize = 10_000;
 /// Positions up to which reading on is quicker than to begin elsewhere.
 const NEAR_POSITIONS: u64 = 10_000;
+/// Sources that are gone of which is warned.
+const GONE_SOURCES_MAX: usize = 64;
 /// Stretches of the log read at once in search of parked events.
 const STRETCHES_MAX: usize = 8;
 
@@ -126,11 +129,30 @@ impl<L: Log, S: Sink> Worker<L, S> {
             self.metrics.filtered.inc();
             return;
         }
+        self.warn_of_gone(&event.provenance.source);
         let mark = Mark {
             attempts: 0,
             sent: Sent::No,
         };
         self.take(event, mark, false);
+    }
+
+    /// Says once of a source that is gone why its events pass a condition on the model.
+    fn warn_of_gone(&mut self, source: &str) {
+        let when = self.destination.when.as_ref();
+        if self.renderer.reading(source).is_some() || !when.is_some_and(Condition::asks_model) {
+            return;
+        }
+        let is_full = self.gone_sources.len() >= GONE_SOURCES_MAX;
+        if is_full || !self.gone_sources.insert(source.to_owned()) {
+            return;
+        }
+        tracing::warn!(
+            destination = self.name,
+            source,
+            "the source is not configured, so that nothing tells the model of its events: they \
+             are taken unless the rest of when rules them out"
+        );
     }
 
     /// Renders an event and lets it wait where it has to.

@@ -103,6 +103,17 @@ impl Names {
         })
     }
 
+    /// Whether there is anything that a compression would put right.
+    pub(super) fn is_anything_left(&self) -> io::Result<bool> {
+        let left = self.names(|name| {
+            let packed = name.strip_suffix(UNFINISHED);
+            let plain = packed.and_then(|packed| packed.strip_suffix(PACKED));
+            self.is_rotated(plain.unwrap_or(name))
+                .then(|| name.to_owned())
+        });
+        Ok(!left?.is_empty())
+    }
+
     /// What `name` makes of the names in the directory, sorted, each once.
     fn names(&self, name: impl Fn(&str) -> Option<String>) -> io::Result<Vec<PathBuf>> {
         let mut names = BTreeSet::new();

@@ -125,10 +125,26 @@ fn a_failed_write_is_cut_off_again_before_the_next_one() {
     );
     assert!(fault.to_string().contains("No space left"), "{fault}");
     let mut file = File::options().append(true).open(&path).unwrap();
-    std::io::Write::write_all(&mut file, b"two\nthr").unwrap();
+    io::Write::write_all(&mut file, b"two\nthr").unwrap();
 
     writer.append(b"two\nthree\n", SystemTime::now()).unwrap();
     assert_eq!(text(&path), "one\ntwo\nthree\n");
+}
+
+#[test]
+fn a_directory_that_somebody_deleted_is_made_anew_with_its_lock() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a/events.jsonl");
+    let settings = settings::File {
+        min_free_bytes: 1,
+        ..settings(&path)
+    };
+    let mut writer = Writer::new(&settings).unwrap();
+    writer.append(b"one\n", SystemTime::now()).unwrap();
+    fs::remove_dir_all(directory.path().join("a")).unwrap();
+    writer.append(b"two\n", SystemTime::now()).unwrap();
+    assert_eq!(text(&path), "two\n");
+    assert!(directory.path().join("a/.events.jsonl.lock").exists());
 }
 
 #[test]
@@ -283,7 +299,7 @@ fn half_a_line_that_somebody_else_appended_does_not_tear_ours() {
     let mut writer = writer(&path);
     writer.append(b"one\n", SystemTime::now()).unwrap();
     let mut file = File::options().append(true).open(&path).unwrap();
-    std::io::Write::write_all(&mut file, b"another's\nhal").unwrap();
+    io::Write::write_all(&mut file, b"another's\nhal").unwrap();
     writer.append(b"two\n", SystemTime::now()).unwrap();
     assert_eq!(text(&path), "one\nanother's\ntwo\n");
 }
@@ -299,7 +315,7 @@ fn what_a_failed_sync_left_is_cut_off_and_written_again_once() {
     let fault = writer.append(b"two\n", SystemTime::now()).unwrap_err();
     assert!(fault.to_string().contains("sync"), "{fault}");
     let mut file = File::options().append(true).open(&path).unwrap();
-    std::io::Write::write_all(&mut file, b"two\n").unwrap();
+    io::Write::write_all(&mut file, b"two\n").unwrap();
     writer.append(b"two\n", SystemTime::now()).unwrap();
     assert_eq!(text(&path), "one\ntwo\n");
 }
@@ -322,7 +338,7 @@ fn below_the_reserve_nothing_is_written_and_above_it_delivery_goes_on_by_itself(
         assert!(detail.contains(part), "{detail}");
     }
     let expected = Expected::Retry(Sent::No, RetryCause::Storage);
-    check("reserve", &verdict(&fault), &expected);
+    check("reserve", &verdict(&fault, true), &expected);
     assert_eq!(text(&path), "one\n");
     writer.replace_free(|_| Ok(1004));
     writer.append(b"two\n", SystemTime::now()).unwrap();

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use super::directory::{create_directories, free_bytes, sync_directory};
 use super::rotation::{Names, PathError, packed};
-use crate::settings;
+use crate::settings::{self, Compress};
 use crate::sink::Sent;
 
 /// New files are not for everybody: findings are confidential.
@@ -32,7 +32,9 @@ pub(super) struct Writer {
     free: fn(&Path) -> io::Result<u64>,
     /// Held while this writer or a compression lives, so that two relays never write one file.
     lock: Option<Arc<File>>,
-    /// Whether there may be rotated files that nobody was told of.
+    /// Whether rotated files are compressed.
+    packs: bool,
+    /// Whether there may be something to compress that nobody was told of.
     closed: bool,
     /// None before the first batch and after a failure.
     open: Option<Open>,
@@ -75,8 +77,9 @@ pub(super) enum Fault {
     },
     /// There are as many files as may be open, and none can be closed.
     #[error(
-        "{files} files are open and rotated ones of all of them are being compressed, so that \
-         no other one can be opened; take names with fewer different values"
+        "{files} files are open and rotated ones of all of them wait for compression, which is of \
+         one after the other, so that no other one can be opened; wait for it, or take names \
+         with fewer different values"
     )]
     Busy { files: usize },
     /// The disk or its permissions.
@@ -100,6 +103,7 @@ impl Writer {
             min_free_bytes: settings.min_free_bytes,
             free: free_bytes,
             lock: None,
+            packs: settings.compress == Compress::Gzip,
             closed: false,
             open: None,
             repair: None,
@@ -179,9 +183,11 @@ impl Writer {
     }
 
     fn acquire(&mut self) -> Result<(), Fault> {
-        if self.lock.is_some() {
+        // A lock in a directory that somebody deleted keeps nobody away.
+        if self.lock.is_some() && self.names.directory.is_dir() {
             return Ok(());
         }
+        self.lock = None;
         let failed = |source| self.storage("lock", Sent::No, source);
         create_directories(&self.names.directory).map_err(failed)?;
         let mut options = OpenOptions::new();
@@ -189,9 +195,10 @@ impl Writer {
         let lock = options.open(&self.names.lock).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {
+                // An earlier process may have left some. Where none is left the lock is not lent:
+                // else the file would stay open until compressions of other files end.
+                self.closed = self.packs && self.names.is_anything_left().map_err(failed)?;
                 self.lock = Some(Arc::new(lock));
-                // An earlier process may have left some.
-                self.closed = true;
                 Ok(())
             }
             Err(TryLockError::WouldBlock) => Err(Fault::Locked {
@@ -275,7 +282,7 @@ impl Writer {
         });
         renamed.map_err(|source| self.storage("rotate", Sent::No, source))?;
         drop(open);
-        self.closed = true;
+        self.closed = self.packs;
         if let Some(keep) = self.keep_files
             && let Err(error) = self.prune(keep)
         {

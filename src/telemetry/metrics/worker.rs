@@ -74,7 +74,7 @@ impl WorkerFamilies {
             )?,
             held_partitions: d.int_gauges(
                 "destination_held_partitions",
-                "Indexes that wait for a person while others flow.",
+                "Indexes, paths or files that wait for a person while others flow.",
                 DESTINATION,
             )?,
             insecure: d.int_gauges(

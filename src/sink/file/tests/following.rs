@@ -1,6 +1,8 @@
 //! Proves of files whose paths follow from the events that each event is in its own file, below
 //! the directory of the configuration, and that only so many are open.
 
+use std::os::unix::fs::{MetadataExt, symlink};
+
 use proptest::prelude::*;
 
 use super::super::files::{FILES_OPEN_MAX, Files};
@@ -57,6 +59,12 @@ async fn each_event_is_in_the_file_that_its_values_name() {
     for event in &batch[2..] {
         sink.send(std::slice::from_ref(event)).await;
     }
+    let mode = fs::metadata(directory.path().join("a")).unwrap().mode();
+    assert_eq!(
+        mode & 0o007,
+        0,
+        "for the relay's user and group only: {mode:o}"
+    );
     let read = |name: &str| text(&directory.path().join(name));
     assert_eq!(read("a/e-1.jsonl").lines().count(), 3);
     assert_eq!(read("b/e-none.jsonl"), "{\"k\":\"b\"}\n");
@@ -66,16 +74,58 @@ async fn each_event_is_in_the_file_that_its_values_name() {
 async fn a_file_that_cannot_be_written_holds_its_own_events_only() {
     let directory = tempfile::tempdir().unwrap();
     let sink = sink(&following(directory.path()));
-    fs::create_dir_all(directory.path().join("a/e-none.jsonl")).unwrap();
-    let (bad, good) = (rendered(1, r#"{"k":"a"}"#), rendered(2, r#"{"k":"b"}"#));
-    let outcome = sink.send(std::slice::from_ref(&bad)).await;
-    let Verdict::Hold { cause, scope, .. } = &outcome.verdicts[0] else {
-        panic!("{:?}", outcome.verdicts);
-    };
-    let part = sink.partition(&bad).unwrap();
-    assert_eq!((*cause, scope), (HoldCause::Url, &Scope::Partition(part)));
+    let at = |name: &str| directory.path().join(name);
+    fs::create_dir_all(at("a/e-none.jsonl")).unwrap();
+    fs::write(at("file"), "").unwrap();
+    symlink("nowhere", at("dangling")).unwrap();
+    symlink("loop", at("loop")).unwrap();
+    fs::create_dir_all(at("lock/.e-none.jsonl.lock")).unwrap();
+    for k in ["a", "file", "dangling", "loop", "lock"] {
+        let bad = rendered(1, &format!("{{\"k\":\"{k}\"}}"));
+        let outcome = sink.send(std::slice::from_ref(&bad)).await;
+        let Verdict::Hold { cause, scope, .. } = &outcome.verdicts[0] else {
+            panic!("{k}: {:?}", outcome.verdicts);
+        };
+        let part = sink.partition(&bad).unwrap();
+        assert_eq!((*cause, scope), (HoldCause::Url, &Scope::Partition(part)));
+    }
+    let good = rendered(2, r#"{"k":"b"}"#);
     let outcome = sink.send(std::slice::from_ref(&good)).await;
     check("another file", &outcome.verdicts[0], &Expected::Delivered);
+}
+
+#[test]
+fn what_all_paths_have_in_common_is_a_retry_and_so_is_all_of_a_single_path() {
+    let fault = |errno: Errno, sent: Sent| Fault::Storage {
+        what: "open",
+        path: "/a/b".into(),
+        source: errno.into(),
+        sent,
+    };
+    for errno in [Errno::ACCESS, Errno::PERM, Errno::ROFS, Errno::NAMETOOLONG] {
+        let held = verdict(&fault(errno, Sent::No), true);
+        check("one path", &held, &Expected::Hold(HoldCause::Url));
+        let retried = Expected::Retry(Sent::No, RetryCause::Storage);
+        check(
+            "the only path",
+            &verdict(&fault(errno, Sent::No), false),
+            &retried,
+        );
+        let unsure = Expected::Retry(Sent::Unknown, RetryCause::Storage);
+        check(
+            "of a write",
+            &verdict(&fault(errno, Sent::Unknown), true),
+            &unsure,
+        );
+    }
+    for errno in [Errno::NOSPC, Errno::DQUOT, Errno::IO, Errno::MFILE] {
+        let retried = Expected::Retry(Sent::No, RetryCause::Storage);
+        check(
+            "all paths",
+            &verdict(&fault(errno, Sent::No), true),
+            &retried,
+        );
+    }
 }
 
 #[tokio::test]
@@ -109,15 +159,19 @@ async fn only_so_many_files_are_open_and_the_one_written_to_last_stays() {
 #[test]
 fn a_file_that_is_compressed_or_to_be_repaired_is_not_closed_for_another() {
     let directory = tempfile::tempdir().unwrap();
-    let mut files = Files::new(&following(directory.path()), Arc::default()).unwrap();
+    let settings = settings::File {
+        compress: Compress::Gzip,
+        ..following(directory.path())
+    };
+    let mut files = Files::new(&settings, Arc::default()).unwrap();
     let path = |n: usize| directory.path().join(format!("e-{n}"));
     let mut lent = Vec::new();
     for n in 0..FILES_OPEN_MAX {
         let file = files.get(&path(n)).unwrap();
         file.writer.append(b"1\n", SystemTime::now()).unwrap();
-        let lock = file.writer.closed().unwrap();
+        assert!(file.writer.closed().is_none(), "nothing to compress");
         if n == 0 {
-            lent.push(lock);
+            lent.push(file.writer.lend().unwrap());
         }
         if n == 1 {
             let full = File::options().write(true).open("/dev/full").unwrap();
@@ -144,6 +198,29 @@ fn a_file_that_is_compressed_or_to_be_repaired_is_not_closed_for_another() {
     lent.clear();
     files.get(&path(2)).unwrap();
     assert_eq!(text(&path(1)), "1\n3\n4\n", "what failed was cut off");
+}
+
+#[test]
+fn a_lock_is_lent_where_there_is_something_to_compress() {
+    let directory = tempfile::tempdir().unwrap();
+    let left = "e-1-20261123T144205123Z-0001";
+    for (name, compress, lent) in [
+        (left.to_owned(), Compress::Gzip, true),
+        (left.to_owned(), Compress::None, false),
+        (format!("{left}.gz"), Compress::Gzip, false),
+        (format!("{left}.gz.tmp"), Compress::Gzip, true),
+    ] {
+        fs::write(directory.path().join(&name), "").unwrap();
+        let settings = settings::File {
+            compress,
+            ..following(directory.path())
+        };
+        let mut files = Files::new(&settings, Arc::default()).unwrap();
+        let file = files.get(&directory.path().join("e-1")).unwrap();
+        file.writer.append(b"1\n", SystemTime::now()).unwrap();
+        assert_eq!(file.writer.closed().is_some(), lent, "{name} {compress:?}");
+        fs::remove_file(directory.path().join(&name)).unwrap();
+    }
 }
 
 #[tokio::test]
