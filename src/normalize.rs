@@ -277,7 +277,7 @@ fn model<'a>(
     outline: bool,
 ) -> Model<'a> {
     let severities = &reading.severities;
-    match reading.preset {
+    let mut model = match reading.preset {
         Preset::DataTheorem if outline => datatheorem::outline(envelope),
         Preset::DataTheorem => datatheorem::read(envelope, provenance.test, severities),
         Preset::GitHub => github::read(text, provenance, severities),
@@ -286,7 +286,9 @@ fn model<'a>(
         Preset::Wiz => wiz::read(text, severities),
         Preset::Okta => okta::read(text, severities),
         Preset::Generic => Model::default(),
-    }
+    };
+    mask::take_logins(&mut model);
+    model
 }
 
 /// What goes under `event` for Splunk: the vendor's own `event` value, else the whole payload.

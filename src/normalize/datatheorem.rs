@@ -16,7 +16,7 @@ use super::model::{
 };
 use super::text::{first_sentence, repaired};
 use super::vendor::DATA_THEOREM;
-use super::{instant, severity};
+use super::{instant, mask, severity};
 
 /// The version of the vendor's schema that the published examples have.
 const VERSION: &str = "1";
@@ -84,9 +84,9 @@ fn typed<'a>(
         }
         model.code = Some(kind.code);
     }
-    model.other.keep("event.data.", data);
-    model.other.keep("event.", inner);
-    model.other.keep("", outer);
+    model.other.keep_but("event.data.", data, mask::hides);
+    model.other.keep_but("event.", inner, mask::hides);
+    model.other.keep_but("", outer, mask::hides);
     model.count_other();
 }
 
@@ -176,7 +176,7 @@ fn violation<'a>(model: &mut Model<'a>, finding: &mut Finding<'a>, data: &mut Ob
     if let Some(mut members) = data.take("affected_asset", json::object) {
         let path = "event.data.affected_asset.";
         asset(model, &mut finding.asset, &mut members, path);
-        model.other.keep(path, members);
+        model.other.keep_but(path, members, mask::hides);
     }
 }
 
@@ -197,7 +197,8 @@ fn mobile<'a>(model: &mut Model<'a>, finding: &mut Finding<'a>, data: &mut Objec
         finding.asset.service = true;
         finding.asset.uid = first(&mut members, &["uuid", "id"]);
         finding.asset.name = text(&mut members, "name");
-        model.other.keep("event.data.mobile_app.", members);
+        let path = "event.data.mobile_app.";
+        model.other.keep_but(path, members, mask::hides);
     }
     if finding.asset.uid.is_none() {
         finding.asset.service = true;
@@ -232,9 +233,8 @@ fn asset<'a>(model: &mut Model<'a>, to: &mut Asset<'a>, from: &mut Object<'a>, p
     if let Some(mut group) = from.take("belongs_to_asset_group", json::object) {
         to.group_uid = text(&mut group, "uuid");
         to.group_name = text(&mut group, "name");
-        model
-            .other
-            .keep(&format!("{path}belongs_to_asset_group."), group);
+        let path = format!("{path}belongs_to_asset_group.");
+        model.other.keep_but(&path, group, mask::hides);
     }
 }
 

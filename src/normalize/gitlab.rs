@@ -14,7 +14,9 @@ use crate::event::Provenance;
 use crate::settings::Severity;
 
 use super::json::{self, Object, text};
-use super::model::{Asset, Batch, COUNTED_MAX, LISTED_MAX, Model, Subject, User, count};
+use super::model::{
+    Asset, Batch, COUNTED_MAX, FindingClass, LISTED_MAX, Model, Subject, User, count,
+};
 use super::vendor::GITLAB;
 use super::{headers, instant, kind, mask};
 
@@ -68,7 +70,8 @@ pub(super) fn read<'a>(
         reading.model.message = Some(message.into());
     }
     let body = std::mem::take(&mut reading.body);
-    let closed = false;
+    let closed =
+        matches!(&reading.model.subject, Subject::Finding(it) if it.class == FindingClass::Secret);
     reading.leave("", body, closed);
     reading.model.count_other();
     reading.model
@@ -135,9 +138,9 @@ impl<'a> Reading<'_, 'a> {
     }
 
     /// Keeps what is left of an object at `path`, without values of secrets; of an event that is
-    /// about a secret (`closed`) without anything nested.
+    /// about a secret (`closed`) without any text.
     fn leave(&mut self, path: &str, from: Object<'a>, closed: bool) {
-        let hides = if closed { hides_closed } else { hides };
+        let hides = if closed { mask::hides_closed } else { hides };
         self.model.other.keep_but(path, from.without_empty(), hides);
     }
 }
@@ -168,8 +171,4 @@ fn pusher<'a>(body: &mut Object<'a>) -> Option<User<'a>> {
 /// Variables of pipelines are credentials often enough.
 fn hides(key: &str, value: &RawValue) -> bool {
     mask::hides(key, value) || key == "variables" || value.get().contains("variables\"")
-}
-
-fn hides_closed(key: &str, value: &RawValue) -> bool {
-    mask::hides_closed(key, value) || key.contains("source_code") || key == "raw"
 }

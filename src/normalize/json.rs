@@ -143,6 +143,21 @@ pub(super) fn string(value: &RawValue) -> Option<Cow<'_, str>> {
     crate::rules::string(value.get())
 }
 
+/// Takes a well-formed JSON text apart at its first string: what is before, the string with its
+/// quotes, what is after.
+pub(super) fn next_string(text: &str) -> Option<(&str, &str, &str)> {
+    let (before, from) = text.split_at_checked(text.find('"')?)?;
+    // The quote that opens it does not end it either.
+    let mut escaped = true;
+    let end = from.find(|c| {
+        let ends = c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    })?;
+    let (string, after) = from.split_at_checked(end.checked_add(1)?)?;
+    Some((before, string, after))
+}
+
 /// Null, or a string without anything but white space.
 pub(super) fn is_blank(value: &RawValue) -> bool {
     value.get() == "null" || string(value).is_some_and(|text| text.trim().is_empty())

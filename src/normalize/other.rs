@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use super::json::{self, Object};
+use super::mask;
 
 /// Longest text of all of them, in bytes: the longest term that Elasticsearch takes. The paths
 /// repeat, so that without a limit a small payload could make a very large document.
@@ -21,7 +22,7 @@ const HIDDEN: &str = r#""[redacted]""#;
 
 /// Members by their path in the payload.
 #[derive(Debug, Default)]
-pub(super) struct Other<'a>(BTreeMap<String, &'a RawValue>);
+pub(super) struct Other<'a>(BTreeMap<String, Cow<'a, RawValue>>);
 
 /// A member that the model has no place for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,23 +43,17 @@ pub(super) struct Shown<'a> {
 }
 
 impl<'a> Other<'a> {
-    /// Adds what is left of an object at `path`, which ends with a dot or is empty.
-    pub(super) fn keep(&mut self, path: &str, from: Object<'a>) {
-        for (key, value) in from.into_rest() {
-            self.0.insert(format!("{path}{key}"), value);
-        }
-    }
-
     /// Each of them, without its value, in the order of their paths.
     pub(super) fn list(&self) -> Vec<Unmapped> {
-        let unmapped = |(path, value): (&String, &&RawValue)| Unmapped {
+        let unmapped = |(path, value): (&String, &Cow<'a, RawValue>)| Unmapped {
             path: path.clone(),
             kind: json::kind(value),
         };
         self.0.iter().map(unmapped).collect()
     }
 
-    /// The same, but values that `hides` picks by name or content are not shown.
+    /// Adds what is left of an object at `path`, which ends with a dot or is empty. Values that
+    /// `hides` picks by name or content are not shown, and of URLs neither login nor query.
     pub(super) fn keep_but(
         &mut self,
         path: &str,
@@ -66,10 +61,8 @@ impl<'a> Other<'a> {
         hides: fn(&str, &RawValue) -> bool,
     ) {
         for (key, value) in from.into_rest() {
-            let value = match hides(&key, value) {
-                true => json::value(HIDDEN).ok(),
-                false => Some(value),
-            };
+            let shown = (!hides(&key, value)).then(|| mask::bare(value)).flatten();
+            let value = shown.or_else(|| json::value(HIDDEN).ok().map(Cow::Borrowed));
             self.0
                 .extend(value.map(|value| (format!("{path}{key}"), value)));
         }
@@ -99,18 +92,29 @@ impl<'a> Other<'a> {
         for (path, value) in &self.0 {
             bytes = bytes.saturating_add(entry_bytes(path, value));
             if bytes > BYTES_MAX || shown.members.len() >= MEMBERS_MAX {
-                rest.insert(path.clone(), *value);
+                rest.insert(path.clone(), value.clone());
                 continue;
             }
-            let text = json::string(value).unwrap_or(Cow::Borrowed(value.get()));
-            shown.members.insert(path.clone(), text);
+            shown.members.insert(path.clone(), plain(value));
         }
         shown.overflow = text(&rest);
         shown
     }
 }
 
-fn text(members: &BTreeMap<String, &RawValue>) -> Option<String> {
+/// A string decoded, any other value as written.
+fn plain<'a>(value: &Cow<'a, RawValue>) -> Cow<'a, str> {
+    match value {
+        Cow::Borrowed(value) => decoded(value),
+        Cow::Owned(value) => Cow::Owned(decoded(value).into_owned()),
+    }
+}
+
+fn decoded(value: &RawValue) -> Cow<'_, str> {
+    json::string(value).unwrap_or(Cow::Borrowed(value.get()))
+}
+
+fn text(members: &BTreeMap<String, Cow<'_, RawValue>>) -> Option<String> {
     if members.is_empty() {
         return None;
     }

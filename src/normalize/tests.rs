@@ -19,6 +19,7 @@ mod github;
 mod gitlab;
 mod hostile;
 mod mapping;
+mod mask;
 mod okta;
 mod readers;
 mod snyk;

@@ -1,7 +1,12 @@
-//! An absolute URL, taken apart as far as ECS `url.*` wants it.
+//! An absolute URL, taken apart as far as ECS `url.*` wants it; and text without what URLs hide.
 //!
 //! Not a general parser: it decodes nothing, resolves nothing and normalises only the case of
 //! scheme and host. Text that is not clearly `scheme://host...` is no URL here.
+
+use std::borrow::Cow;
+
+/// What stands between the scheme and the rest.
+const MARK: &str = "://";
 
 /// The parts of an absolute URL with an authority.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,7 +27,7 @@ impl<'a> Url<'a> {
         if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return None;
         }
-        let (scheme, rest) = text.split_once("://")?;
+        let (scheme, rest) = text.split_once(MARK)?;
         if !is_scheme(scheme) {
             return None;
         }
@@ -51,6 +56,55 @@ impl<'a> Url<'a> {
             .and_then(|host| host.strip_suffix(']'));
         inner.unwrap_or(&self.domain).parse().ok()
     }
+}
+
+/// The text with each URL in it without user and password.
+pub(super) fn without_logins(text: &str) -> Cow<'_, str> {
+    without(text, |rest| {
+        let ends = |c: char| is_outside(c) || matches!(c, '/' | '?' | '#' | '\\');
+        let authority = rest.get(..rest.find(ends).unwrap_or(rest.len()))?;
+        Some((0, authority.rfind('@')?.checked_add(1)?))
+    })
+}
+
+/// The text with each URL in it, and an address that begins with its path, without query and
+/// fragment.
+pub(super) fn without_queries(text: &str) -> Cow<'_, str> {
+    let cut = |rest: &str| {
+        let url = rest.get(..rest.find(is_outside).unwrap_or(rest.len()))?;
+        Some((url.find(['?', '#'])?, url.len()))
+    };
+    match cut(text) {
+        Some((end, _)) if text.starts_with('/') => Cow::Borrowed(text.get(..end).unwrap_or("")),
+        _ => without(text, cut),
+    }
+}
+
+/// The text without the range that `cut` finds behind each scheme.
+fn without(text: &str, cut: impl Fn(&str) -> Option<(usize, usize)>) -> Cow<'_, str> {
+    let mut out = String::new();
+    let mut rest = text;
+    let mut changed = false;
+    while let Some((before, after)) = rest.split_once(MARK) {
+        out.push_str(before);
+        out.push_str(MARK);
+        rest = after;
+        if let Some((from, to)) = cut(after) {
+            out.push_str(after.get(..from).unwrap_or_default());
+            rest = after.get(to..).unwrap_or_default();
+            changed = true;
+        }
+    }
+    if !changed {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+/// Ends a URL that stands in other text.
+fn is_outside(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>')
 }
 
 fn is_scheme(scheme: &str) -> bool {

@@ -1,7 +1,7 @@
 //! Secrets where they should not be: secret scanning alerts. The value of one is never shown.
 //!
-//! Members that this reader does not know are hidden as far as they could hold one: objects and
-//! arrays as a whole, text by its name.
+//! Members that this reader does not know are hidden as far as they could hold one: all but
+//! numbers, `true` and `false`.
 
 use crate::normalize::json::{self, Object, text};
 use crate::normalize::model::{Finding, FindingClass, Subject, seen};

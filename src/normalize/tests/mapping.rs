@@ -297,8 +297,8 @@ fn a_url_is_taken_apart_or_kept_as_text() {
         whole["url"],
         json!({
             "domain": "api.example.com",
-            "full": "HTTPS://u:p@API.example.com:8443/v1/x?y=1#z",
-            "original": "HTTPS://u:p@API.example.com:8443/v1/x?y=1#z",
+            "full": "HTTPS://API.example.com:8443/v1/x?y=1#z",
+            "original": "HTTPS://API.example.com:8443/v1/x?y=1#z",
             "path": "/v1/x",
             "port": 8443,
             "scheme": "https",
