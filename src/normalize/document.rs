@@ -8,7 +8,6 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -42,8 +41,6 @@ pub(super) enum Field<'a> {
     Object(Document<'a>),
     /// An array of objects.
     Objects(Vec<Document<'a>>),
-    /// Members that the vendor names; all are strings.
-    Texts(BTreeMap<String, Cow<'a, str>>),
 }
 
 impl<'a> Document<'a> {
@@ -175,7 +172,6 @@ impl Field<'_> {
             Self::Signed(number) => scalar(out, &number),
             Self::Float(number) => scalar(out, &number),
             Self::List(list) => scalar(out, &list),
-            Self::Texts(members) => scalar(out, &members),
             Self::Object(below) => below.write(out),
             Self::Objects(all) => {
                 out.push(b'[');
@@ -198,11 +194,6 @@ impl Field<'_> {
             Self::List(list) => list.iter().map(|text| text.len() + NOTATION_BYTES).sum(),
             Self::Object(below) => below.bytes(),
             Self::Objects(all) => all.iter().map(Document::bytes).sum(),
-            Self::Texts(members) => {
-                let members = members.iter();
-                let bytes = members.map(|(name, text)| name.len() + text.len() + NOTATION_BYTES);
-                bytes.sum()
-            }
             Self::Number(_) | Self::Flag(_) | Self::Signed(_) | Self::Float(_) => NOTATION_BYTES,
         }
     }

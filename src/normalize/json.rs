@@ -1,7 +1,7 @@
 //! Reads vendors' JSON lazily: one object level at a time, values kept as their source text.
 //!
 //! Skipping a value is iterative in serde_json, so depth has no limit here and no stack to
-//! exhaust; numbers are never converted, so none is too large. Of duplicate keys the last wins.
+//! exhaust; numbers but small ones stay text: none is too large. Of duplicate keys the last wins.
 //! A lone surrogate, which has no UTF-8 form, reads as U+FFFD. Knows no vendor.
 
 use std::borrow::Cow;
@@ -16,6 +16,8 @@ use crate::rules::Decoded;
 
 /// Members that most objects of vendors have at most.
 const MEMBERS_EXPECTED: usize = 16;
+/// Largest number that is read as one.
+const NUMBER_MAX: u64 = 2_147_483_647;
 
 /// One level of a JSON object; its values are not looked into yet.
 ///
@@ -95,9 +97,11 @@ pub(super) fn first<'a>(from: &mut Object<'a>, keys: &[&str]) -> Option<Cow<'a, 
     keys.iter().find_map(|key| text(from, key))
 }
 
-/// A whole number that is not negative.
+/// A whole number that is not negative and that an integer of 32 bits can have: OCSF has no other,
+/// and indexes refuse an event for one of more than 63 bits.
 pub(super) fn number(value: &RawValue) -> Option<u64> {
-    value.get().parse().ok()
+    let number = value.get().parse().ok();
+    number.filter(|number| *number <= NUMBER_MAX)
 }
 
 /// The elements of an array, as far as `max`; none for any other value.

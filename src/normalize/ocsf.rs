@@ -67,7 +67,8 @@ pub(super) fn document<'a>(facts: &Facts<'a>, model: Model<'a>, timestamp: bool)
     }
     let shown = model.other.shown();
     if !shown.members.is_empty() {
-        document.put("unmapped.members", Field::Texts(shown.members));
+        let members = shown.members.into_iter().map(member).collect();
+        document.put("unmapped.members", Field::Objects(members));
     }
     document.put_some("unmapped.overflow", shown.overflow);
     for (place, text) in model.own {
@@ -87,6 +88,15 @@ pub(super) fn document<'a>(facts: &Facts<'a>, model: Model<'a>, timestamp: bool)
     let class = subject::write(&mut document, model.subject, around);
     put_class(&mut document, &class, action);
     document
+}
+
+/// As OCSF's own `key_value_object`: a vendor's name never becomes that of a field, of which an
+/// index takes only so many, and not all names.
+fn member<'a>((path, text): (String, Cow<'a, str>)) -> Document<'a> {
+    let mut member = Document::default();
+    member.put("name", path);
+    member.put("value", text);
+    member
 }
 
 fn put_class<'a>(document: &mut Document<'a>, class: &Class, action: Option<String>) {

@@ -14,6 +14,14 @@ pub(super) fn repaired<'a>(text: &Cow<'a, str>) -> Cow<'a, str> {
     }
 }
 
+/// The text up to so many bytes, at the end of a character.
+pub(super) fn shortened(text: Cow<'_, str>, max: usize) -> Cow<'_, str> {
+    match text.get(..text.floor_char_boundary(max)) {
+        Some(start) if start.len() < text.len() => Cow::Owned(start.to_owned()),
+        _ => text,
+    }
+}
+
 /// The text up to a line break, or up to a full stop that ends a sentence: at the end, or before
 /// white space and a letter that is not small (so that `e.g. this` goes on).
 pub(super) fn first_sentence(text: &str) -> Option<String> {

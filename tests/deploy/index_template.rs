@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use siem_relay::event::{AuthMethod, Event, EventId, Provenance, ReplayId};
 use siem_relay::normalize::Renderer;
-use siem_relay::settings::{Format, Source};
+use siem_relay::settings::{Format, Preset, Source};
 use siem_relay::sink::{Rendered, Shape};
 
 use crate::samples::{CONNECTIVITY_TEST, presets, samples};
@@ -57,20 +57,37 @@ fn sources(presets: &[String]) -> Vec<Source> {
 /// Every sample as its vendor's, and as one of the source that knows no vendor.
 pub(crate) fn rendered(format: Format, shape: Shape) -> Vec<(String, Rendered)> {
     let samples = samples();
-    let renderer = Renderer::new(&sources(&presets(&samples)), format, shape);
+    let sources = sources(&presets(&samples));
+    let renderer = Renderer::new(&sources, format, shape);
     let mut all = Vec::new();
     for sample in &samples {
         for source in [sample.preset.as_str(), "generic"] {
             let name = format!("{source}: {}", sample.name);
-            let event = event(source, &sample.payload, sample.name == CONNECTIVITY_TEST);
+            let test = sample.name == CONNECTIVITY_TEST;
+            let preset = sources.iter().find(|it| it.name == source).unwrap().preset;
+            let event = event(source, &sample.payload, test, preset);
             all.push((name, renderer.render(&event).unwrap().0));
         }
     }
     all
 }
 
+/// The headers that a preset keeps, but that which names the event: its shape tells as well.
+fn headers(preset: Preset) -> Vec<(String, String)> {
+    let kept = preset.headers().iter();
+    let others = kept.filter(|header| !header.ends_with("-event"));
+    let valued = others.map(|header| {
+        let value = match header.ends_with("timestamp") {
+            true => "2025-11-23T12:00:00Z",
+            false => "4f9e0a2c-7a0b-4b1d-9c55-2f6f0c6a9d11",
+        };
+        ((*header).to_owned(), value.to_owned())
+    });
+    valued.collect()
+}
+
 /// A connectivity test is given everything that the relay itself may say of an event.
-fn event(source: &str, payload: &str, test: bool) -> Arc<Event> {
+fn event(source: &str, payload: &str, test: bool, preset: Preset) -> Arc<Event> {
     let received_ms = 1_763_900_000_123;
     let id = EventId::new(received_ms);
     let provenance = Provenance {
@@ -82,7 +99,7 @@ fn event(source: &str, payload: &str, test: bool) -> Arc<Event> {
         test,
         content_type: None,
         content_encoding: None,
-        headers: Vec::new(),
+        headers: headers(preset),
     };
     Arc::new(Event {
         position: 1,

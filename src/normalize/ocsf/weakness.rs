@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use crate::normalize::document::{Document, Field};
 use crate::normalize::model::{Finding, Location, Package, Weakness};
 use crate::normalize::severity;
+use crate::normalize::text::shortened;
 
-/// Largest line number: OCSF has integers of 32 bits.
-const LINE_MAX: u64 = 2_147_483_647;
+/// Longest ecosystem, in bytes: all vulnerabilities of one event repeat it.
+const ECOSYSTEM_BYTES_MAX: usize = 1_024;
 /// Of a score whose vector does not begin with it.
 const CVSS_VERSION: &str = "3.1";
 
@@ -39,6 +40,9 @@ pub(super) fn vulnerabilities<'a>(
         if it.level.is_some() {
             vulnerability.put("severity", severity::caption(it.level));
         }
+    }
+    // What may be long is there once: a small payload makes no large event.
+    if let Some(vulnerability) = all.first_mut() {
         vulnerability.put_some("remediation.desc", it.recommendation.clone());
         if let Some(code) = code(&location) {
             vulnerability.put("affected_code", Field::Objects(vec![code]));
@@ -47,11 +51,14 @@ pub(super) fn vulnerabilities<'a>(
     all
 }
 
-/// One for a CVE or an advisory, else one for each kind of weakness.
+/// One for a CVE or an advisory, else one for each kind of weakness; the first has the rest.
 fn identified(it: Weakness<'_>) -> Vec<Document<'_>> {
     if it.cve.is_none() && it.advisory.is_none() {
-        let kinds = it.cwes.iter().map(|kind| {
-            let mut one = described(&it);
+        let kinds = it.cwes.iter().enumerate().map(|(index, kind)| {
+            let mut one = match index {
+                0 => described(&it),
+                _ => Document::default(),
+            };
             one.put("cwe.uid", kind.clone());
             one
         });
@@ -115,7 +122,9 @@ fn package<'a>(it: &Package<'a>) -> Document<'a> {
     package.put_some("name", it.name.clone());
     let version = it.version.clone();
     package.put("version", version.unwrap_or(Cow::Borrowed("unknown")));
-    package.put_some("package_manager", it.ecosystem.clone());
+    let ecosystem = it.ecosystem.clone();
+    let ecosystem = ecosystem.map(|text| shortened(text, ECOSYSTEM_BYTES_MAX));
+    package.put_some("package_manager", ecosystem);
     package.put_some("fixed_in_version", it.fixed.clone());
     package.put_some("path", it.manifest.clone());
     package
@@ -144,8 +153,7 @@ fn code<'a>(it: &Location<'a>) -> Option<Document<'a>> {
     code.put("file.path", path);
     code.put("file.type_id", 1_u64);
     code.put("file.type", "Regular File");
-    let line = |line: Option<u64>| line.filter(|line| *line <= LINE_MAX);
-    code.put_some("start_line", line(it.start_line));
-    code.put_some("end_line", line(it.end_line));
+    code.put_some("start_line", it.start_line);
+    code.put_some("end_line", it.end_line);
     Some(code)
 }

@@ -182,10 +182,14 @@ fn what_is_unknown_is_counted_and_kept() {
     assert_eq!((created.types, created.values, created.members), (0, 0, 3));
     let ocsf = body(&sample("unknown-type"), Preset::DataTheorem, Format::Ocsf);
     let value: Value = serde_json::from_str(&ocsf).unwrap();
-    let members = &value["unmapped"]["members"];
-    assert_eq!(members["event.data.size"], "12345678901234567890123");
-    assert_eq!(members["event.data.ratio"], "1.10");
-    assert_eq!(members["event.severity_class"], "odd");
+    let members = value["unmapped"]["members"].as_array().unwrap();
+    for (name, value) in [
+        ("event.data.size", "12345678901234567890123"),
+        ("event.data.ratio", "1.10"),
+        ("event.severity_class", "odd"),
+    ] {
+        assert!(members.contains(&serde_json::json!({"name": name, "value": value})));
+    }
 }
 
 #[test]
@@ -199,7 +203,7 @@ fn many_and_long_unknown_members_end_in_one_string() {
     let reading = reading(Preset::DataTheorem);
     let ocsf = super::super::render(&event, &reading, Format::Ocsf, Shape::Payload, true).unwrap();
     let value: Value = serde_json::from_slice(&ocsf.0.body).unwrap();
-    assert_eq!(value["unmapped"]["members"].as_object().unwrap().len(), 64);
+    assert_eq!(value["unmapped"]["members"].as_array().unwrap().len(), 64);
     assert!(
         value["unmapped"]["overflow"]
             .as_str()

@@ -3,6 +3,7 @@
 
 use proptest::prelude::*;
 
+use super::formats::body;
 use super::hostile::{any_json, check_event, object};
 use super::vendors::with_header;
 use super::*;
@@ -173,5 +174,102 @@ fn many_of_everything_stay_within_bounds() {
         ),
     ] {
         check_event(&event(payload), preset);
+    }
+}
+
+#[test]
+fn a_long_text_of_many_findings_is_not_written_for_each() {
+    let long = "x".repeat(100_000);
+    let each = |count: usize, one: &dyn Fn(usize) -> String| {
+        let all: Vec<String> = (0..count).map(one).collect();
+        all.join(",")
+    };
+    let tags = each(64, &|n| format!("\"external/cwe/cwe-{n}\""));
+    let github = format!(
+        r#"{{"action": "created", "alert": {{"number": 1, "rule": {{"description": "{long}",
+        "help": "{long}", "tags": [{tags}]}}, "most_recent_instance": {{"location":
+        {{"path": "{long}", "start_line": 1}}}}}}}}"#
+    );
+    let issues = each(100, &|n| format!(r#"{{"id": "SNYK-{n}", "pkgName": "p"}}"#));
+    let snyk = format!(r#"{{"newIssues": [{issues}], "project": {{"type": "{long}"}}}}"#);
+    let identifiers = each(32, &|n| {
+        format!(r#"{{"external_type": "cwe", "external_id": "{n}", "url": "{n}"}}"#)
+    });
+    let gitlab = format!(
+        r#"{{"object_kind": "vulnerability", "object_attributes": {{"title": "{long}",
+        "solution": "{long}", "location": {{"file": "{long}", "dependency": {{"version": "{long}",
+        "package": {{"name": "{long}"}}}}}}, "identifiers": [{identifiers}]}}}}"#
+    );
+    for (preset, payload) in [
+        (Preset::GitHub, github),
+        (Preset::Snyk, snyk),
+        (Preset::GitLab, gitlab),
+    ] {
+        for format in [Format::Ecs, Format::Ocsf, Format::Cim] {
+            let size = body(&event(payload.clone()), preset, format).len();
+            let times = size / payload.len();
+            assert!(times < 6, "{preset:?} {format:?}: {times} times");
+        }
+    }
+}
+
+#[test]
+fn a_line_number_that_an_index_refuses_is_none() {
+    let github = |line: &str| {
+        let payload = format!(
+            r#"{{"alert": {{"rule": {{}}, "most_recent_instance": {{"location":
+            {{"path": "a", "start_line": {line}, "end_line": 2147483647}}}}}}}}"#
+        );
+        let body = body(&event(payload), Preset::GitHub, Format::Ecs);
+        serde_json::from_str::<Value>(&body).unwrap()["github"].take()
+    };
+    let gitlab = |line: &str| {
+        let payload = format!(
+            r#"{{"object_kind": "vulnerability", "object_attributes": {{"location":
+            {{"file": "a", "start_line": {line}, "end_line": 2147483647}}}}}}"#
+        );
+        let body = body(&event(payload), Preset::GitLab, Format::Ecs);
+        serde_json::from_str::<Value>(&body).unwrap()["gitlab"].take()
+    };
+    for line in [
+        "18446744073709551615",
+        "9223372036854775808",
+        "2147483648",
+        "1e3",
+        "-1",
+    ] {
+        for shown in [github(line), gitlab(line)] {
+            assert_eq!(shown["location"].get("start_line"), None, "{shown}");
+            assert_eq!(shown["location"]["end_line"], 2_147_483_647_u64);
+        }
+        let other = gitlab(line)["other"].take();
+        let kept = format!("start_line\":{line}");
+        assert!(other.as_str().unwrap().contains(&kept), "{other}");
+    }
+}
+
+#[test]
+fn no_name_of_a_vendor_becomes_that_of_a_field_of_an_index() {
+    let payload = r#"{"": 1, ".a": 2, "a": 3, "a.b": {"c": 4}, "..": "x"}"#;
+    for preset in READ {
+        for shape in [Shape::Document, Shape::Payload] {
+            let rendered = render(&event(payload), preset, Format::Ocsf, shape).unwrap();
+            let document: Value = serde_json::from_slice(&rendered.body).unwrap();
+            let members = document["unmapped"]["members"].as_array().unwrap();
+            let pairs = members
+                .iter()
+                .map(|member| (&member["name"], &member["value"]));
+            let pairs: Vec<_> = pairs
+                .map(|(name, value)| (name.as_str().unwrap(), value.as_str().unwrap()))
+                .collect();
+            let expected = [
+                ("", "1"),
+                ("..", "x"),
+                (".a", "2"),
+                ("a", "3"),
+                ("a.b", r#"{"c": 4}"#),
+            ];
+            assert_eq!(pairs, expected, "{preset:?}");
+        }
     }
 }

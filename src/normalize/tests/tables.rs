@@ -39,7 +39,7 @@ fn documents(format: Format) -> Vec<Value> {
         .collect()
 }
 
-/// Names of an OCSF event: of `resources` those of its members, of the vendor's own none.
+/// Names of an OCSF event: of `resources` and of unknown members those of the first.
 fn names(document: &Value) -> Vec<String> {
     let mut document = document.clone();
     let resource = document
@@ -49,13 +49,11 @@ fn names(document: &Value) -> Vec<String> {
     if let Some(resource) = resource {
         document["resources"] = resource;
     }
-    let leaves = leaves(&document).into_keys();
-    leaves
-        .map(|name| match name.strip_prefix("unmapped.members.") {
-            Some(_) => "unmapped.members".to_owned(),
-            None => name,
-        })
-        .collect()
+    let member = document["unmapped"]["members"].get(0).cloned();
+    if let Some(member) = member {
+        document["unmapped"]["members"] = member;
+    }
+    leaves(&document).into_keys().collect()
 }
 
 #[test]

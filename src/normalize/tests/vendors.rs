@@ -40,6 +40,20 @@ impl Samples {
         }
     }
 
+    /// The first sample with every header that the preset keeps, as real deliveries have.
+    fn whole(&self) -> Arc<Event> {
+        let event = self.event(self.list[0].0);
+        let named = |header: &&&str| Some(**header) != self.header;
+        let rest = self.preset.headers().iter().filter(named);
+        rest.fold(event, |event, header| {
+            let value = match header.ends_with("timestamp") {
+                true => "2025-11-23T12:00:00Z",
+                false => "4f9e0a2c-7a0b-4b1d-9c55-2f6f0c6a9d11",
+            };
+            with_header(&event, header, value)
+        })
+    }
+
     pub(super) fn value(&self, name: &str, format: Format) -> Value {
         serde_json::from_str(&body(&self.event(name), self.preset, format)).unwrap()
     }
@@ -68,7 +82,7 @@ impl Samples {
             let named = self.list.iter().map(|(name, ..)| self.event(name));
             let bare = self.list.iter().map(|(name, ..)| event(self.text(name)));
             let extra = (self.extra)().into_iter().map(event);
-            let all = named.chain(bare).chain(extra);
+            let all = named.chain(bare).chain(extra).chain([self.whole()]);
             let bodies = all.map(|event| body(&event, self.preset, format));
             bodies.collect::<Vec<_>>().join("\n")
         };
@@ -112,7 +126,7 @@ impl Samples {
     fn documents(&self, format: Format) -> Vec<Value> {
         let mut repeat = Arc::unwrap_or_clone(test_event("7"));
         repeat.duplicate_of = Some(repeat.id);
-        let mut events = vec![Arc::new(repeat)];
+        let mut events = vec![Arc::new(repeat), self.whole()];
         events.extend((self.extra)().into_iter().map(event));
         events.extend(self.list.iter().map(|(name, ..)| self.event(name)));
         let bodies = events.iter().map(|event| body(event, self.preset, format));
@@ -140,15 +154,13 @@ fn listed(table: &str) -> BTreeSet<String> {
     names.map(str::to_owned).collect()
 }
 
-/// Dotted names of all leaves; of objects in an array those of its members, of members that the
-/// vendor names none.
+/// Dotted names of all leaves; of objects in an array those of its members.
 fn names(document: &Value) -> Vec<String> {
     let mut names = Vec::new();
     let mut open = vec![(String::new(), document)];
     while let Some((path, value)) = open.pop() {
         let separator = if path.is_empty() { "" } else { "." };
         match value {
-            Value::Object(_) if path == "unmapped.members" => names.push(path),
             Value::Object(members) => {
                 let below = members
                     .iter()
