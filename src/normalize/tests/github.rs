@@ -295,7 +295,8 @@ fn one_more_place_of_a_secret_is_an_update_in_the_state_and_at_the_time_of_its_a
     let times = r#""created_at": "2024-01-01T00:00:00Z", "resolved_at": "2024-02-02T00:00:00Z""#;
     let place = |updated: &str| {
         let alert = format!(
-            r#"{{"secret_type": "x", "state": "resolved", "resolution": "revoked", {times}{updated}}}"#
+            r#"{{"secret_type": "x", "state": "resolved", "resolution": "revoked",
+            {times}{updated}}}"#
         );
         let payload = format!(r#"{{"action": "created", "alert": {alert}, "location": {{}}}}"#);
         both(payload, "secret_scanning_alert_location")
