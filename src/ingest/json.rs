@@ -50,8 +50,8 @@ pub(super) fn check(preset: Preset, payload: &[u8]) -> Result<bool, Refused> {
     }
 }
 
-/// Whether a payload of one JSON value has what only the connectivity test has, of a vendor that says
-/// in a header what an event is. It alone does not make a test.
+/// Whether a payload of one JSON value has what only the connectivity test has, of a vendor that
+/// says in a header what an event is. It alone does not make a test.
 pub(super) fn is_ping(preset: Preset, payload: &[u8]) -> bool {
     match preset {
         Preset::GitHub => object::<GitHubPing>(payload).is_some(),

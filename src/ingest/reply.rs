@@ -1,8 +1,9 @@
 //! Every answer of the front door, as one table.
 //!
 //! Answers are built from constants and ids alone, so they cannot repeat a body, a token or a
-//! path; but a vendor's challenge, which asks for just that, has its value sent back. The error word, the metric result and the log's result are the same, with one exception:
-//! a wrong capability is answered exactly like an unknown path but counted as what it is.
+//! path; but a vendor's challenge, which asks for just that, has its value sent back. The error
+//! word, the metric result and the log's result are the same, with one exception: a wrong
+//! capability is answered exactly like an unknown path but counted as what it is.
 
 use bytes::Bytes;
 use http::header::{
