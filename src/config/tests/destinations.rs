@@ -59,7 +59,8 @@ fn only_documents_of_another_format_can_leave_out_what_the_vendor_sent() {
 fn every_key_of_a_file_arrives() {
     let destination = accepted(&file(
         "format = \"ecs\"\nkeep_original = false\nstart = \"latest\"\nsources = [\"a\"]\n\
-         batch_max_events = 7\nbatch_max_bytes = 2048\nrotate_size = \"1MB\"\nrotate_age = \"1h 30m\"\nkeep_files = 3\n\
+         batch_max_events = 7\nbatch_max_bytes = 2048\n\
+         rotate_size = \"1MB\"\nrotate_age = \"1h 30m\"\nkeep_files = 3\n\
          compress = \"gzip\"\nmin_free_space = \"1GiB\"\n\
          envelope = true\nretry_initial = \"250ms\"\nretry_max = \"2s\"\nretry_multiplier = 1.5\n\
          retry_jitter = 0\nprobe_interval = \"5s\"",
