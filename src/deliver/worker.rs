@@ -305,6 +305,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
         let moments = [
             self.state.until(),
             self.paced_until.filter(|_| self.may_send()),
+            // Also one that has just passed: what gathered must not wait for a heartbeat.
+            self.gathers_until.filter(|_| self.may_send()),
             self.awaited.next_overdue(),
             (confirming && self.asking.is_empty() && self.unsure.is_none()).then_some(self.ask_at),
             self.parked.next_probe().filter(|_| self.may_send()),
@@ -312,10 +314,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
         ];
         let next = moments.into_iter().flatten().min();
         // What is due and was not done just now waits for something else to happen first.
-        let next = next.unwrap_or(now + HEARTBEAT);
-        let next = next.clamp(now + BREATH, now + HEARTBEAT);
-        let gathered = self.gathers_until.filter(|until| *until > now);
-        gathered.map_or(next, |gathered| next.min(gathered))
+        next.unwrap_or(now + HEARTBEAT)
+            .clamp(now + BREATH, now + HEARTBEAT)
     }
 
     /// Whether there is nothing to do before something new arrives.
