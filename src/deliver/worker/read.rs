@@ -129,7 +129,9 @@ impl<L: Log, S: Sink> Worker<L, S> {
             self.metrics.filtered.inc();
             return;
         }
-        self.warn_of_gone(&event.provenance.source);
+        if reading.is_none() {
+            self.warn_of_gone(&event.provenance.source);
+        }
         let mark = Mark {
             attempts: 0,
             sent: Sent::No,
@@ -140,7 +142,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
     /// Says once of a source that is gone why its events pass a condition on the model.
     fn warn_of_gone(&mut self, source: &str) {
         let when = self.destination.when.as_ref();
-        if self.renderer.reading(source).is_some() || !when.is_some_and(Condition::asks_model) {
+        if !when.is_some_and(Condition::asks_model) {
             return;
         }
         let is_full = self.gone_sources.len() >= GONE_SOURCES_MAX;
