@@ -108,6 +108,11 @@ impl EventId {
         u64::from_be_bytes(bytes)
     }
 
+    /// The id as text, written to this place.
+    pub fn encode<'b>(&self, to: &'b mut [u8; 36]) -> &'b str {
+        self.0.as_hyphenated().encode_lower(to)
+    }
+
     /// The 16 bytes stored in a log record.
     pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()

@@ -8,7 +8,7 @@
 //! written from it. Knows no protocol beyond the shapes that sinks ask for.
 //! `docs/decisions/0005-normalise.md` says why; `docs/mapping/` lists the fields.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -24,6 +24,7 @@ mod datatheorem;
 mod document;
 mod ecs;
 mod envelope;
+mod escape;
 mod facts;
 mod github;
 mod gitlab;
@@ -112,10 +113,8 @@ impl Reading {
 /// Renders events for one destination. Made once per destination and kept by its worker.
 #[derive(Clone, Debug)]
 pub struct Renderer {
-    /// How to read events, by source name.
-    sources: HashMap<String, Reading>,
-    /// What is changed of a source's events first, by source name.
-    source_rules: Arc<HashMap<String, Vec<Rule>>>,
+    /// How to read events, and what is changed of them first, by source name.
+    sources: Arc<BTreeMap<String, (Reading, Vec<Rule>)>>,
     /// What is changed for this destination.
     rules: Arc<[Rule]>,
     /// What the destination's configuration asks for.
@@ -129,13 +128,12 @@ pub struct Renderer {
 impl Renderer {
     /// A renderer for a destination of this format and shape.
     pub fn new(sources: &[Source], format: Format, shape: Shape) -> Self {
-        let rules_of = |source: &Source| (source.name.clone(), source.rules.clone());
+        let entry = |source: &Source| {
+            let read = (Reading::of(source), source.rules.clone());
+            (source.name.clone(), read)
+        };
         Self {
-            sources: sources
-                .iter()
-                .map(|source| (source.name.clone(), Reading::of(source)))
-                .collect(),
-            source_rules: Arc::new(sources.iter().map(rules_of).collect()),
+            sources: Arc::new(sources.iter().map(entry).collect()),
             rules: Arc::new([]),
             format,
             shape,
@@ -157,112 +155,126 @@ impl Renderer {
 
     /// How events of a source are read; none of one that is not configured.
     pub fn reading(&self, source: &str) -> Option<&Reading> {
-        self.sources.get(source)
-    }
-
-    fn reading_of(&self, event: &Event) -> &Reading {
-        let reading = self.reading(&event.provenance.source);
-        reading.unwrap_or(&UNKNOWN_SOURCE)
+        self.sources.get(source).map(|(reading, _)| reading)
     }
 
     /// Renders one event, after its source's rules and the destination's, and says what was unknown
     /// about it. What comes of it still points to the event as it is in the log. Events of a source
     /// that is no longer configured are any JSON.
     pub fn render(&self, event: &Arc<Event>) -> Result<(Rendered, Notes), RenderError> {
-        let changed = self.changed(event)?;
-        let reading = self.reading_of(event);
+        let (changed, reading) = self.changed(event)?;
+        let changed = changed.as_ref().unwrap_or(event);
         let (format, shape) = (self.format, self.shape);
-        let (rendered, notes) = render(&changed, reading, format, shape, self.keeps_original)?;
-        let rendered = Rendered {
-            event: Arc::clone(event),
-            ..rendered
-        };
-        Ok((rendered, notes))
+        let (parts, notes) = render(changed, reading, format, shape, self.keeps_original)?;
+        Ok((parts.of(event, changed.payload.clone()), notes))
     }
 
     /// The members of an event that its model has no place for, after the rules, in the order of
     /// their paths: for people.
     pub fn unmapped(&self, event: &Arc<Event>) -> Result<Vec<Unmapped>, RenderError> {
-        let changed = self.changed(event)?;
+        let (changed, reading) = self.changed(event)?;
+        let changed = changed.as_ref().unwrap_or(event);
         let text = std::str::from_utf8(&changed.payload).map_err(|_| RenderError::NotUtf8)?;
-        let reading = self.reading_of(event);
-        let mut envelope = envelope(text, reading);
+        let mut envelope = envelope(text, reading, false);
         let model = model(text, &event.provenance, reading, &mut envelope, false);
         Ok(model.other.list())
     }
 
-    /// The event as the rules leave it; the same one where they changed nothing.
-    fn changed(&self, event: &Arc<Event>) -> Result<Arc<Event>, RenderError> {
-        let of_source = self.source_rules.get(&event.provenance.source);
-        let rules = of_source.into_iter().flatten().chain(self.rules.iter());
+    /// The event as the rules leave it, none where they changed nothing; and how it is read.
+    fn changed(&self, event: &Event) -> Result<(Option<Event>, &Reading), RenderError> {
+        let source = self.sources.get(&event.provenance.source);
+        let (reading, of_source) = match source {
+            Some((reading, rules)) => (reading, rules.as_slice()),
+            None => (&UNKNOWN_SOURCE, [].as_slice()),
+        };
+        let rules = of_source.iter().chain(self.rules.iter());
         let payload = rules::apply(rules, &event.payload)?;
         // What no rule changed is the very same memory.
         if payload.as_ptr() == event.payload.as_ptr() {
-            return Ok(Arc::clone(event));
+            return Ok((None, reading));
         }
-        Ok(Arc::new(Event {
+        let changed = Event {
             payload,
-            ..Event::clone(event)
-        }))
+            ..event.clone()
+        };
+        Ok((Some(changed), reading))
+    }
+}
+
+/// What a format says of an event, beside the event itself.
+#[derive(Default)]
+struct Parts {
+    body: Bytes,
+    time: Option<String>,
+    host: Option<String>,
+    sourcetype: Option<&'static str>,
+}
+
+impl Parts {
+    /// What a destination gets of an event that the rules left with this payload.
+    fn of(self, event: &Arc<Event>, payload: Bytes) -> Rendered {
+        Rendered {
+            event: Arc::clone(event),
+            payload,
+            body: self.body,
+            time: self.time,
+            host: self.host,
+            sourcetype: self.sourcetype,
+        }
     }
 }
 
 /// Renders one event of a source that is read so. What the vendor sent is left out of documents of
 /// another format than `original` unless it is to be kept.
 fn render(
-    event: &Arc<Event>,
+    event: &Event,
     reading: &Reading,
     format: Format,
     shape: Shape,
     keeps_original: bool,
-) -> Result<(Rendered, Notes), RenderError> {
+) -> Result<(Parts, Notes), RenderError> {
     let text = std::str::from_utf8(&event.payload).map_err(|_| RenderError::NotUtf8)?;
-    let mut rendered = Rendered {
-        event: Arc::clone(event),
-        body: event.payload.clone(),
-        payload: event.payload.clone(),
-        time: None,
-        host: None,
-        sourcetype: None,
-    };
+    let mut parts = Parts::default();
     // The one path that need not look inside: the vendor's bytes go out as they came.
     if (format, shape) == (Format::Original, Shape::Payload) {
-        return Ok((rendered, Notes::default()));
+        parts.body = event.payload.clone();
+        return Ok((parts, Notes::default()));
     }
-    let mut envelope = envelope(text, reading);
     let outline = format == Format::Original;
+    let mut envelope = envelope(text, reading, outline);
     let model = model(text, &event.provenance, reading, &mut envelope, outline);
     if matches!(shape, Shape::HecEvent | Shape::Entry) {
         let time = envelope.time().map(str::to_owned);
-        rendered.time = time.or_else(|| model.time.map(instant::epoch_seconds));
-        rendered.host = model.host.as_deref().map(str::to_owned);
+        parts.time = time.or_else(|| model.time.map(instant::epoch_seconds));
+        parts.host = model.host.as_deref().map(str::to_owned);
     }
     let original = (keeps_original || format == Format::Original).then_some(text);
     let facts = Facts::new(event, original, &model);
     if format == Format::Original {
-        rendered.body = match shape {
-            Shape::Payload | Shape::Entry => rendered.body,
+        parts.body = match shape {
+            Shape::Payload | Shape::Entry => event.payload.clone(),
             Shape::HecEvent => hec_event(&event.payload, text, &envelope)?,
             Shape::Document => ecs::wrapped(&facts, &model).into_bytes()?,
         };
-        return Ok((rendered, Notes::default()));
+        return Ok((parts, Notes::default()));
     }
     let notes = model.notes;
-    rendered.body = match format {
+    parts.body = match format {
         Format::Ocsf => ocsf::document(&facts, model, shape == Shape::Document).into_bytes()?,
         Format::Cim => {
-            rendered.sourcetype = Some(cim::sourcetype(&model));
+            parts.sourcetype = Some(cim::sourcetype(&model));
             cim::document(&facts, model).into_flat_bytes()?
         }
         Format::Ecs | Format::Original => ecs::document(&facts, model).into_bytes()?,
     };
-    Ok((rendered, notes))
+    Ok((parts, notes))
 }
 
-/// What the vendor puts around its events.
-fn envelope<'a>(text: &'a str, reading: &Reading) -> Envelope<'a> {
+/// What the vendor puts around its events; `outline` as in [`model`].
+fn envelope<'a>(text: &'a str, reading: &Reading, outline: bool) -> Envelope<'a> {
     match reading.preset {
-        Preset::DataTheorem => Envelope::read(text),
+        Preset::DataTheorem if outline => Envelope::read(text),
+        Preset::DataTheorem => Envelope::open(text),
         _ => Envelope::none(),
     }
 }

@@ -7,9 +7,8 @@
 
 use std::borrow::Cow;
 
-use super::document::Document;
+use super::document::{Document, FIELDS_MAX};
 use super::facts::Facts;
-use super::instant::milliseconds;
 use super::kind;
 use super::model::{Asset, Batch, Model, Note, Origin, Subject, Text};
 use super::severity;
@@ -28,9 +27,9 @@ const RESERVED: [&str; 5] = ["user", "file", "directory", "registry", "unknown"]
 
 /// The flat event. Written by [`Document::into_flat_bytes`].
 pub(super) fn document<'a>(facts: &Facts<'a>, model: Model<'a>) -> Document<'a> {
-    let mut document = Document::default();
-    document.put("timestamp", milliseconds(facts.happened));
-    document.put("received", milliseconds(facts.received));
+    let mut document = Document::expecting(FIELDS_MAX);
+    document.put("timestamp", facts.happened);
+    document.put("received", facts.received);
     document.put_some("original", facts.original);
     document.put_object("siem_relay", facts.provenance());
     document.put_some("other", model.other.text());

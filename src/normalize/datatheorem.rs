@@ -7,7 +7,7 @@
 
 use crate::settings::Severity;
 
-use super::envelope::Envelope;
+use super::envelope::{Envelope, Opened};
 use super::json::{self, Object, first, text};
 use super::kind::{self, Family, Kind};
 use super::model::{
@@ -40,18 +40,17 @@ pub(super) fn read<'a>(
     severities: &[(String, Severity)],
 ) -> Model<'a> {
     let mut model = outline(envelope);
-    let Some(event) = envelope.event() else {
-        model.notes.types = 1;
+    if let Some(opened) = envelope.take_opened() {
+        typed(&mut model, opened, envelope.take_rest(), severities);
         return model;
-    };
-    match json::object(event) {
-        Some(inner) => typed(&mut model, inner, envelope.take_rest(), severities),
-        None if test => {
+    }
+    match envelope.event() {
+        Some(_) if test => {
             model.action = Some("connectivity-test".to_owned());
             model.message = Some("connectivity test".into());
         }
-        None => {
-            model.message = json::scalar(event);
+        event => {
+            model.message = event.and_then(json::scalar);
             model.notes.types = 1;
         }
     }
@@ -60,10 +59,11 @@ pub(super) fn read<'a>(
 
 fn typed<'a>(
     model: &mut Model<'a>,
-    mut inner: Object<'a>,
+    opened: Opened<'a>,
     outer: Object<'a>,
     severities: &[(String, Severity)],
 ) {
+    let (mut inner, mut data) = (opened.event, opened.data);
     let code = inner.get("type").and_then(json::scalar);
     let kind = code.and_then(Kind::parse);
     if kind.is_some() {
@@ -71,8 +71,6 @@ fn typed<'a>(
     }
     model.version = inner.take("version", json::scalar);
     model.notes.versions = u64::from(seen(&model.version).is_some_and(|text| text != VERSION));
-    let data = inner.take("data", json::object);
-    let mut data = data.unwrap_or_default();
     let family = kind.as_ref().and_then(Kind::family);
     model.notes.types = u64::from(family.is_none());
     if let Some(kind) = kind {

@@ -5,9 +5,8 @@
 //! none ends as text in `<vendor>.other`, so that nothing a vendor adds reaches a dynamic
 //! mapping. `docs/mapping/*-ecs.md` list the result and are tested against it.
 
-use super::document::Document;
+use super::document::{Document, FIELDS_MAX};
 use super::facts::Facts;
-use super::instant::milliseconds;
 use super::model::{Batch, Model, Subject};
 use super::severity;
 use super::vendor::Ecs;
@@ -18,17 +17,19 @@ mod subject;
 
 /// The version of the schema that these documents keep to.
 const ECS_VERSION: &str = "9.4.0";
+/// Fields of the plain wrapping.
+const WRAPPED_FIELDS: usize = 6;
 
 /// The original with its identity and provenance, and nothing interpreted but the time.
 pub(super) fn wrapped<'a>(facts: &Facts<'a>, model: &Model<'a>) -> Document<'a> {
-    let mut document = common(facts, model);
+    let mut document = common(facts, model, WRAPPED_FIELDS);
     document.put_object("siem_relay", facts.way_in());
     document
 }
 
 /// The ECS document of any event.
 pub(super) fn document<'a>(facts: &Facts<'a>, model: Model<'a>) -> Document<'a> {
-    let mut document = common(facts, &model);
+    let mut document = common(facts, &model, FIELDS_MAX);
     let source = facts.source();
     document.put_object("siem_relay", facts.provenance());
     document.put("ecs.version", ECS_VERSION);
@@ -89,12 +90,12 @@ fn batch<'a>(to: &mut Document<'a>, names: &Ecs, all: Batch<'a>) {
     }
 }
 
-fn common<'a>(facts: &Facts<'a>, model: &Model<'a>) -> Document<'a> {
-    let mut document = Document::default();
-    document.put("@timestamp", milliseconds(facts.happened));
-    document.put("event.id", facts.event.id.to_string());
-    document.put("event.created", milliseconds(facts.received));
-    document.put_some("event.original", facts.original);
+fn common<'a>(facts: &Facts<'a>, model: &Model<'a>, fields: usize) -> Document<'a> {
+    let mut document = Document::expecting(fields);
+    document.put("@timestamp", facts.happened);
+    document.put("event.created", facts.received);
+    document.put("event.id", facts.event.id);
     document.put_some("event.module", model.vendor.map(|vendor| vendor.module));
+    document.put_some("event.original", facts.original);
     document
 }

@@ -1,7 +1,7 @@
 //! Data Theorem's envelope around an event: `event`, `time`, `host`.
 //!
-//! Only what is of the right form is taken; the rest stays available as unknown members. Reads
-//! one level of the payload and does not look into the event.
+//! Only what is of the right form is taken; the rest stays available as unknown members. What the
+//! event itself says is not looked at.
 
 use std::borrow::Cow;
 
@@ -18,19 +18,51 @@ const HOST_BYTES_MAX: usize = 255;
 #[derive(Debug, Default)]
 pub(super) struct Envelope<'a> {
     event: Option<&'a RawValue>,
+    opened: Option<Opened<'a>>,
     time: Option<&'a str>,
     host: Option<Cow<'a, str>>,
     rest: Object<'a>,
 }
 
+/// An event that is an object.
+#[derive(Debug)]
+pub(super) struct Opened<'a> {
+    /// Without what is in `data`.
+    pub(super) event: Object<'a>,
+    /// The object under `data`.
+    pub(super) data: Object<'a>,
+}
+
 impl<'a> Envelope<'a> {
-    /// Reads a payload; one that is no object has no envelope.
+    /// Reads a payload; one that is no object has no envelope. The event stays closed.
     pub(super) fn read(payload: &'a str) -> Self {
-        let Some(mut members) = Object::parse(payload) else {
-            return Self::none();
-        };
+        Object::parse(payload).map_or_else(Self::none, Self::of)
+    }
+
+    /// The same with the event opened, where it is an object. The payload is gone through once
+    /// if `data` is an object as well, as it should be.
+    pub(super) fn open(payload: &'a str) -> Self {
+        let objects = Object::parse_along(payload, &["event", "data"]);
+        let mut objects = objects.unwrap_or_default().into_iter();
+        if let (Some(outer), Some(event)) = (objects.next(), objects.next()) {
+            let data = objects.next().unwrap_or_default();
+            let mut envelope = Self::of(outer);
+            envelope.opened = Some(Opened { event, data });
+            return envelope;
+        }
+        let mut envelope = Self::read(payload);
+        let event = envelope.event.and_then(json::object);
+        envelope.opened = event.map(|mut event| Opened {
+            data: event.take("data", json::object).unwrap_or_default(),
+            event,
+        });
+        envelope
+    }
+
+    fn of(mut members: Object<'a>) -> Self {
         Self {
             event: members.take("event", Some),
+            opened: None,
             time: members.take("time", epoch_digits),
             host: members.take("host", host),
             rest: members,
@@ -42,7 +74,12 @@ impl<'a> Envelope<'a> {
         Self::default()
     }
 
-    /// The value of `event`, whatever it is.
+    /// Takes out the event, where it is an object and was opened.
+    pub(super) fn take_opened(&mut self) -> Option<Opened<'a>> {
+        self.opened.take()
+    }
+
+    /// The value of `event`, whatever it is, unless it was opened.
     pub(super) fn event(&self) -> Option<&'a RawValue> {
         self.event
     }

@@ -7,12 +7,15 @@ use sha2::{Digest, Sha256};
 
 use crate::event::Event;
 
-use super::document::Document;
+use super::document::{Document, Field};
 use super::instant;
 use super::model::Model;
 
 /// Age at receipt from which an event is called late.
 const LATE: SignedDuration = SignedDuration::from_hours(24);
+
+/// What provenance has of most events.
+const PROVENANCE_FIELDS: usize = 6;
 
 /// What is the same in every format.
 pub(super) struct Facts<'a> {
@@ -49,7 +52,7 @@ impl<'a> Facts<'a> {
     /// How it came in, and what the relay makes of its time.
     pub(super) fn provenance(&self) -> Document<'a> {
         let mut document = self.way_in();
-        document.put("id", self.event.id.to_string());
+        document.put("id", self.event.id);
         if self.received.duration_since(self.happened) > LATE {
             document.put("late", true);
         }
@@ -61,30 +64,22 @@ impl<'a> Facts<'a> {
 
     /// How it came in.
     pub(super) fn way_in(&self) -> Document<'a> {
-        let mut document = Document::default();
+        let mut document = Document::expecting(PROVENANCE_FIELDS);
         let provenance = &*self.event.provenance;
-        document.put("source", provenance.source.as_str());
         document.put("auth", provenance.auth.as_str());
-        let client = provenance.client.map(|address| address.to_string());
-        document.put_some("client_address", client);
+        document.put_some("client_address", provenance.client);
+        document.put_some("duplicate_of", self.event.duplicate_of);
+        let replay = self.event.replay_id.map(|id| id.to_string());
+        document.put_some("replay_id", replay);
+        document.put("source", provenance.source.as_str());
         if provenance.test {
             document.put("test", true);
         }
-        let first = self.event.duplicate_of.map(|id| id.to_string());
-        document.put_some("duplicate_of", first);
-        let replay = self.event.replay_id.map(|id| id.to_string());
-        document.put_some("replay_id", replay);
         document
     }
 
-    /// SHA-256 of the payload, hexadecimal.
-    pub(super) fn hash(&self) -> String {
-        let mut hex = String::with_capacity(64);
-        for byte in Sha256::digest(&self.event.payload) {
-            for digit in [byte >> 4, byte & 15] {
-                hex.extend(char::from_digit(u32::from(digit), 16));
-            }
-        }
-        hex
+    /// SHA-256 of the payload.
+    pub(super) fn hash(&self) -> Field<'a> {
+        Field::Digest(Sha256::digest(&self.event.payload).into())
     }
 }

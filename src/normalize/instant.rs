@@ -1,4 +1,4 @@
-//! Instants: read from what vendors write, and written as RFC 3339 in UTC.
+//! Instants, read from what vendors write.
 //!
 //! An instant before 1980 or after 9999 is a unit mistake or a default value, not a time; such
 //! a value is treated as unknown.
@@ -24,7 +24,10 @@ pub(super) fn from_epoch_ms(ms: u64) -> Timestamp {
 pub(super) fn from_epoch_digits(digits: &str) -> Option<Timestamp> {
     let (seconds, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let seconds: i64 = seconds.parse().ok()?;
-    let ms: i64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
+    let mut ms = 0;
+    for digit in fraction.chars().chain("000".chars()).take(3) {
+        ms = ms * 10 + i64::from(digit.to_digit(10)?);
+    }
     let instant = Timestamp::from_millisecond(seconds.checked_mul(1000)?.checked_add(ms)?);
     instant.ok().filter(is_sane)
 }
@@ -56,9 +59,4 @@ pub(super) fn from_text(text: &str) -> Option<Timestamp> {
 
 fn is_sane(instant: &Timestamp) -> bool {
     instant.as_second() >= EARLIEST_SECONDS
-}
-
-/// The instant cut to milliseconds.
-pub(super) fn milliseconds(instant: Timestamp) -> String {
-    format!("{instant:.3}")
 }

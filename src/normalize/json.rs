@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 
-use serde::Deserializer as _;
-use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::rules::Decoded;
@@ -30,9 +30,24 @@ impl<'a> Object<'a> {
     /// Reads a text that is an object; none for anything else.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         let mut deserializer = serde_json::Deserializer::from_str(text);
-        let mut members = deserializer.deserialize_map(Members).ok()?;
+        let object = deserializer.deserialize_map(Members).ok()?;
         deserializer.end().ok()?;
-        // Keeps the order of equal keys, of which the last one wins.
+        Some(object)
+    }
+
+    /// Reads a text that is an object, and in one go the objects within each other that lie under
+    /// these keys, as deep as they go: the outermost first, each without the member that holds the
+    /// next one. None where the text or one of those members is no object.
+    pub(super) fn parse_along(text: &'a str, keys: &[&str]) -> Option<Vec<Self>> {
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let objects = Along(keys).deserialize(&mut deserializer).ok()?;
+        deserializer.end().ok()?;
+        Some(objects)
+    }
+
+    /// Of equal keys the last one wins.
+    fn of(mut members: Vec<(Cow<'a, str>, Option<&'a RawValue>)>) -> Self {
+        // Keeps the order of equal keys.
         members.sort_by(|one, next| order(&one.0, &next.0));
         members.dedup_by(|next, kept| {
             let same = next.0 == kept.0;
@@ -41,7 +56,7 @@ impl<'a> Object<'a> {
             }
             same
         });
-        Some(Self(members))
+        Self(members)
     }
 
     /// A member as it stands.
@@ -170,7 +185,7 @@ pub(super) fn is_blank(value: &RawValue) -> bool {
 struct Members;
 
 impl<'de> Visitor<'de> for Members {
-    type Value = Vec<(Cow<'de, str>, Option<&'de RawValue>)>;
+    type Value = Object<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
@@ -181,7 +196,40 @@ impl<'de> Visitor<'de> for Members {
         while let Some((key, value)) = map.next_entry::<Decoded, &RawValue>()? {
             members.push((key.0, Some(value)));
         }
-        Ok(members)
+        Ok(Object::of(members))
+    }
+}
+
+/// Reads an object, and the one under the first of these keys in the same way.
+struct Along<'k>(&'k [&'k str]);
+
+impl<'de> DeserializeSeed<'de> for Along<'_> {
+    type Value = Vec<Object<'de>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Along<'_> {
+    type Value = Vec<Object<'de>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::with_capacity(MEMBERS_EXPECTED);
+        let mut below = Vec::new();
+        while let Some(Decoded(key)) = map.next_key()? {
+            match self.0.split_first() {
+                Some((first, rest)) if key == *first => below = map.next_value_seed(Along(rest))?,
+                _ => members.push((key, Some(map.next_value::<&RawValue>()?))),
+            }
+        }
+        let mut objects = vec![Object::of(members)];
+        objects.append(&mut below);
+        Ok(objects)
     }
 }
 

@@ -10,9 +10,8 @@ use std::borrow::Cow;
 
 use crate::settings::Severity;
 
-use super::document::{Document, Field};
+use super::document::{Document, FIELDS_MAX, Field};
 use super::facts::Facts;
-use super::instant::milliseconds;
 use super::model::{Batch, Model, Origin, Subject, Text, User, seen};
 use super::severity;
 
@@ -46,9 +45,9 @@ struct Around<'f, 'a> {
 /// The OCSF event. With `timestamp` it has `@timestamp` besides, which Elasticsearch needs and
 /// OCSF does not know.
 pub(super) fn document<'a>(facts: &Facts<'a>, model: Model<'a>, timestamp: bool) -> Document<'a> {
-    let mut document = Document::default();
+    let mut document = Document::expecting(FIELDS_MAX);
     if timestamp {
-        document.put("@timestamp", milliseconds(facts.happened));
+        document.put("@timestamp", facts.happened);
     }
     document.put("time", facts.happened.as_millisecond());
     document.put_some("raw_data", facts.original);
@@ -115,7 +114,7 @@ fn put_class<'a>(document: &mut Document<'a>, class: &Class, action: Option<Stri
 
 fn metadata<'a>(document: &mut Document<'a>, facts: &Facts<'a>, model: &Model<'a>) {
     document.put("metadata.version", OCSF_VERSION);
-    document.put("metadata.uid", facts.event.id.to_string());
+    document.put("metadata.uid", facts.event.id);
     document.put("metadata.log_name", facts.source());
     document.put("metadata.logged_time", facts.received.as_millisecond());
     document.put_some("metadata.event_code", model.code.clone());

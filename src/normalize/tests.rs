@@ -14,6 +14,7 @@ use super::*;
 use crate::event::{AuthMethod, EventId, Provenance, ReplayId};
 
 mod document;
+mod envelope;
 mod formats;
 mod github;
 mod gitlab;
@@ -80,7 +81,8 @@ fn render(
     format: Format,
     shape: Shape,
 ) -> Result<Rendered, RenderError> {
-    super::render(event, &reading(preset), format, shape, true).map(|(rendered, _)| rendered)
+    let (parts, _) = super::render(event, &reading(preset), format, shape, true)?;
+    Ok(parts.of(event, event.payload.clone()))
 }
 
 fn render_as(payload: &str, format: Format, shape: Shape) -> Rendered {

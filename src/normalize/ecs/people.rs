@@ -29,7 +29,7 @@ pub(super) fn origin<'a>(to: &mut Document<'a>, it: Origin<'a>, is_login: bool) 
     };
     // Text that is no address stays text.
     if let Ok(address) = text.parse::<std::net::IpAddr>() {
-        to.put("source.ip", address.to_string());
+        to.put("source.ip", address);
         to.add("related.ip", Cow::Owned(address.to_string()));
     }
     to.put("source.address", text);
