@@ -73,12 +73,13 @@ pub(super) fn received(event: &Event) -> String {
 
 /// Appends a JSON string.
 pub(super) fn write_string(out: &mut Vec<u8>, text: &str) {
-    out.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
+    // Text can always be written to memory.
+    let _never_fails = serde_json::to_writer(out, text);
 }
 
 fn write_head(out: &mut Vec<u8>, event: &Event) {
     out.extend_from_slice(b"{\"id\":\"");
-    out.extend_from_slice(event.id.to_string().as_bytes());
+    out.extend_from_slice(event.id.encode(&mut [0; 36]).as_bytes());
     out.extend_from_slice(b"\",\"received\":\"");
     out.extend_from_slice(received(event).as_bytes());
     out.extend_from_slice(b"\",\"source\":");

@@ -11,6 +11,9 @@ use crate::sink::payload::write_string;
 
 use super::indexes::{Indexes, Metadata, source};
 
+/// Bytes around most events, but for the configured fields.
+const AROUND_BYTES: usize = 256;
+
 /// What is the same in every envelope of a destination.
 pub(super) struct Envelope {
     source: Metadata,
@@ -25,7 +28,10 @@ impl Envelope {
     pub(super) fn new(settings: &SplunkHec) -> Self {
         let mut end = Vec::new();
         for (key, value) in &settings.fields {
-            write_member(&mut end, key, value);
+            end.push(b',');
+            write_string(&mut end, key);
+            end.push(b':');
+            write_string(&mut end, value);
         }
         end.extend_from_slice(b"}}\n");
         Self {
@@ -39,7 +45,8 @@ impl Envelope {
 
     /// All envelopes, one after another.
     pub(super) fn encode(&self, batch: &[Rendered]) -> Vec<u8> {
-        let mut body = Vec::with_capacity(batch.iter().map(|event| self.bytes(event)).sum());
+        let room = |event: &Rendered| event.body.len() + AROUND_BYTES + self.end.len();
+        let mut body = Vec::with_capacity(batch.iter().map(room).sum());
         for event in batch {
             self.write_head(&mut body, event);
             body.extend_from_slice(&event.body);
@@ -50,7 +57,7 @@ impl Envelope {
 
     /// Bytes of one envelope.
     pub(super) fn bytes(&self, event: &Rendered) -> usize {
-        let mut around = Vec::with_capacity(512);
+        let mut around = Vec::with_capacity(AROUND_BYTES + self.end.len());
         self.write_head(&mut around, event);
         self.write_tail(&mut around, event);
         around.len() + event.body.len()
@@ -85,7 +92,7 @@ impl Envelope {
 
     fn write_tail(&self, out: &mut Vec<u8>, event: &Rendered) {
         out.extend_from_slice(b",\"fields\":{\"siem_relay_id\":\"");
-        out.extend_from_slice(event.id().to_string().as_bytes());
+        out.extend_from_slice(event.id().encode(&mut [0; 36]).as_bytes());
         out.push(b'"');
         if let Some(first) = event.event.duplicate_of {
             write_member(out, "siem_relay_duplicate_of", &first.to_string());
@@ -105,10 +112,11 @@ fn is_epoch(time: &str) -> bool {
     digits(seconds) && digits(fraction) && (seconds == "0" || !seconds.starts_with('0'))
 }
 
-fn write_member(out: &mut Vec<u8>, key: &str, value: &str) {
-    out.push(b',');
-    write_string(out, key);
-    out.push(b':');
+/// Appends a member whose key needs no escape.
+fn write_member(out: &mut Vec<u8>, key: &'static str, value: &str) {
+    for part in [",\"", key, "\":"] {
+        out.extend_from_slice(part.as_bytes());
+    }
     write_string(out, value);
 }
 
