@@ -5,9 +5,10 @@
 use figment::value::Value;
 
 use crate::settings::{
-    CloudEvents, CloudEventsData, CloudEventsMode, Framing, HttpTerms, Success, Wrap,
+    Auth, CloudEvents, CloudEventsData, CloudEventsMode, Framing, HttpTerms, Success, Wrap,
 };
 
+use super::http_names::login_header;
 use super::names::{header_name, is_framing, secret_like};
 use super::problems::shown;
 use super::table::{Fault, Raw, Table};
@@ -73,11 +74,11 @@ pub(super) fn framing(table: &Table<'_>, envelope: bool) -> Framing {
 
 /// What the receiver makes of requests, and means by its answers.
 /// `headers` are the names of those that are configured.
-pub(super) fn terms(table: &Table<'_>, headers: &[&str]) -> HttpTerms {
+pub(super) fn terms(table: &Table<'_>, headers: &[&str], auth: Option<&Auth>) -> HttpTerms {
     let success_statuses = success_statuses(table);
     let success = success(table);
     HttpTerms {
-        idempotency_header: idempotency_header(table, headers),
+        idempotency_header: idempotency_header(table, headers, auth),
         success_statuses,
         success,
     }
@@ -171,7 +172,7 @@ fn is_reference(text: &str) -> bool {
     text.len() <= ATTRIBUTE_BYTES_MAX && text.bytes().all(allowed)
 }
 
-fn idempotency_header(table: &Table<'_>, headers: &[&str]) -> Option<String> {
+fn idempotency_header(table: &Table<'_>, headers: &[&str], auth: Option<&Auth>) -> Option<String> {
     let wanted = table.flag("idempotency_key", true);
     let text = table.string("idempotency_header", Some("Idempotency-Key"));
     if !wanted && table.has("idempotency_header") {
@@ -193,6 +194,14 @@ fn idempotency_header(table: &Table<'_>, headers: &[&str]) -> Option<String> {
     if headers.contains(&name.as_str()) {
         let what = "is also one of the constant headers";
         table.problem("idempotency_header", what, "remove it from headers");
+    }
+    if auth.and_then(login_header) == Some(name.as_str()) {
+        let what = "is also the header of the login";
+        table.problem(
+            "idempotency_header",
+            what,
+            "name another one, or set idempotency_key = false",
+        );
     }
     Some(name)
 }

@@ -88,7 +88,7 @@ fn stands_beside(framing: &Framing, envelope: bool, name: &str) -> bool {
 }
 
 /// The header that a login names; none where it names none.
-fn login_header(auth: &Auth) -> Option<&str> {
+pub(super) fn login_header(auth: &Auth) -> Option<&str> {
     match auth {
         Auth::Header { name, .. } => Some(name),
         Auth::Signed { beside, .. } => login_header(beside),

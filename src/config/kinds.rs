@@ -37,7 +37,7 @@ pub(super) fn http(table: &Table<'_>) -> Option<Http> {
     let taken: Vec<_> = taken
         .chain(names.headers.iter().map(|(name, _)| name.as_str()))
         .collect();
-    let terms = terms(table, &taken);
+    let terms = terms(table, &taken, auth.as_ref());
     let http = Http {
         endpoint: endpoint?,
         framing,

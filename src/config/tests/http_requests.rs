@@ -206,6 +206,10 @@ fn what_a_receiver_means_is_told_within_what_can_lose_no_event() {
             "idempotency_header = \"X-Id\"\nheaders = { X-Id = \"1\" }",
             ".idempotency_header: is also one of the constant headers",
         ),
+        (
+            "idempotency_header = \"X-Id\"\nheader = \"x-id\"\nvalue_env = \"PATH\"",
+            ".idempotency_header: is also the header of the login",
+        ),
     ] {
         refused(&with(lines), &format!("destinations.d{expected}"));
     }
