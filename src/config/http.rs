@@ -5,10 +5,9 @@
 use figment::value::Value;
 
 use crate::settings::{
-    Auth, CloudEvents, CloudEventsData, CloudEventsMode, Framing, HttpTerms, Success, Wrap,
+    CloudEvents, CloudEventsData, CloudEventsMode, Framing, HttpTerms, Success, Wrap,
 };
 
-use super::http_names::login_header;
 use super::names::{header_name, is_framing, secret_like};
 use super::problems::shown;
 use super::table::{Fault, Raw, Table};
@@ -73,12 +72,17 @@ pub(super) fn framing(table: &Table<'_>, envelope: bool) -> Framing {
 }
 
 /// What the receiver makes of requests, and means by its answers.
-/// `headers` are the names of those that are configured.
-pub(super) fn terms(table: &Table<'_>, headers: &[&str], auth: Option<&Auth>) -> HttpTerms {
+/// `headers` are the names of those that are configured; of any other one `set_otherwise` tells
+/// who sets it.
+pub(super) fn terms(
+    table: &Table<'_>,
+    headers: &[&str],
+    set_otherwise: impl Fn(&str) -> Option<&'static str>,
+) -> HttpTerms {
     let success_statuses = success_statuses(table);
     let success = success(table);
     HttpTerms {
-        idempotency_header: idempotency_header(table, headers, auth),
+        idempotency_header: idempotency_header(table, headers, set_otherwise),
         success_statuses,
         success,
     }
@@ -172,7 +176,11 @@ fn is_reference(text: &str) -> bool {
     text.len() <= ATTRIBUTE_BYTES_MAX && text.bytes().all(allowed)
 }
 
-fn idempotency_header(table: &Table<'_>, headers: &[&str], auth: Option<&Auth>) -> Option<String> {
+fn idempotency_header(
+    table: &Table<'_>,
+    headers: &[&str],
+    set_otherwise: impl Fn(&str) -> Option<&'static str>,
+) -> Option<String> {
     let wanted = table.flag("idempotency_key", true);
     let text = table.string("idempotency_header", Some("Idempotency-Key"));
     if !wanted && table.has("idempotency_header") {
@@ -192,16 +200,12 @@ fn idempotency_header(table: &Table<'_>, headers: &[&str], auth: Option<&Auth>) 
         return None;
     };
     if headers.contains(&name.as_str()) {
-        let what = "is also one of the constant headers";
+        let what = "is also one of headers";
         table.problem("idempotency_header", what, "remove it from headers");
     }
-    if auth.and_then(login_header) == Some(name.as_str()) {
-        let what = "is also the header of the login";
-        table.problem(
-            "idempotency_header",
-            what,
-            "name another one, or set idempotency_key = false",
-        );
+    if let Some(what) = set_otherwise(&name) {
+        let remedy = "name another one, or set idempotency_key = false";
+        table.problem("idempotency_header", what, remedy);
     }
     Some(name)
 }

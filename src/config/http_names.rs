@@ -7,6 +7,7 @@ use http::HeaderValue;
 use crate::settings::{Auth, Framing, Letters, NamePart};
 
 use super::kinds::constants;
+use super::login::SIGNING_HEADERS;
 use super::name;
 use super::names::{header_name, is_framing, secret_like};
 use super::problems::shown;
@@ -41,7 +42,6 @@ pub(super) fn headers(
         let what = "is a header that the relay itself sets";
         table.problem("header", what, "name the one that the receiver wants");
     }
-    // Their types and headers are those of the standard.
     let cloud_events = matches!(framing, Framing::CloudEvents(_));
     for (text, value) in constants(table, "headers") {
         let at = format!("headers.{}", shown(&text));
@@ -57,14 +57,8 @@ pub(super) fn headers(
         } else if is_framing(&name) && (cloud_events || follows || name != "content-type") {
             let what = "is a header that the relay or HTTP itself sets";
             table.problem(&at, what, "remove it");
-        } else if cloud_events && name.starts_with("ce-") {
-            let what = "is an attribute of a CloudEvent, which the relay sets";
+        } else if let Some(what) = set_otherwise(framing, envelope, auth, &name) {
             table.problem(&at, what, "remove it");
-        } else if stands_beside(framing, envelope, &name) {
-            let what = "is a header that the relay itself sets";
-            table.problem(&at, what, "remove it, or set envelope = true");
-        } else if login == Some(&*name) {
-            table.problem(&at, "is also the header of the login", "remove one of them");
         } else if HeaderValue::from_str(&value).is_err() {
             let what = "has a value that a header cannot have";
             table.problem(&at, what, "keep visible ASCII characters");
@@ -82,13 +76,34 @@ pub(super) fn headers(
     (headers, following)
 }
 
+/// What else sets a header (lower case) of requests of this form; none where nothing does.
+pub(super) fn set_otherwise(
+    framing: &Framing,
+    envelope: bool,
+    auth: Option<&Auth>,
+    name: &str,
+) -> Option<&'static str> {
+    let signed = matches!(auth, Some(Auth::Signed { .. }));
+    if matches!(framing, Framing::CloudEvents(_)) && name.starts_with("ce-") {
+        Some("is an attribute of a CloudEvent, which the relay sets")
+    } else if stands_beside(framing, envelope, name) {
+        Some("is a header that the relay itself sets")
+    } else if auth.and_then(login_header) == Some(name) {
+        Some("is also the header of the login")
+    } else if signed && SIGNING_HEADERS.contains(&name) {
+        Some("is a header that the relay sets when it signs")
+    } else {
+        None
+    }
+}
+
 /// Whether requests of this form have a header (lower case) that tells of their event.
 fn stands_beside(framing: &Framing, envelope: bool, name: &str) -> bool {
     *framing == Framing::Single && !envelope && BESIDE.contains(&name)
 }
 
 /// The header that a login names; none where it names none.
-pub(super) fn login_header(auth: &Auth) -> Option<&str> {
+fn login_header(auth: &Auth) -> Option<&str> {
     match auth {
         Auth::Header { name, .. } => Some(name),
         Auth::Signed { beside, .. } => login_header(beside),

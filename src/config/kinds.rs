@@ -37,7 +37,8 @@ pub(super) fn http(table: &Table<'_>) -> Option<Http> {
     let taken: Vec<_> = taken
         .chain(names.headers.iter().map(|(name, _)| name.as_str()))
         .collect();
-    let terms = terms(table, &taken, auth.as_ref());
+    let otherwise = |name: &str| http_names::set_otherwise(&framing, envelope, auth.as_ref(), name);
+    let terms = terms(table, &taken, otherwise);
     let http = Http {
         endpoint: endpoint?,
         framing,

@@ -13,7 +13,8 @@ use super::source::{header, pair};
 use super::table::Table;
 
 /// What Standard Webhooks has a signed request carry.
-const SIGNING_HEADERS: [&str; 3] = ["webhook-id", "webhook-timestamp", "webhook-signature"];
+pub(super) const SIGNING_HEADERS: [&str; 3] =
+    ["webhook-id", "webhook-timestamp", "webhook-signature"];
 
 /// Where AWS keys are that are not in the configuration.
 #[derive(Clone, Copy, PartialEq)]
@@ -168,18 +169,10 @@ pub(super) fn check_signed(table: &Table<'_>, http: &Http) {
         table.problem("gzip", what, "remove it");
     }
     let is_taken = |name: &str| SIGNING_HEADERS.contains(&&*name.to_ascii_lowercase());
-    let what = "names a header that the relay sets when it signs";
-    let constant = http.headers.iter().map(|(name, _)| name);
-    let following = http.names.headers.iter().map(|(name, _)| name);
-    if constant.chain(following).any(|name| is_taken(name)) {
-        table.problem("headers", what, "remove it");
-    }
     if matches!(&**beside, Auth::Header { name, .. } if is_taken(name)) {
-        table.problem(
-            "header",
-            what,
-            "name the one that the receiver wants besides",
-        );
+        let what = "names a header that the relay sets when it signs";
+        let remedy = "name the one that the receiver wants besides";
+        table.problem("header", what, remedy);
     }
 }
 

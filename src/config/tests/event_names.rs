@@ -221,7 +221,7 @@ fn the_path_and_headers_of_requests_follow_the_event_but_not_what_proves_or_fram
         ),
         (
             "headers = { Idempotency-Key = \"{/a}\" }",
-            "idempotency_header: is also one of the constant",
+            "idempotency_header: is also one of headers",
         ),
         (
             "cloudevents = \"binary\"\nheaders = { ce-kind = \"{/a}\" }",

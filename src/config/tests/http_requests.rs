@@ -204,11 +204,27 @@ fn what_a_receiver_means_is_told_within_what_can_lose_no_event() {
         ),
         (
             "idempotency_header = \"X-Id\"\nheaders = { X-Id = \"1\" }",
-            ".idempotency_header: is also one of the constant headers",
+            ".idempotency_header: is also one of headers",
         ),
         (
             "idempotency_header = \"X-Id\"\nheader = \"x-id\"\nvalue_env = \"PATH\"",
             ".idempotency_header: is also the header of the login",
+        ),
+        (
+            "header = \"Idempotency-Key\"\nvalue_env = \"PATH\"",
+            ".idempotency_header: is also the header of the login",
+        ),
+        (
+            "idempotency_header = \"X-Siem-Relay-Id\"\nframing = \"single\"",
+            ".idempotency_header: is a header that the relay itself sets",
+        ),
+        (
+            "idempotency_header = \"CE-Id\"\ncloudevents = \"binary\"",
+            ".idempotency_header: is an attribute of a CloudEvent",
+        ),
+        (
+            "idempotency_header = \"Webhook-Id\"\nsigning = { secret_file = \"lines\" }",
+            ".idempotency_header: is a header that the relay sets when it signs",
         ),
     ] {
         refused(&with(lines), &format!("destinations.d{expected}"));

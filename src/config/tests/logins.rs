@@ -160,7 +160,7 @@ fn signatures_stand_alone_or_beside_one_login() {
         ),
         (
             &*format!("{signing}\nheaders = {{ Webhook-Id = \"1\" }}"),
-            ".headers: names a header that the relay sets",
+            ".headers.Webhook-Id: is a header that the relay sets when it signs",
         ),
         (
             &*format!("{signing}\nheader = \"Webhook-Signature\"\nvalue_file = \"token\""),
