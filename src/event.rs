@@ -108,8 +108,11 @@ impl EventId {
         u64::from_be_bytes(bytes)
     }
 
+    /// Bytes of the id as text.
+    pub const TEXT_BYTES: usize = 36;
+
     /// The id as text, written to this place.
-    pub fn encode<'b>(&self, to: &'b mut [u8; 36]) -> &'b str {
+    pub fn encode<'b>(&self, to: &'b mut [u8; Self::TEXT_BYTES]) -> &'b str {
         self.0.as_hyphenated().encode_lower(to)
     }
 
@@ -138,8 +141,7 @@ impl fmt::Debug for EventId {
 
 impl Serialize for EventId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut text = Uuid::encode_buffer();
-        serializer.serialize_str(self.0.as_hyphenated().encode_lower(&mut text))
+        serializer.serialize_str(self.encode(&mut [0; Self::TEXT_BYTES]))
     }
 }
 

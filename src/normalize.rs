@@ -24,7 +24,6 @@ mod datatheorem;
 mod document;
 mod ecs;
 mod envelope;
-mod escape;
 mod facts;
 mod github;
 mod gitlab;
@@ -39,6 +38,7 @@ mod okta;
 mod other;
 mod severity;
 mod snyk;
+mod strings;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -113,7 +113,8 @@ impl Reading {
 /// Renders events for one destination. Made once per destination and kept by its worker.
 #[derive(Clone, Debug)]
 pub struct Renderer {
-    /// How to read events, and what is changed of them first, by source name.
+    /// How to read events, and what is changed of them first, by source name: a few names, which
+    /// are found sooner by comparing than by hashing.
     sources: Arc<BTreeMap<String, (Reading, Vec<Rule>)>>,
     /// What is changed for this destination.
     rules: Arc<[Rule]>,
@@ -303,7 +304,8 @@ fn model<'a>(
     model
 }
 
-/// What goes under `event` for Splunk: the vendor's own `event` value, else the whole payload.
+/// What goes under `event` for Splunk: the vendor's own `event` value, else the whole payload. The
+/// envelope is one that was not opened.
 /// Nothing else of the vendor's envelope may reach Splunk's, where a key would steer the index.
 fn hec_event(payload: &Bytes, text: &str, envelope: &Envelope<'_>) -> Result<Bytes, RenderError> {
     if let Some(value) = envelope.event().filter(|value| !json::is_blank(value)) {

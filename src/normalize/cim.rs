@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use super::document::{Document, FIELDS_MAX};
+use super::document::{Document, FIELDS_EXPECTED, Field};
 use super::facts::Facts;
 use super::kind;
 use super::model::{Asset, Batch, Model, Note, Origin, Subject, Text};
@@ -27,9 +27,9 @@ const RESERVED: [&str; 5] = ["user", "file", "directory", "registry", "unknown"]
 
 /// The flat event. Written by [`Document::into_flat_bytes`].
 pub(super) fn document<'a>(facts: &Facts<'a>, model: Model<'a>) -> Document<'a> {
-    let mut document = Document::expecting(FIELDS_MAX);
-    document.put("timestamp", facts.happened);
-    document.put("received", facts.received);
+    let mut document = Document::expecting(FIELDS_EXPECTED);
+    document.put("timestamp", Field::Instant(facts.happened));
+    document.put("received", Field::Instant(facts.received));
     document.put_some("original", facts.original);
     document.put_object("siem_relay", facts.provenance());
     document.put_some("other", model.other.text());

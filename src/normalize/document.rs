@@ -8,18 +8,16 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::io;
 use std::net::IpAddr;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use jiff::fmt::temporal::DateTimePrinter;
 use serde::Serialize;
 
 use crate::event::EventId;
 
 use super::RenderError;
-use super::escape::write_text;
+use super::strings;
 
 /// Fields by dotted name, in the order in which they were set. They are written in the order of
 /// the names, so equal fields give equal bytes.
@@ -32,7 +30,7 @@ pub(super) struct Document<'a>(Vec<(&'static str, Field<'a>)>);
 /// The JSON types that fields have.
 #[derive(Debug)]
 pub(super) enum Field<'a> {
-    /// A string, also for dates.
+    /// A string; also a date as exact as the vendor wrote it.
     Text(Cow<'a, str>),
     /// A whole number.
     Number(u64),
@@ -174,11 +172,7 @@ impl<'a> Document<'a> {
 }
 
 /// Fields that the largest documents have, about.
-pub(super) const FIELDS_MAX: usize = 72;
-/// Writes instants with three digits after the point.
-const MILLISECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
-/// Of an id; addresses and instants have less.
-const ID_BYTES: usize = 36;
+pub(super) const FIELDS_EXPECTED: usize = 72;
 /// Quotes, colon, comma and braces of a field.
 const NOTATION_BYTES: usize = 8;
 
@@ -186,24 +180,24 @@ impl Field<'_> {
     fn write(self, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
         match self {
             Self::Text(text) => {
-                write_text(out, &text);
+                strings::write_text(out, &text);
                 Ok(())
             }
-            Self::Instant(at) => write_instant(out, &at),
+            Self::Instant(at) => strings::write_instant(out, &at),
             Self::Id(id) => {
-                write_plain(out, id.encode(&mut [0; 36]));
+                strings::write_plain(out, id.encode(&mut [0; EventId::TEXT_BYTES]));
                 Ok(())
             }
             Self::Address(IpAddr::V4(address)) => {
-                write_octets(out, address.octets());
+                strings::write_octets(out, address.octets());
                 Ok(())
             }
             Self::Address(address) => {
-                write_plain(out, &address.to_string());
+                strings::write_plain(out, &address.to_string());
                 Ok(())
             }
             Self::Digest(digest) => {
-                write_digest(out, &digest);
+                strings::write_digest(out, &digest);
                 Ok(())
             }
             Self::Number(number) => scalar(out, &number),
@@ -234,7 +228,7 @@ impl Field<'_> {
             Self::Object(below) => below.bytes(),
             Self::Objects(all) => all.iter().map(Document::bytes).sum(),
             Self::Digest(digest) => 2 * digest.len(),
-            Self::Instant(_) | Self::Id(_) | Self::Address(_) => ID_BYTES,
+            Self::Instant(_) | Self::Id(_) | Self::Address(_) => EventId::TEXT_BYTES,
             Self::Number(_) | Self::Flag(_) | Self::Signed(_) | Self::Float(_) => NOTATION_BYTES,
         }
     }
@@ -278,52 +272,6 @@ fn write_name(out: &mut Vec<u8>, parts: &[&str]) {
     }
 }
 
-/// Appends a text without anything to escape.
-fn write_plain(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
-    out.extend_from_slice(text.as_bytes());
-    out.push(b'"');
-}
-
-fn write_instant(out: &mut Vec<u8>, at: &Timestamp) -> Result<(), serde_json::Error> {
-    out.push(b'"');
-    let written = MILLISECONDS.print_timestamp(at, &mut *out);
-    out.push(b'"');
-    written.map_err(|error| serde_json::Error::io(io::Error::other(error)))
-}
-
-/// As the standard library writes an address, but without its detours: every event has one.
-fn write_octets(out: &mut Vec<u8>, octets: [u8; 4]) {
-    let mut mark = b'"';
-    for octet in octets {
-        out.push(mark);
-        if octet >= 100 {
-            out.push(b'0' + octet / 100);
-        }
-        if octet >= 10 {
-            out.push(b'0' + octet / 10 % 10);
-        }
-        out.push(b'0' + octet % 10);
-        mark = b'.';
-    }
-    out.push(b'"');
-}
-
-fn write_digest(out: &mut Vec<u8>, digest: &[u8]) {
-    let digit = |half: u8| {
-        if half < 10 {
-            b'0' + half
-        } else {
-            b'a' + half - 10
-        }
-    };
-    out.push(b'"');
-    for byte in digest {
-        out.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
-    }
-    out.push(b'"');
-}
-
 fn scalar(out: &mut Vec<u8>, value: &impl Serialize) -> Result<(), serde_json::Error> {
     serde_json::to_writer(out, value)
 }
@@ -365,12 +313,6 @@ impl From<i64> for Field<'_> {
 impl From<f64> for Field<'_> {
     fn from(number: f64) -> Self {
         Self::Float(number)
-    }
-}
-
-impl From<Timestamp> for Field<'_> {
-    fn from(at: Timestamp) -> Self {
-        Self::Instant(at)
     }
 }
 

@@ -5,7 +5,7 @@
 //! none ends as text in `<vendor>.other`, so that nothing a vendor adds reaches a dynamic
 //! mapping. `docs/mapping/*-ecs.md` list the result and are tested against it.
 
-use super::document::{Document, FIELDS_MAX};
+use super::document::{Document, FIELDS_EXPECTED, Field};
 use super::facts::Facts;
 use super::model::{Batch, Model, Subject};
 use super::severity;
@@ -29,7 +29,7 @@ pub(super) fn wrapped<'a>(facts: &Facts<'a>, model: &Model<'a>) -> Document<'a> 
 
 /// The ECS document of any event.
 pub(super) fn document<'a>(facts: &Facts<'a>, model: Model<'a>) -> Document<'a> {
-    let mut document = common(facts, &model, FIELDS_MAX);
+    let mut document = common(facts, &model, FIELDS_EXPECTED);
     let source = facts.source();
     document.put_object("siem_relay", facts.provenance());
     document.put("ecs.version", ECS_VERSION);
@@ -92,8 +92,8 @@ fn batch<'a>(to: &mut Document<'a>, names: &Ecs, all: Batch<'a>) {
 
 fn common<'a>(facts: &Facts<'a>, model: &Model<'a>, fields: usize) -> Document<'a> {
     let mut document = Document::expecting(fields);
-    document.put("@timestamp", facts.happened);
-    document.put("event.created", facts.received);
+    document.put("@timestamp", Field::Instant(facts.happened));
+    document.put("event.created", Field::Instant(facts.received));
     document.put("event.id", facts.event.id);
     document.put_some("event.module", model.vendor.map(|vendor| vendor.module));
     document.put_some("event.original", facts.original);

@@ -17,11 +17,22 @@ const HOST_BYTES_MAX: usize = 255;
 /// The envelope; empty where the payload is none.
 #[derive(Debug, Default)]
 pub(super) struct Envelope<'a> {
-    event: Option<&'a RawValue>,
-    opened: Option<Opened<'a>>,
+    event: Content<'a>,
     time: Option<&'a str>,
     host: Option<Cow<'a, str>>,
     rest: Object<'a>,
+}
+
+/// The value of `event`.
+#[derive(Debug, Default)]
+enum Content<'a> {
+    /// There is none, or it was taken.
+    #[default]
+    Nothing,
+    /// Any value, as it stands.
+    Closed(&'a RawValue),
+    /// An object, taken apart.
+    Opened(Opened<'a>),
 }
 
 /// An event that is an object.
@@ -40,29 +51,29 @@ impl<'a> Envelope<'a> {
     }
 
     /// The same with the event opened, where it is an object. The payload is gone through once
-    /// if `data` is an object as well, as it should be.
+    /// unless `event` or `data` is something else than an object.
     pub(super) fn open(payload: &'a str) -> Self {
-        let objects = Object::parse_along(payload, &["event", "data"]);
-        let mut objects = objects.unwrap_or_default().into_iter();
-        if let (Some(outer), Some(event)) = (objects.next(), objects.next()) {
-            let data = objects.next().unwrap_or_default();
-            let mut envelope = Self::of(outer);
-            envelope.opened = Some(Opened { event, data });
+        if let Some(objects) = Object::parse_along(payload, &["event", "data"]) {
+            let mut objects = objects.into_iter();
+            let mut envelope = objects.next().map_or_else(Self::none, Self::of);
+            if let Some(event) = objects.next() {
+                let data = objects.next().unwrap_or_default();
+                envelope.event = Content::Opened(Opened { event, data });
+            }
             return envelope;
         }
         let mut envelope = Self::read(payload);
-        let event = envelope.event.and_then(json::object);
-        envelope.opened = event.map(|mut event| Opened {
-            data: event.take("data", json::object).unwrap_or_default(),
-            event,
-        });
+        if let Some(mut event) = envelope.event().and_then(json::object) {
+            let data = event.take("data", json::object).unwrap_or_default();
+            envelope.event = Content::Opened(Opened { event, data });
+        }
         envelope
     }
 
     fn of(mut members: Object<'a>) -> Self {
+        let event = members.take("event", Some);
         Self {
-            event: members.take("event", Some),
-            opened: None,
+            event: event.map_or(Content::Nothing, Content::Closed),
             time: members.take("time", epoch_digits),
             host: members.take("host", host),
             rest: members,
@@ -76,12 +87,21 @@ impl<'a> Envelope<'a> {
 
     /// Takes out the event, where it is an object and was opened.
     pub(super) fn take_opened(&mut self) -> Option<Opened<'a>> {
-        self.opened.take()
+        match std::mem::take(&mut self.event) {
+            Content::Opened(opened) => Some(opened),
+            other => {
+                self.event = other;
+                None
+            }
+        }
     }
 
-    /// The value of `event`, whatever it is, unless it was opened.
+    /// The value of `event` of an envelope that was read, or that could not be opened.
     pub(super) fn event(&self) -> Option<&'a RawValue> {
-        self.event
+        match &self.event {
+            Content::Closed(value) => Some(value),
+            Content::Nothing | Content::Opened(_) => None,
+        }
     }
 
     /// Epoch seconds as the vendor wrote them: digits with at most one dot.

@@ -1,4 +1,4 @@
-//! Instants, read from what vendors write.
+//! Instants: read from what vendors write and from the relay's clock, and written as epoch seconds.
 //!
 //! An instant before 1980 or after 9999 is a unit mistake or a default value, not a time; such
 //! a value is treated as unknown.

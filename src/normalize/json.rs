@@ -1,8 +1,9 @@
 //! Reads vendors' JSON lazily: one object level at a time, values kept as their source text.
 //!
 //! Skipping a value is iterative in serde_json, so depth has no limit here and no stack to
-//! exhaust; numbers but small ones stay text: none is too large. Of duplicate keys the last wins.
-//! A lone surrogate, which has no UTF-8 form, reads as U+FFFD. Knows no vendor.
+//! exhaust; what is opened in one go is a path of a few constant keys. Numbers but small ones stay
+//! text: none is too large. Of duplicate keys the last wins. A lone surrogate, which has no UTF-8
+//! form, reads as U+FFFD. Knows no vendor.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -200,7 +201,8 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
-/// Reads an object, and the one under the first of these keys in the same way.
+/// Reads an object, and the one under the first of these keys in the same way: calls itself no
+/// deeper than there are keys.
 struct Along<'k>(&'k [&'k str]);
 
 impl<'de> DeserializeSeed<'de> for Along<'_> {
@@ -227,9 +229,8 @@ impl<'de> Visitor<'de> for Along<'_> {
                 _ => members.push((key, Some(map.next_value::<&RawValue>()?))),
             }
         }
-        let mut objects = vec![Object::of(members)];
-        objects.append(&mut below);
-        Ok(objects)
+        let outermost = std::iter::once(Object::of(members));
+        Ok(outermost.chain(below).collect())
     }
 }
 

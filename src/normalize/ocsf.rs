@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use crate::settings::Severity;
 
-use super::document::{Document, FIELDS_MAX, Field};
+use super::document::{Document, FIELDS_EXPECTED, Field};
 use super::facts::Facts;
 use super::model::{Batch, Model, Origin, Subject, Text, User, seen};
 use super::severity;
@@ -45,9 +45,9 @@ struct Around<'f, 'a> {
 /// The OCSF event. With `timestamp` it has `@timestamp` besides, which Elasticsearch needs and
 /// OCSF does not know.
 pub(super) fn document<'a>(facts: &Facts<'a>, model: Model<'a>, timestamp: bool) -> Document<'a> {
-    let mut document = Document::expecting(FIELDS_MAX);
+    let mut document = Document::expecting(FIELDS_EXPECTED);
     if timestamp {
-        document.put("@timestamp", facts.happened);
+        document.put("@timestamp", Field::Instant(facts.happened));
     }
     document.put("time", facts.happened.as_millisecond());
     document.put_some("raw_data", facts.original);

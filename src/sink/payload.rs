@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use memchr::{memchr2, memchr2_iter};
 
 use super::Rendered;
-use crate::event::Event;
+use crate::event::{Event, EventId};
 
 /// Removes line ends, so that the text fits on one line.
 ///
@@ -79,7 +79,7 @@ pub(super) fn write_string(out: &mut Vec<u8>, text: &str) {
 
 fn write_head(out: &mut Vec<u8>, event: &Event) {
     out.extend_from_slice(b"{\"id\":\"");
-    out.extend_from_slice(event.id.encode(&mut [0; 36]).as_bytes());
+    out.extend_from_slice(event.id.encode(&mut [0; EventId::TEXT_BYTES]).as_bytes());
     out.extend_from_slice(b"\",\"received\":\"");
     out.extend_from_slice(received(event).as_bytes());
     out.extend_from_slice(b"\",\"source\":");

@@ -145,7 +145,7 @@ fn came_from<'a>(to: &mut Document<'a>, it: Origin<'a>) -> User<'a> {
     to.put_some("http_request.user_agent", it.user_agent);
     if let Some(address) = it.address {
         match address.parse::<std::net::IpAddr>() {
-            Ok(ip) => to.put("src_endpoint.ip", ip.to_string()),
+            Ok(ip) => to.put("src_endpoint.ip", ip),
             Err(_) => to.put("src_endpoint.name", address),
         }
         // OCSF takes a country's code and not its name.

@@ -69,7 +69,7 @@ fn ids_instants_addresses_and_digests_are_the_strings_that_people_know() {
         (1_611_733_110_123_999_999_i128, "2021-01-27T07:38:30.123Z"),
     ] {
         let at = Timestamp::from_nanosecond(nanos).unwrap();
-        assert_eq!(written(at), expected(text));
+        assert_eq!(written(Field::Instant(at)), expected(text));
     }
     let digest = Sha256::digest(b"abc");
     let hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

@@ -4,11 +4,12 @@
 use proptest::prelude::*;
 
 use super::hostile::any_json;
+use super::json::Object;
 use super::*;
 
 type Members = Vec<(String, String)>;
 
-fn members(object: json::Object<'_>) -> Members {
+fn members(object: Object<'_>) -> Members {
     let rest = object.into_rest();
     let mut members: Members = rest
         .map(|(key, value)| (key.into_owned(), value.get().to_owned()))
@@ -33,6 +34,12 @@ fn level_by_level(payload: &str) -> Option<(Members, Members)> {
 fn check(payload: &str) {
     assert_eq!(opened(payload), level_by_level(payload), "{payload}");
     let (mut one, mut next) = (Envelope::open(payload), Envelope::read(payload));
+    let text = |envelope: &Envelope<'_>| envelope.event().map(|value| value.get().to_owned());
+    if opened(payload).is_none() {
+        assert_eq!(text(&one), text(&next), "{payload}");
+    } else {
+        assert_eq!(text(&one), None, "{payload}");
+    }
     assert_eq!(
         (one.time(), one.host(), members(one.take_rest())),
         (next.time(), next.host(), members(next.take_rest())),
@@ -61,6 +68,14 @@ fn what_is_no_object_or_is_there_twice_is_read_as_it_always_is() {
         r#"{"e\u0076ent":{"d\u0061ta":{"\ud800":3,"event":{"data":1}}},"data":{"event":5}}"#,
     ];
     texts.into_iter().for_each(check);
+    let along = |text| Object::parse_along(text, &["event", "data"]).map(|all| all.len());
+    let lengths: Vec<_> = texts.into_iter().map(along).collect();
+    let nones = lengths.iter().filter(|length| length.is_none()).count();
+    assert_eq!(
+        (nones, lengths[8], lengths[9]),
+        (10, None, Some(3)),
+        "{lengths:?}"
+    );
     let (event, data) = opened(texts[9]).unwrap();
     assert_eq!(event, [("b".to_owned(), "2".to_owned())]);
     assert_eq!(data, [("c".to_owned(), "3".to_owned())]);

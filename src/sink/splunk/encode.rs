@@ -5,14 +5,16 @@
 //! `event` and `fields`, and only `time` and `host` can come from the vendor, unless the operator
 //! makes a value part of a name.
 
+use crate::event::EventId;
 use crate::settings::SplunkHec;
 use crate::sink::Rendered;
 use crate::sink::payload::write_string;
 
 use super::indexes::{Indexes, Metadata, source};
 
-/// Bytes around most events, but for the configured fields.
-const AROUND_BYTES: usize = 256;
+/// Room for what is around an event, but for the configured fields: three ids and names of usual
+/// length. Where names are longer, a body grows while it is written.
+const AROUND_BYTES: usize = 512;
 
 /// What is the same in every envelope of a destination.
 pub(super) struct Envelope {
@@ -92,7 +94,7 @@ impl Envelope {
 
     fn write_tail(&self, out: &mut Vec<u8>, event: &Rendered) {
         out.extend_from_slice(b",\"fields\":{\"siem_relay_id\":\"");
-        out.extend_from_slice(event.id().encode(&mut [0; 36]).as_bytes());
+        out.extend_from_slice(event.id().encode(&mut [0; EventId::TEXT_BYTES]).as_bytes());
         out.push(b'"');
         if let Some(first) = event.event.duplicate_of {
             write_member(out, "siem_relay_duplicate_of", &first.to_string());

@@ -1,13 +1,21 @@
-//! A JSON string written, escaped as serde_json does it.
+//! JSON strings written: texts escaped as serde_json does it, and what needs no escape.
 //!
 //! The payload goes this way in nearly every document, itself JSON and so full of quotes: which
 //! bytes of a long text are escaped is worked out for a block at once, and the short runs between
 //! them are copied in pieces of a fixed size.
 
+use std::io;
+
+use jiff::Timestamp;
+use jiff::fmt::temporal::DateTimePrinter;
+
 /// Bytes that are looked at at once: one bit of an integer for each.
 const BLOCK_BYTES: usize = 64;
 /// The same where the text is short.
 const CHUNK_BYTES: usize = 16;
+
+/// Writes instants with three digits after the point.
+const MILLISECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
 
 /// Appends the text as a JSON string.
 pub(super) fn write_text(out: &mut Vec<u8>, text: &str) {
@@ -31,7 +39,9 @@ pub(super) fn write_text(out: &mut Vec<u8>, text: &str) {
         }
         start += BLOCK_BYTES;
     }
-    let mut rest = bytes.get(written..).unwrap_or_default();
+    // What is left of the blocks has nothing to escape.
+    out.extend_from_slice(bytes.get(written..start).unwrap_or_default());
+    let mut rest = bytes.get(start..).unwrap_or_default();
     while let Some((plain, byte, after)) = next_escaped(rest) {
         out.extend_from_slice(plain);
         push_escape(out, byte);
@@ -109,6 +119,52 @@ fn push_control(out: &mut Vec<u8>, byte: u8) {
         }
     };
     out.extend_from_slice(&[b'\\', letter]);
+}
+
+/// Appends a text without anything to escape.
+pub(super) fn write_plain(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+}
+
+pub(super) fn write_instant(out: &mut Vec<u8>, at: &Timestamp) -> Result<(), serde_json::Error> {
+    out.push(b'"');
+    let written = MILLISECONDS.print_timestamp(at, &mut *out);
+    out.push(b'"');
+    written.map_err(|error| serde_json::Error::io(io::Error::other(error)))
+}
+
+/// As the standard library writes an address, but without its detours: every event has one.
+pub(super) fn write_octets(out: &mut Vec<u8>, octets: [u8; 4]) {
+    let mut mark = b'"';
+    for octet in octets {
+        out.push(mark);
+        if octet >= 100 {
+            out.push(b'0' + octet / 100);
+        }
+        if octet >= 10 {
+            out.push(b'0' + octet / 10 % 10);
+        }
+        out.push(b'0' + octet % 10);
+        mark = b'.';
+    }
+    out.push(b'"');
+}
+
+pub(super) fn write_digest(out: &mut Vec<u8>, digest: &[u8]) {
+    let digit = |half: u8| {
+        if half < 10 {
+            b'0' + half
+        } else {
+            b'a' + half - 10
+        }
+    };
+    out.push(b'"');
+    for byte in digest {
+        out.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    }
+    out.push(b'"');
 }
 
 #[cfg(test)]
