@@ -166,8 +166,7 @@ impl Renderer {
         let (changed, reading) = self.changed(event)?;
         let changed = changed.as_ref().unwrap_or(event);
         let (format, shape) = (self.format, self.shape);
-        let (parts, notes) = render(changed, reading, format, shape, self.keeps_original)?;
-        Ok((parts.of(event, changed.payload.clone()), notes))
+        render(event, changed, reading, format, shape, self.keeps_original)
     }
 
     /// The members of an event that its model has no place for, after the rules, in the order of
@@ -176,8 +175,7 @@ impl Renderer {
         let (changed, reading) = self.changed(event)?;
         let changed = changed.as_ref().unwrap_or(event);
         let text = std::str::from_utf8(&changed.payload).map_err(|_| RenderError::NotUtf8)?;
-        let mut envelope = envelope(text, reading, false);
-        let model = model(text, &event.provenance, reading, &mut envelope, false);
+        let (_, model) = read(text, &event.provenance, reading, false);
         Ok(model.other.list())
     }
 
@@ -202,97 +200,76 @@ impl Renderer {
     }
 }
 
-/// What a format says of an event, beside the event itself.
-#[derive(Default)]
-struct Parts {
-    body: Bytes,
-    time: Option<String>,
-    host: Option<String>,
-    sourcetype: Option<&'static str>,
-}
-
-impl Parts {
-    /// What a destination gets of an event that the rules left with this payload.
-    fn of(self, event: &Arc<Event>, payload: Bytes) -> Rendered {
-        Rendered {
-            event: Arc::clone(event),
-            payload,
-            body: self.body,
-            time: self.time,
-            host: self.host,
-            sourcetype: self.sourcetype,
-        }
-    }
-}
-
-/// Renders one event of a source that is read so. What the vendor sent is left out of documents of
-/// another format than `original` unless it is to be kept.
+/// Renders one event of a source that is read so, as the rules left it (`changed`). What the vendor
+/// sent is left out of documents of another format than `original` unless it is to be kept.
 fn render(
-    event: &Event,
+    event: &Arc<Event>,
+    changed: &Event,
     reading: &Reading,
     format: Format,
     shape: Shape,
     keeps_original: bool,
-) -> Result<(Parts, Notes), RenderError> {
-    let text = std::str::from_utf8(&event.payload).map_err(|_| RenderError::NotUtf8)?;
-    let mut parts = Parts::default();
+) -> Result<(Rendered, Notes), RenderError> {
+    let payload = &changed.payload;
+    let text = std::str::from_utf8(payload).map_err(|_| RenderError::NotUtf8)?;
+    let mut rendered = Rendered {
+        event: Arc::clone(event),
+        body: payload.clone(),
+        payload: payload.clone(),
+        time: None,
+        host: None,
+        sourcetype: None,
+    };
     // The one path that need not look inside: the vendor's bytes go out as they came.
     if (format, shape) == (Format::Original, Shape::Payload) {
-        parts.body = event.payload.clone();
-        return Ok((parts, Notes::default()));
+        return Ok((rendered, Notes::default()));
     }
     let outline = format == Format::Original;
-    let mut envelope = envelope(text, reading, outline);
-    let model = model(text, &event.provenance, reading, &mut envelope, outline);
+    let (envelope, model) = read(text, &changed.provenance, reading, outline);
     if matches!(shape, Shape::HecEvent | Shape::Entry) {
         let time = envelope.time().map(str::to_owned);
-        parts.time = time.or_else(|| model.time.map(instant::epoch_seconds));
-        parts.host = model.host.as_deref().map(str::to_owned);
+        rendered.time = time.or_else(|| model.time.map(instant::epoch_seconds));
+        rendered.host = model.host.as_deref().map(str::to_owned);
     }
     let original = (keeps_original || format == Format::Original).then_some(text);
-    let facts = Facts::new(event, original, &model);
+    let facts = Facts::new(changed, original, &model);
     if format == Format::Original {
-        parts.body = match shape {
-            Shape::Payload | Shape::Entry => event.payload.clone(),
-            Shape::HecEvent => hec_event(&event.payload, text, &envelope)?,
+        rendered.body = match shape {
+            Shape::Payload | Shape::Entry => rendered.body,
+            Shape::HecEvent => hec_event(payload, text, &envelope)?,
             Shape::Document => ecs::wrapped(&facts, &model).into_bytes()?,
         };
-        return Ok((parts, Notes::default()));
+        return Ok((rendered, Notes::default()));
     }
     let notes = model.notes;
-    parts.body = match format {
+    rendered.body = match format {
         Format::Ocsf => ocsf::document(&facts, model, shape == Shape::Document).into_bytes()?,
         Format::Cim => {
-            parts.sourcetype = Some(cim::sourcetype(&model));
+            rendered.sourcetype = Some(cim::sourcetype(&model));
             cim::document(&facts, model).into_flat_bytes()?
         }
         Format::Ecs | Format::Original => ecs::document(&facts, model).into_bytes()?,
     };
-    Ok((parts, notes))
+    Ok((rendered, notes))
 }
 
-/// What the vendor puts around its events; `outline` as in [`model`].
-fn envelope<'a>(text: &'a str, reading: &Reading, outline: bool) -> Envelope<'a> {
-    match reading.preset {
-        Preset::DataTheorem if outline => Envelope::read(text),
-        Preset::DataTheorem => Envelope::open(text),
-        _ => Envelope::none(),
-    }
-}
-
-/// What the vendor's reader makes of an event. With `outline` only time and host matter, which an
-/// envelope tells without a look at the event.
-fn model<'a>(
+/// What the vendor puts around an event, and what its reader makes of it. With `outline` only time
+/// and host matter, which an envelope tells without a look at the event: it stays closed.
+fn read<'a>(
     text: &'a str,
     provenance: &'a Provenance,
     reading: &Reading,
-    envelope: &mut Envelope<'a>,
     outline: bool,
-) -> Model<'a> {
+) -> (Envelope<'a>, Model<'a>) {
+    let mut envelope = match reading.preset {
+        Preset::DataTheorem if outline => Envelope::read(text),
+        Preset::DataTheorem => Envelope::open(text),
+        _ => Envelope::none(),
+    };
     let severities = &reading.severities;
     let mut model = match reading.preset {
-        Preset::DataTheorem if outline => datatheorem::outline(envelope),
-        Preset::DataTheorem => datatheorem::read(envelope, provenance.test, severities),
+        Preset::DataTheorem if outline => datatheorem::outline(&envelope),
+        Preset::DataTheorem => datatheorem::read(&mut envelope, provenance.test, severities),
         Preset::GitHub => github::read(text, provenance, severities),
         Preset::GitLab => gitlab::read(text, provenance, severities),
         Preset::Snyk => snyk::read(text, provenance, severities),
@@ -301,12 +278,12 @@ fn model<'a>(
         Preset::Generic => Model::default(),
     };
     mask::take_logins(&mut model);
-    model
+    (envelope, model)
 }
 
-/// What goes under `event` for Splunk: the vendor's own `event` value, else the whole payload. The
-/// envelope is one that was not opened.
+/// What goes under `event` for Splunk: the vendor's own `event` value, else the whole payload.
 /// Nothing else of the vendor's envelope may reach Splunk's, where a key would steer the index.
+/// The event must not have been opened.
 fn hec_event(payload: &Bytes, text: &str, envelope: &Envelope<'_>) -> Result<Bytes, RenderError> {
     if let Some(value) = envelope.event().filter(|value| !json::is_blank(value)) {
         // The value borrows from the payload (`RawValue` keeps the input's slice), so sharing

@@ -7,7 +7,7 @@
 
 use crate::settings::Severity;
 
-use super::envelope::{Envelope, Opened};
+use super::envelope::{Content, Envelope, Opened};
 use super::json::{self, Object, first, text};
 use super::kind::{self, Family, Kind};
 use super::model::{
@@ -40,19 +40,19 @@ pub(super) fn read<'a>(
     severities: &[(String, Severity)],
 ) -> Model<'a> {
     let mut model = outline(envelope);
-    if let Some(opened) = envelope.take_opened() {
-        typed(&mut model, opened, envelope.take_rest(), severities);
-        return model;
-    }
-    match envelope.event() {
-        Some(_) if test => {
+    match envelope.take_event() {
+        Content::Opened(opened) => {
+            typed(&mut model, opened, envelope.take_rest(), severities);
+        }
+        Content::Closed(_) if test => {
             model.action = Some("connectivity-test".to_owned());
             model.message = Some("connectivity test".into());
         }
-        event => {
-            model.message = event.and_then(json::scalar);
+        Content::Closed(value) => {
+            model.message = json::scalar(value);
             model.notes.types = 1;
         }
+        Content::Nothing => model.notes.types = 1,
     }
     model
 }

@@ -25,7 +25,7 @@ pub(super) struct Envelope<'a> {
 
 /// The value of `event`.
 #[derive(Debug, Default)]
-enum Content<'a> {
+pub(super) enum Content<'a> {
     /// There is none, or it was taken.
     #[default]
     Nothing,
@@ -85,15 +85,9 @@ impl<'a> Envelope<'a> {
         Self::default()
     }
 
-    /// Takes out the event, where it is an object and was opened.
-    pub(super) fn take_opened(&mut self) -> Option<Opened<'a>> {
-        match std::mem::take(&mut self.event) {
-            Content::Opened(opened) => Some(opened),
-            other => {
-                self.event = other;
-                None
-            }
-        }
+    /// Takes out the value of `event`.
+    pub(super) fn take_event(&mut self) -> Content<'a> {
+        std::mem::take(&mut self.event)
     }
 
     /// The value of `event` of an envelope that was read, or that could not be opened.

@@ -81,8 +81,8 @@ fn render(
     format: Format,
     shape: Shape,
 ) -> Result<Rendered, RenderError> {
-    let (parts, _) = super::render(event, &reading(preset), format, shape, true)?;
-    Ok(parts.of(event, event.payload.clone()))
+    let rendered = super::render(event, event, &reading(preset), format, shape, true);
+    rendered.map(|(rendered, _)| rendered)
 }
 
 fn render_as(payload: &str, format: Format, shape: Shape) -> Rendered {

@@ -26,9 +26,9 @@ impl<'a> View<'a> {
     /// a model that says little.
     pub fn read(payload: &'a [u8], provenance: &'a Provenance, reading: &Reading) -> Self {
         let text = std::str::from_utf8(payload).unwrap_or_default();
-        let mut envelope = super::envelope(text, reading, false);
+        let (_, model) = super::read(text, provenance, reading, false);
         Self {
-            model: super::model(text, provenance, reading, &mut envelope, false),
+            model,
             test: provenance.test,
         }
     }

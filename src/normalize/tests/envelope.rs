@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::hostile::any_json;
 use super::json::Object;
 use super::*;
+use crate::normalize::envelope::Content;
 
 type Members = Vec<(String, String)>;
 
@@ -20,8 +21,10 @@ fn members(object: Object<'_>) -> Members {
 
 /// Of the event and of what is in `data`, where the event is an object.
 fn opened(payload: &str) -> Option<(Members, Members)> {
-    let opened = Envelope::open(payload).take_opened()?;
-    Some((members(opened.event), members(opened.data)))
+    match Envelope::open(payload).take_event() {
+        Content::Opened(opened) => Some((members(opened.event), members(opened.data))),
+        Content::Closed(_) | Content::Nothing => None,
+    }
 }
 
 fn level_by_level(payload: &str) -> Option<(Members, Members)> {

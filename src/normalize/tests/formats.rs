@@ -168,7 +168,7 @@ fn what_is_unknown_is_counted_and_kept() {
     let notes = |name: &str| {
         let event = sample(name);
         let reading = reading(Preset::DataTheorem);
-        super::super::render(&event, &reading, Format::Ecs, Shape::Payload, true)
+        super::super::render(&event, &event, &reading, Format::Ecs, Shape::Payload, true)
             .unwrap()
             .1
     };
@@ -201,7 +201,8 @@ fn many_and_long_unknown_members_end_in_one_string() {
     );
     let event = event(payload);
     let reading = reading(Preset::DataTheorem);
-    let ocsf = super::super::render(&event, &reading, Format::Ocsf, Shape::Payload, true).unwrap();
+    let ocsf =
+        super::super::render(&event, &event, &reading, Format::Ocsf, Shape::Payload, true).unwrap();
     let value: Value = serde_json::from_slice(&ocsf.0.body).unwrap();
     assert_eq!(value["unmapped"]["members"].as_array().unwrap().len(), 64);
     assert!(
@@ -221,7 +222,7 @@ fn a_source_may_call_its_vendors_words_otherwise() {
     };
     let event = event(RESOLVED);
     let (ecs, _) =
-        super::super::render(&event, &reading, Format::Ecs, Shape::Document, true).unwrap();
+        super::super::render(&event, &event, &reading, Format::Ecs, Shape::Document, true).unwrap();
     let value: Value = serde_json::from_slice(&ecs.body).unwrap();
     assert_eq!(value["event"]["severity"], 99);
     assert_eq!(value["vulnerability"]["severity"], "Critical");

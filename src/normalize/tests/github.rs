@@ -248,7 +248,7 @@ fn what_is_unknown_is_counted_and_what_comes_with_every_event_is_not() {
     let notes = |name: &str| {
         let event = SAMPLES.event(name);
         let reading = reading(Preset::GitHub);
-        super::super::render(&event, &reading, Format::Ecs, Shape::Payload, true)
+        super::super::render(&event, &event, &reading, Format::Ecs, Shape::Payload, true)
             .unwrap()
             .1
     };
@@ -268,7 +268,8 @@ fn a_source_may_rate_secrets_by_their_type_or_validity() {
         };
         let event = SAMPLES.event("secret-scanning-alert-created");
         let (ecs, _) =
-            super::super::render(&event, &reading, Format::Ecs, Shape::Payload, true).unwrap();
+            super::super::render(&event, &event, &reading, Format::Ecs, Shape::Payload, true)
+                .unwrap();
         let value: Value = serde_json::from_slice(&ecs.body).unwrap();
         value["event"]["severity"].clone()
     };

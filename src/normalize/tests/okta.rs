@@ -147,7 +147,8 @@ fn a_source_may_rate_oktas_words_and_a_failed_login_is_at_least_low() {
         };
         let event = SAMPLES.event(name);
         let (ocsf, _) =
-            super::super::render(&event, &reading, Format::Ocsf, Shape::Payload, true).unwrap();
+            super::super::render(&event, &event, &reading, Format::Ocsf, Shape::Payload, true)
+                .unwrap();
         let value: Value = serde_json::from_slice(&ocsf.body).unwrap();
         value["severity_id"].clone()
     };

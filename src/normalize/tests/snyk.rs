@@ -105,7 +105,7 @@ fn a_test_without_news_is_no_finding() {
     let reading = reading(Preset::Snyk);
     let event = SAMPLES.event("snapshot-without-news");
     let (_, notes) =
-        super::super::render(&event, &reading, Format::Ecs, Shape::Payload, true).unwrap();
+        super::super::render(&event, &event, &reading, Format::Ecs, Shape::Payload, true).unwrap();
     assert_eq!(notes, Notes::default());
 }
 
@@ -152,7 +152,7 @@ fn a_source_may_rate_each_issue_otherwise() {
     };
     let event = SAMPLES.event("snapshot-new-issues");
     let (ecs, _) =
-        super::super::render(&event, &reading, Format::Ecs, Shape::Payload, true).unwrap();
+        super::super::render(&event, &event, &reading, Format::Ecs, Shape::Payload, true).unwrap();
     let value: Value = serde_json::from_slice(&ecs.body).unwrap();
     assert_eq!(value["vulnerability"]["id"], "npm:ms:20170412");
 }
