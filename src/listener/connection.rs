@@ -97,6 +97,7 @@ where
             .max_header_size(self.limits.max_header_bytes)
             .max_buf_size(self.limits.max_header_bytes.max(BUFFER_BYTES_MIN))
             .keep_alive(true)
+            .writev(false)
             .serve_connection(TokioIo::new(socket), call);
         tokio::pin!(connection);
         let mut stop = OnCall::new(self.stop.cancelled_owned());
