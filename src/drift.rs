@@ -3,8 +3,8 @@
 //!
 //! A follower of its own reads the log's tail, after events are durable, and shows each event to
 //! the contracts and to the sketch. Nobody waits for it: it holds no segment, reads at most about
-//! 1,000 events and 5 MiB a second, and where it falls behind it goes on at the head and counts
-//! what it missed. What it finds never changes what is delivered.
+//! 1,000 events and 5 MiB a second, and where it falls behind it goes on at the head, counts what
+//! it missed, and takes a sample from there on. What it finds never changes what is delivered.
 //!
 //! The sketch is what is known of each source's events: types of events, their fields, the JSON
 //! kinds and the words seen in them, each with the first event that had it ([`sketch`]). It is

@@ -19,6 +19,10 @@ const PASS_EVENTS: usize = 100;
 const PASS_BYTES: usize = 512 * 1024;
 /// Rest after each pass.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Events of one pass for a while after it went on at the head: it cannot see all of them anyway,
+/// and a relay under such load has better use for its time.
+const SAMPLE_EVENTS: usize = 25;
+const SAMPLE_TIME: Duration = Duration::from_secs(10);
 /// Events that it may be behind before it goes on at the head.
 const LAG_EVENTS_MAX: u64 = 10_000;
 /// Positions before the head where it begins without a place of its own.
@@ -33,12 +37,18 @@ impl Drift {
         let place = self.begin(*head.borrow());
         let mut reader = log.reader(place);
         let mut save_at = Instant::now() + SAVE_INTERVAL;
+        let mut sample_until = Instant::now();
         loop {
             let end = *head.borrow_and_update();
             if self.skip_to(end, LAG_EVENTS_MAX) {
                 reader = log.reader(end.position);
+                sample_until = Instant::now() + SAMPLE_TIME;
             }
-            match reader.read(PASS_EVENTS, PASS_BYTES).await {
+            let events_max = match Instant::now() < sample_until {
+                true => SAMPLE_EVENTS,
+                false => PASS_EVENTS,
+            };
+            match reader.read(events_max, PASS_BYTES).await {
                 Ok(Read::Events(events)) if events.is_empty() => {
                     tokio::select! {
                         changed = head.changed() => if changed.is_err() { break },

@@ -37,6 +37,15 @@ async fn append(log: &LocalLog, numbers: std::ops::Range<u64>) {
     log.append(events.collect()).await.unwrap();
 }
 
+/// Appends while the paused clock stands still: it does as long as something blocks.
+async fn append_at_once(log: &LocalLog, numbers: std::ops::Range<u64>) {
+    let (done, is_done) = std::sync::mpsc::channel::<()>();
+    let blocks = tokio::task::spawn_blocking(move || is_done.recv());
+    append(log, numbers).await;
+    drop(done);
+    assert!(blocks.await.unwrap().is_err());
+}
+
 /// Follows until so many events are known, looked at or missed.
 async fn follow(drift: &Drift, log: &LocalLog, until: u64) {
     let stop = CancellationToken::new();
@@ -102,4 +111,40 @@ async fn where_it_is_too_far_behind_it_goes_on_at_the_head_and_counts() {
     append(&log, 11_011..11_016).await;
     follow(&drift, &log, 11_015).await;
     assert_eq!(drift.report().events, 15);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_it_cannot_see_all_it_looks_at_a_sample_for_a_while() {
+    let directory = tempfile::tempdir().unwrap();
+    let metrics = Metrics::new().unwrap();
+    let log = log(directory.path(), &metrics);
+    let mut sketch = Sketch::default();
+    sketch.ordinal = Some(0);
+    let drift = Drift::new(directory.path().to_owned(), sketch, &[], &metrics);
+    for thousand in 0..11 {
+        append(&log, 1000 * thousand..1000 * (thousand + 1)).await;
+    }
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(drift.clone().follow(log.clone(), stop.clone()));
+    let until = async |events: u64| {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while drift.report().events + drift.report().missed < events {
+            assert!(Instant::now() < deadline, "{:?}", drift.report());
+            tokio::time::sleep(Duration::from_millis(5)).await; // poll
+        }
+    };
+    until(11_000).await;
+    append_at_once(&log, 11_000..11_060).await;
+    let started = tokio::time::Instant::now();
+    until(11_060).await;
+    // Three passes with a rest behind the first two, where one would do.
+    assert!(started.elapsed() >= Duration::from_millis(200));
+    assert_eq!((drift.report().events, drift.report().missed), (60, 11_000));
+    tokio::time::advance(Duration::from_secs(10)).await;
+    append_at_once(&log, 11_060..11_150).await;
+    let started = tokio::time::Instant::now();
+    until(11_150).await;
+    assert!(started.elapsed() < Duration::from_millis(200));
+    stop.cancel();
+    task.await.unwrap();
 }
