@@ -80,7 +80,7 @@ impl Journal {
         self.shared.cursors().cursors.keys().cloned().collect()
     }
 
-    /// Stores a place; durable within about 2 ms, and before any segment below it is unlinked.
+    /// Stores a place; durable within about 10 ms, and before any segment below it is unlinked.
     pub fn store_cursor(&self, name: &str, cursor: &Cursor) -> Result<u64, CursorError> {
         let (revision, first) = {
             let mut table = self.shared.cursors();

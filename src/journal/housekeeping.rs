@@ -1,6 +1,6 @@
 //! The keeper thread: syncs cursors soon after they moved, and lets go of what nobody needs.
 //!
-//! A cursor that moves wakes the thread, which syncs it at once, but not sooner than 2 ms after the
+//! A cursor that moves wakes the thread, which syncs it at once, but not sooner than 10 ms after the
 //! last time: under load one sync covers what else moves meanwhile. So a kill repeats at most what
 //! was delivered in that time, and what was on its way. The durable head
 //! goes to the cursor file once a second while it moves, which keeps the rule that tells a tear
@@ -15,7 +15,7 @@ use super::{Health, Shared, retention};
 pub(super) const CLOSED: &str = "the journal is closed";
 
 /// How often moved cursors are synced at most.
-const CURSORS_EVERY: Duration = Duration::from_millis(2);
+const CURSORS_EVERY: Duration = Duration::from_millis(10);
 /// How often segments are looked at, and a moved head is stored.
 const SEGMENTS_EVERY: Duration = Duration::from_secs(1);
 
