@@ -4,7 +4,7 @@
 //! halves it; what passed afterwards is remembered, so that it does not grow into the same refusal
 //! again until it has passed many times.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::settings::BatchLimits;
@@ -17,6 +17,12 @@ const PASSES_BEFORE_GROWTH: u32 = 100;
 #[derive(Debug)]
 pub(super) struct Item {
     pub(super) rendered: Rendered,
+    pub(super) tag: Tag,
+}
+
+/// What the worker knows of an event that it sends, and the sink need not.
+#[derive(Debug)]
+pub(super) struct Tag {
     pub(super) encoded_bytes: usize,
     /// The part of the destination that it goes to.
     pub(super) partition: Option<Arc<str>>,
@@ -30,7 +36,8 @@ pub(super) struct Item {
 /// Events waiting to be sent.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    items: BTreeMap<u64, Item>,
+    /// In order of position; most come behind all others.
+    items: VecDeque<Item>,
     bytes: usize,
     limits: BatchLimits,
     /// Most events in the next portion.
@@ -48,7 +55,7 @@ impl Item {
 impl Outbox {
     pub(super) fn new(limits: BatchLimits) -> Self {
         Self {
-            items: BTreeMap::new(),
+            items: VecDeque::new(),
             bytes: 0,
             limits,
             portion: limits.max_events.max(1),
@@ -57,9 +64,23 @@ impl Outbox {
     }
 
     pub(super) fn push(&mut self, item: Item) {
-        self.bytes += item.encoded_bytes;
-        if let Some(replaced) = self.items.insert(item.position(), item) {
-            self.bytes -= replaced.encoded_bytes;
+        self.bytes += item.tag.encoded_bytes;
+        let position = item.position();
+        if self
+            .items
+            .back()
+            .is_none_or(|last| last.position() < position)
+        {
+            return self.items.push_back(item);
+        }
+        match self.items.binary_search_by_key(&position, Item::position) {
+            Ok(index) => {
+                if let Some(place) = self.items.get_mut(index) {
+                    self.bytes -= place.tag.encoded_bytes;
+                    *place = item;
+                }
+            }
+            Err(index) => self.items.insert(index, item),
         }
     }
 
@@ -85,50 +106,54 @@ impl Outbox {
         let mut passed_over = Vec::new();
         let mut bytes = 0;
         while taken.len() < events_max
-            && let Some((position, item)) = self.items.pop_first()
+            && let Some(item) = self.items.pop_front()
         {
-            let other = taken.first().is_some_and(|t| t.partition != item.partition);
-            if other {
-                passed_over.push((position, item));
+            let first = taken.first().map(|item| &item.tag);
+            if first.is_some_and(|first| first.partition != item.tag.partition) {
+                passed_over.push(item);
                 continue;
             }
-            let other = taken.first().is_some_and(|t| t.together != item.together);
-            let too_much = bytes + item.encoded_bytes > self.limits.max_bytes;
-            if !taken.is_empty() && (too_much || other || alone(position)) {
-                self.items.insert(position, item);
+            let other = first.is_some_and(|first| first.together != item.tag.together);
+            let too_much = bytes + item.tag.encoded_bytes > self.limits.max_bytes;
+            let alone = alone(item.position());
+            if !taken.is_empty() && (too_much || other || alone) {
+                self.items.push_front(item);
                 break;
             }
-            bytes += item.encoded_bytes;
+            bytes += item.tag.encoded_bytes;
             taken.push(item);
-            if alone(position) {
+            if alone {
                 break;
             }
         }
-        self.items.extend(passed_over);
+        for item in passed_over.into_iter().rev() {
+            self.items.push_front(item);
+        }
         self.bytes -= bytes;
         taken
     }
 
     /// Takes the last event.
     pub(super) fn take_last(&mut self) -> Vec<Item> {
-        let last = self.items.pop_last().map(|(_, item)| item);
-        self.bytes -= last.as_ref().map_or(0, |item| item.encoded_bytes);
+        let last = self.items.pop_back();
+        self.bytes -= last.as_ref().map_or(0, |item| item.tag.encoded_bytes);
         last.into_iter().collect()
     }
 
     /// Takes the events of a partition out.
     pub(super) fn take_partition(&mut self, partition: &str) -> Vec<Item> {
-        let of_it = |item: &mut Item| item.partition.as_deref() == Some(partition);
-        let taken: Vec<_> = self.items.extract_if(.., |_, item| of_it(item)).collect();
-        let taken: Vec<_> = taken.into_iter().map(|(_, item)| item).collect();
-        self.bytes -= taken.iter().map(|item| item.encoded_bytes).sum::<usize>();
+        let of_it = |item: &Item| item.tag.partition.as_deref() == Some(partition);
+        let (taken, kept): (Vec<_>, _) =
+            std::mem::take(&mut self.items).into_iter().partition(of_it);
+        self.items = kept.into();
+        self.bytes = self.items.iter().map(|item| item.tag.encoded_bytes).sum();
         taken
     }
 
     /// Drops events at or below a position.
     pub(super) fn drop_through(&mut self, position: u64) {
-        self.items = self.items.split_off(&(position + 1));
-        self.bytes = self.items.values().map(|item| item.encoded_bytes).sum();
+        self.items.retain(|item| item.position() > position);
+        self.bytes = self.items.iter().map(|item| item.tag.encoded_bytes).sum();
     }
 
     /// After a portion of `sent` events that was too much.

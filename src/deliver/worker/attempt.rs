@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use super::state::now_ms;
 use super::{GATHER_MANY, MANY_EVENTS, Worker};
-use crate::deliver::outbox::Item;
+use crate::deliver::outbox::{Item, Tag};
 use crate::deliver::verdicts::review;
-use crate::sink::{HoldCause, Outcome, Scope, Sent, Sink, Verdict};
+use crate::sink::{HoldCause, Outcome, Rendered, Scope, Sent, Sink, Verdict};
 use crate::spool::Log;
 
 /// What people are told where a panic was caught.
@@ -19,7 +19,10 @@ pub(super) const PANICKED: &str =
 
 /// A batch on its way.
 pub(super) struct Flight {
-    pub(super) items: Vec<Item>,
+    /// Shared with the attempt alone, which is done with it when it has landed.
+    batch: Arc<Vec<Rendered>>,
+    /// One for each event of the batch.
+    tags: Vec<Tag>,
     started: Instant,
     /// The worker's epoch when it began.
     pub(super) epoch: u64,
@@ -29,31 +32,46 @@ pub(super) struct Flight {
     pub(super) took: Duration,
 }
 
+impl Flight {
+    /// What was sent.
+    pub(super) fn into_items(self) -> Vec<Item> {
+        let batch = Arc::unwrap_or_clone(self.batch);
+        let items = batch.into_iter().zip(self.tags);
+        items
+            .map(|(rendered, tag)| Item { rendered, tag })
+            .collect()
+    }
+}
+
 impl<L: Log, S: Sink> Worker<L, S> {
     /// Sends one portion.
-    pub(super) fn launch(&mut self, mut items: Vec<Item>) {
-        for item in &mut items {
-            item.attempts = item.attempts.saturating_add(1);
-            if item.sent == Sent::Unknown {
+    pub(super) fn launch(&mut self, items: Vec<Item>) {
+        let whole = items.len() >= self.outbox.portion() || self.outbox.is_full();
+        let apart = items.into_iter().map(|item| (item.rendered, item.tag));
+        let (batch, mut tags): (Vec<_>, Vec<_>) = apart.unzip();
+        for tag in &mut tags {
+            tag.attempts = tag.attempts.saturating_add(1);
+            if tag.sent == Sent::Unknown {
                 self.metrics.possible_resend.inc();
                 // Unless this attempt leaves it open again.
-                item.sent = Sent::No;
+                tag.sent = Sent::No;
             }
         }
-        let whole = items.len() >= self.outbox.portion() || self.outbox.is_full();
-        let batch: Vec<_> = items.iter().map(|item| item.rendered.clone()).collect();
+        let batch = Arc::new(batch);
         self.rate.spend(batch.len());
         self.status.attempted(now_ms());
         let sink = Arc::clone(&self.sink);
-        let task = self.flights.spawn(async move { sink.send(&batch).await });
+        let sent = Arc::clone(&batch);
+        let task = self.flights.spawn(async move { sink.send(&sent).await });
         let flight = Flight {
-            items,
+            batch,
+            tags,
             started: Instant::now(),
             epoch: self.epoch,
             busy: whole && self.flights.len() >= self.concurrency.allowed(),
             took: Duration::ZERO,
         };
-        if flight.items.len() >= MANY_EVENTS {
+        if flight.tags.len() >= MANY_EVENTS {
             self.gathers_until = Some(flight.started + GATHER_MANY);
         }
         self.flying.insert(task.id(), flight);
@@ -71,7 +89,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
         let Some(mut flight) = self.flying.remove(&id) else {
             return;
         };
-        let events = flight.items.len();
+        let events = flight.tags.len();
         let outcome = outcome.unwrap_or_else(|| panicked(events));
         flight.took = flight.started.elapsed();
         let reviewed = review(events, &outcome);

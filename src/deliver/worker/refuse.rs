@@ -37,10 +37,9 @@ impl<L: Log, S: Sink> Worker<L, S> {
 
     /// Refuses an event that was sent.
     pub(super) fn refuse_sent(&mut self, item: Item, cause: RejectCause, detail: Arc<str>) {
-        let Item {
-            rendered, attempts, ..
-        } = item;
-        self.refuse(rendered.event, cause, detail, attempts, Some(rendered.body));
+        let Item { rendered, tag } = item;
+        let body = Some(rendered.body);
+        self.refuse(rendered.event, cause, detail, tag.attempts, body);
     }
 
     /// Has dead letters sent again that were refused for a reason that is gone. Where that cannot

@@ -23,9 +23,12 @@ const FAILED_WHOLE_MAX: u32 = 3;
 
 impl<L: Log, S: Sink> Worker<L, S> {
     pub(super) fn apply(&mut self, flight: Flight, reviewed: Review) {
-        let Flight { items, epoch, .. } = flight;
+        let Flight {
+            epoch, took, busy, ..
+        } = flight;
+        let items = flight.into_items();
         let sent = items.len();
-        let partition = items.first().and_then(|item| item.partition.clone());
+        let partition = items.first().and_then(|item| item.tag.partition.clone());
         let first = items.first().map(Item::position);
         let lonely_error = sent == 1 && reviewed.is_server_error();
         if epoch == self.epoch {
@@ -43,7 +46,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
         let took_some = !delivered.is_empty() || !pending.is_empty();
         if took_some {
             self.takes_events();
-            self.passed(flight.took, flight.busy);
+            self.passed(took, busy);
         }
         self.taken(delivered);
         self.accepted(pending);
@@ -58,13 +61,13 @@ impl<L: Log, S: Sink> Worker<L, S> {
         let mut singled_out = Vec::new();
         for (index, why) in reviewed.kept {
             if let Some(mut item) = take(index) {
-                item.together = None;
+                item.tag.together = None;
                 if let Some((cause, sent)) = why {
                     self.metrics.retry(cause.as_str(), 1);
-                    item.sent = sent;
+                    item.tag.sent = sent;
                     if sent == Sent::Unknown && self.sink.repeats_whole() {
                         // The same request once more: whoever has seen it knows it again.
-                        item.together = first;
+                        item.tag.together = first;
                     }
                 }
                 match why {
@@ -172,7 +175,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             batches.entry(ticket).or_default().push(Unconfirmed {
                 position: item.position(),
                 received_ms: item.rendered.event.received_ms,
-                attempts: item.attempts,
+                attempts: item.tag.attempts,
             });
         }
         for (ticket, events) in batches {
@@ -186,8 +189,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
 
     /// An event's partition takes events.
     fn opened(&mut self, item: &Item) {
-        if item.partition.is_some() && self.parked.open(&item.partition) {
-            let (destination, partition) = (&self.name, item.partition.as_deref());
+        if item.tag.partition.is_some() && self.parked.open(&item.tag.partition) {
+            let (destination, partition) = (&self.name, item.tag.partition.as_deref());
             tracing::info!(destination, partition, "partition takes events again");
         }
     }
@@ -222,7 +225,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 self.parked.settled(position);
                 let detail = "older than max_event_age, and no attempt succeeded".into();
                 self.refuse_sent(item, RejectCause::Expired, detail);
-            } else if self.parked.is_closed(&item.partition) {
+            } else if self.parked.is_closed(&item.tag.partition) {
                 self.park(item);
             } else if theirs {
                 self.suspect(item);
@@ -344,7 +347,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
     /// Closes a partition and parks what waits for it.
     fn hold_partition(&mut self, name: &Arc<str>, cause: HoldCause, detail: Arc<str>) {
         let mut waiting = self.outbox.take_partition(name);
-        let of_it = |item: &mut Item| item.partition.as_ref() == Some(name);
+        let of_it = |item: &mut Item| item.tag.partition.as_ref() == Some(name);
         waiting.extend(self.aside.extract_if(.., of_it));
         self.status.failed(Arc::clone(&detail));
         let held = Held {
@@ -365,9 +368,9 @@ impl<L: Log, S: Sink> Worker<L, S> {
     fn park(&mut self, item: Item) {
         let position = item.position();
         let mark = Mark {
-            attempts: item.attempts,
-            sent: item.sent,
+            attempts: item.tag.attempts,
+            sent: item.tag.sent,
         };
-        self.parked.park(item.partition, position, mark);
+        self.parked.park(item.tag.partition, position, mark);
     }
 }
