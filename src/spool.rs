@@ -72,7 +72,8 @@ pub enum Appended {
 /// An event with its ordinal: how many events were ever stored up to it.
 #[derive(Clone, Debug)]
 pub struct ReadEvent {
-    /// The event.
+    /// The event. Its payload may be a part of memory that holds all that was read with it: who
+    /// keeps a few of many for long copies them ([`Event::alone`]).
     pub event: Event,
     /// 1 for the first event ever stored.
     pub ordinal: u64,

@@ -3,6 +3,7 @@
 mod confirm_tests;
 mod control_tests;
 mod memory;
+mod outbox_tests;
 mod parallel_tests;
 mod partition_tests;
 mod purge_tests;

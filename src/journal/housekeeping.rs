@@ -1,10 +1,9 @@
 //! The keeper thread: syncs cursors soon after they moved, and lets go of what nobody needs.
 //!
-//! A cursor that moves wakes the thread, which syncs it at once, but not sooner than 10 ms after the
-//! last time: under load one sync covers what else moves meanwhile. So a kill repeats at most what
-//! was delivered in that time, and what was on its way. The durable head
-//! goes to the cursor file once a second while it moves, which keeps the rule that tells a tear
-//! from damage sharp.
+//! A cursor that moves wakes the thread, which syncs it at once, but not sooner than 10 ms after
+//! the last time: under load one sync covers what else moves meanwhile. So a kill repeats at most
+//! what was delivered in that time, and what was on its way. The durable head goes to the cursor
+//! file once a second while it moves, which keeps the rule that tells a tear from damage sharp.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

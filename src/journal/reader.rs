@@ -14,8 +14,10 @@ use super::record::{Record, Unreadable, decode};
 use super::skip::{Obstacle, Passed};
 
 mod place;
+mod stretch;
 
 use place::Place;
+use stretch::Stretch;
 
 /// Bytes fetched beside those asked for, so that the last record is mostly whole.
 const SLACK_BYTES: usize = 16 * 1024;
@@ -206,50 +208,50 @@ impl Reader {
         Ok(wanted.then_some(Read::Lost(lost)))
     }
 
+    /// The next records as far as they lie in memory, within the same limits: without a look at a
+    /// file, so it never waits. None where the next one is not there, of which [`Reader::read`]
+    /// tells more.
+    pub fn read_at_hand(
+        &mut self,
+        records_max: usize,
+        bytes_max: usize,
+    ) -> Option<Vec<ReadRecord>> {
+        let place = self.place.as_mut()?;
+        place.refresh_end(&self.shared);
+        let mut stretch = Stretch::new(self.after, records_max, bytes_max);
+        for bytes in place.at_hand(&self.shared, wanted(bytes_max)) {
+            let (passed, _) = stretch.take(place, &bytes);
+            if passed < bytes.len() {
+                break;
+            }
+        }
+        self.after = self.after.max(place.last);
+        (!stretch.records.is_empty()).then_some(stretch.records)
+    }
+
     /// Reads a stretch of the present segment.
     fn step(&mut self, records_max: usize, bytes_max: usize) -> Result<Step, ReadError> {
+        if let Some(records) = self.read_at_hand(records_max, bytes_max) {
+            return Ok(Step::Read(Read::Records(records)));
+        }
         let Some(place) = self.place.as_mut() else {
             return Ok(Step::SegmentEnd);
         };
-        place.refresh_end(&self.shared);
-        let records_max = records_max.max(1);
-        let wanted = bytes_max.saturating_add(SLACK_BYTES).min(FETCH_BYTES_MAX);
-        let bytes = place.fetch(&self.shared, wanted)?;
-        let mut records = Vec::new();
-        let mut passed = 0;
-        let mut payload_bytes = 0;
-        while records.len() < records_max && payload_bytes < bytes_max.max(1) {
-            let rest = bytes.slice(passed..);
-            match decode(&rest, place.salt) {
-                Ok((record, length)) if record.position > place.last => {
-                    passed += length;
-                    place.last = record.position;
-                    if record.gap {
-                        continue;
-                    }
-                    place.ordinal += 1;
-                    if record.position > self.after {
-                        payload_bytes += record.payload.len();
-                        records.push(ReadRecord {
-                            record,
-                            ordinal: place.ordinal,
-                        });
-                    }
-                }
-                // What is already decoded goes out first; the rest is fetched at the next call.
-                _ if passed > 0 => break,
-                Err(Unreadable::Incomplete(length)) if bytes.len() < length => {
-                    if place.remaining() < length as u64 {
-                        return Ok(Step::SegmentEnd);
-                    }
-                    return self.large(length);
-                }
-                _ => return Ok(Step::SegmentEnd),
+        let bytes = place.fetch(wanted(bytes_max))?;
+        let mut stretch = Stretch::new(self.after, records_max, bytes_max);
+        match stretch.take(place, &bytes) {
+            // What is already decoded goes out first; the rest is fetched at the next call.
+            (passed, _) if passed > 0 => {
+                self.after = self.after.max(place.last);
+                Ok(Step::Read(Read::Records(stretch.records)))
             }
+            (_, Some(Unreadable::Incomplete(length)))
+                if bytes.len() < length && place.remaining() >= length as u64 =>
+            {
+                self.large(length)
+            }
+            _ => Ok(Step::SegmentEnd),
         }
-        place.offset += passed as u64;
-        self.after = self.after.max(place.last);
-        Ok(Step::Read(Read::Records(records)))
     }
 
     /// Reads one record that is larger than a fetch.
@@ -257,7 +259,7 @@ impl Reader {
         let Some(place) = self.place.as_mut() else {
             return Ok(Step::SegmentEnd);
         };
-        let bytes = place.fetch(&self.shared, length)?;
+        let bytes = place.fetch(length)?;
         match decode(&bytes, place.salt) {
             Ok((record, stored)) if record.position > place.last => {
                 place.offset += stored as u64;
@@ -309,4 +311,9 @@ impl Reader {
         };
         self.blocked(obstacle)
     }
+}
+
+/// Bytes to look at for so many of payload.
+fn wanted(bytes_max: usize) -> usize {
+    bytes_max.saturating_add(SLACK_BYTES).min(FETCH_BYTES_MAX)
 }

@@ -8,12 +8,13 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::buffer::{CAPACITY_MIN, GroupBuffer};
 
-/// Bytes of memory kept: some 40 ms at 200 MB/s, in which a reader that keeps up comes by.
-const KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of memory kept: some 20 ms at 200 MB/s, in which a reader that keeps up comes by. More
+/// would only push other things out of the processor's caches, since all of it is used in turns.
+const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Memory for a group that is so many times its bytes is too much to keep.
 const SPACIOUS: usize = 4;
@@ -33,8 +34,16 @@ struct Groups {
     bytes: usize,
 }
 
+/// A group that somebody reads.
+struct Piece(Arc<GroupBuffer>);
+
+impl AsRef<[u8]> for Piece {
+    fn as_ref(&self) -> &[u8] {
+        self.0.bytes()
+    }
+}
+
 /// A group in its segment.
-#[derive(Clone)]
 struct Kept {
     /// The segment.
     base: u64,
@@ -98,34 +107,29 @@ impl Recent {
         groups.kept.push_back(Kept { base, at, group });
     }
 
-    /// Up to `wanted` bytes of a segment from `offset` on; none where the first is not kept.
-    pub(super) fn read(&self, base: u64, offset: u64, wanted: usize) -> Option<Bytes> {
-        let kept = self.from(base, offset, wanted);
-        let mut bytes = BytesMut::with_capacity(if kept.is_empty() { 0 } else { wanted });
-        for kept in kept {
-            let begin = (offset + bytes.len() as u64).checked_sub(kept.at);
-            // A group that was too large to be kept leaves a gap.
-            let Some(begin) = begin.and_then(|begin| usize::try_from(begin).ok()) else {
-                break;
-            };
-            let rest = kept.group.bytes().get(begin..)?;
-            let count = rest.len().min(wanted - bytes.len());
-            bytes.extend_from_slice(rest.get(..count)?);
-        }
-        (!bytes.is_empty()).then(|| bytes.freeze())
-    }
-
-    /// The groups with these bytes.
-    fn from(&self, base: u64, offset: u64, wanted: usize) -> Vec<Kept> {
-        let end = offset.saturating_add(wanted as u64);
+    /// What a segment has from a place on (its base, and the offset), up to `end`: a piece of
+    /// each group that begins within the next `wanted` bytes, one behind the other. Nothing where
+    /// the first byte is not kept. A piece keeps its group in memory.
+    pub(super) fn read(&self, (base, offset): (u64, u64), end: u64, wanted: usize) -> Vec<Bytes> {
+        let until = end.min(offset.saturating_add(wanted as u64));
         let groups = self.groups();
         let first = groups.kept.partition_point(|kept| {
             (kept.base, kept.at + kept.group.bytes().len() as u64) <= (base, offset)
         });
-        let rest = groups.kept.iter().skip(first);
-        rest.take_while(|kept| kept.base == base && kept.at < end)
-            .cloned()
-            .collect()
+        let mut offset = offset;
+        let mut pieces = Vec::new();
+        for kept in groups.kept.iter().skip(first) {
+            // A group that was too large to be kept leaves a gap.
+            if kept.base != base || offset < kept.at || offset >= until {
+                break;
+            }
+            let piece = Bytes::from_owner(Piece(Arc::clone(&kept.group)));
+            let at = |offset: u64| usize::try_from(offset - kept.at).unwrap_or(usize::MAX);
+            let piece = piece.slice(at(offset).min(piece.len())..at(end).min(piece.len()));
+            offset += piece.len() as u64;
+            pieces.push(piece);
+        }
+        pieces
     }
 
     fn groups(&self) -> MutexGuard<'_, Groups> {
@@ -150,6 +154,12 @@ mod tests {
         (buffer, file)
     }
 
+    /// What is kept of a segment from an offset on, where anything is.
+    fn read(recent: &Recent, base: u64, offset: u64, wanted: usize) -> Option<Vec<u8>> {
+        let pieces = recent.read((base, offset), u64::MAX, wanted);
+        (!pieces.is_empty()).then(|| pieces.concat())
+    }
+
     #[test]
     fn what_is_read_is_what_stands_in_the_file_across_groups_of_any_size() {
         let recent = Recent::default();
@@ -157,14 +167,20 @@ mod tests {
         let (_, file) = filled(&recent, &[100, 5000, 1, 8191, 4096, 30_000, 7]);
         for offset in (0..file.len()).step_by(61) {
             for wanted in [1, 100, 4096, 1 << 20] {
-                let end = file.len().min(offset + wanted);
-                let read = recent.read(1, offset as u64, wanted).unwrap();
+                let read = read(&recent, 1, offset as u64, wanted).unwrap();
+                let end = offset + read.len();
                 assert!(read == file[offset..end], "{offset} {wanted}");
+                assert!(end >= file.len().min(offset + wanted), "{offset} {wanted}");
+            }
+            for end in [offset, offset + 1, offset + 5000] {
+                let pieces = recent.read((1, offset as u64), end as u64, 1 << 20);
+                let end = end.min(file.len());
+                assert!(pieces.concat() == file[offset..end], "{offset} {end}");
             }
         }
-        assert_eq!(recent.read(1, file.len() as u64, 1), None);
-        assert_eq!(recent.read(2, 0, 1), None);
-        assert_eq!(recent.read(0, 0, 1), None);
+        assert_eq!(read(&recent, 1, file.len() as u64, 1), None);
+        assert_eq!(read(&recent, 2, 0, 1), None);
+        assert_eq!(read(&recent, 0, 0, 1), None);
     }
 
     #[test]
@@ -185,8 +201,8 @@ mod tests {
         );
         drop(groups);
         let latest = file.len() - 10_000 * (kept - 1);
-        assert!(recent.read(1, latest as u64, 1 << 30).unwrap() == file[latest..]);
-        assert_eq!(recent.read(1, 0, 1), None);
+        assert!(read(&recent, 1, latest as u64, 1 << 30).unwrap() == file[latest..]);
+        assert_eq!(read(&recent, 1, 0, 1), None);
     }
 
     #[test]
@@ -198,7 +214,7 @@ mod tests {
             let (_, file) = filled(&recent, sizes);
             let count = recent.groups().kept.len();
             let latest = file.len() - 6_000 * (count - 1);
-            assert!(recent.read(1, latest as u64, 1 << 30).unwrap() == file[latest..]);
+            assert!(read(&recent, 1, latest as u64, 1 << 30).unwrap() == file[latest..]);
             count
         };
         let (after, without) = (kept(&sizes(12)), kept(&sizes(0)));
@@ -216,21 +232,21 @@ mod tests {
         buffer.room_for(50_000).resize(90_000, 1);
         buffer.go_on();
         recent.keep(1, 200_000, &mut buffer);
-        assert_eq!(recent.read(1, 0, 1 << 20).unwrap(), file);
-        assert_eq!(recent.read(1, 9100, 1 << 20), None);
+        assert_eq!(read(&recent, 1, 0, 1 << 20).unwrap(), file);
+        assert_eq!(read(&recent, 1, 9100, 1 << 20), None);
     }
 
     #[test]
     fn without_readers_nothing_is_kept() {
         let recent = Recent::default();
         let (buffer, file) = filled(&recent, &[100, 5000]);
-        assert_eq!(recent.read(1, 0, 1), None);
+        assert_eq!(read(&recent, 1, 0, 1), None);
         assert_eq!(buffer.bytes(), &file[4096..]);
         recent.add_reader();
         filled(&recent, &[100]);
-        assert!(recent.read(1, 0, 1).is_some());
+        assert!(read(&recent, 1, 0, 1).is_some());
         recent.remove_reader();
         filled(&recent, &[100]);
-        assert_eq!(recent.read(1, 0, 1), None);
+        assert_eq!(read(&recent, 1, 0, 1), None);
     }
 }

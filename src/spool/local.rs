@@ -1,12 +1,11 @@
 //! The log in the embedded journal: events to records and back.
 //!
-//! Reads go through the blocking pool, since they touch files; appends only hand over to the
-//! journal's own thread.
+//! Reads that touch files go through the blocking pool; what lies in memory is read at once.
+//! Appends only hand over to the journal's own thread.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
@@ -143,6 +142,10 @@ impl LogReader for LocalReader {
             .reader
             .take()
             .unwrap_or_else(|| self.journal.reader(self.after));
+        if let Some(records) = reader.read_at_hand(max_events, max_bytes) {
+            self.reader = Some(reader);
+            return Ok(self.events(records));
+        }
         let task = spawn_blocking(move || {
             let read = reader.read(max_events, max_bytes);
             (reader, read)
@@ -153,17 +156,21 @@ impl LogReader for LocalReader {
         })?;
         self.reader = Some(reader);
         Ok(match read? {
-            journal::Read::Records(records) => {
-                if let Some(last) = records.last() {
-                    self.after = last.record.position;
-                }
-                Read::Events(records.into_iter().map(to_event).collect())
-            }
+            journal::Read::Records(records) => self.events(records),
             journal::Read::Lost(lost) => {
                 self.after = lost.through;
                 Read::Lost(lost)
             }
         })
+    }
+}
+
+impl LocalReader {
+    fn events(&mut self, records: Vec<ReadRecord>) -> Read {
+        if let Some(last) = records.last() {
+            self.after = last.record.position;
+        }
+        Read::Events(records.into_iter().map(to_event).collect())
     }
 }
 
@@ -226,8 +233,7 @@ fn to_event(read: ReadRecord) -> ReadEvent {
         duplicate_of: record.duplicate_of.map(EventId::from_bytes),
         replay_id: None,
         provenance: Arc::new(provenance),
-        // A copy of its own: a slice would keep the whole stretch that was read in memory.
-        payload: Bytes::copy_from_slice(&record.payload),
+        payload: record.payload,
     };
     ReadEvent {
         event,

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::Worker;
 use super::attempt::PANICKED;
 use super::state::now_ms;
-use crate::deliver::outbox::Item;
+use crate::deliver::outbox::{Item, Tag};
 use crate::deliver::parked::{Lane, Mark};
 use crate::deliver::window::Settled;
 use crate::event::Event;
@@ -132,6 +132,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
         if reading.is_none() {
             self.warn_of_gone(&event.provenance.source);
         }
+        let picks = self.destination.sources.is_some() || self.destination.when.is_some();
+        let event = if picks { event.alone() } else { event };
         let mark = Mark {
             attempts: 0,
             sent: Sent::No,
@@ -181,14 +183,14 @@ impl<L: Log, S: Sink> Worker<L, S> {
         for (what, parts) in notes.words() {
             self.metrics.unknown(what, parts);
         }
-        self.outbox.push(Item {
-            rendered,
+        let tag = Tag {
             encoded_bytes,
             partition,
             attempts: mark.attempts,
             sent: mark.sent,
             together: None,
-        });
+        };
+        self.outbox.push(Item { rendered, tag });
     }
 
     /// The event as the destination wants it, the bytes it adds to a request, and where in the
@@ -269,7 +271,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             };
             if self.window.is_pending(position) {
                 taken += 1;
-                self.take(event, mark, lane.is_some());
+                self.take(event.alone(), mark, lane.is_some());
             }
         }
         last

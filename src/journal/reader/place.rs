@@ -83,13 +83,17 @@ impl Place {
         self.segment.end.saturating_sub(self.offset)
     }
 
+    /// What lies in memory from the place on, as far as it is durable, in pieces of whole records
+    /// that begin within the next `wanted` bytes. Nothing where the next record is not there.
+    pub(super) fn at_hand(&self, shared: &Shared, wanted: usize) -> Vec<Bytes> {
+        let place = (self.segment.base, self.offset);
+        shared.recent.read(place, self.segment.end, wanted)
+    }
+
     /// Up to `wanted` durable bytes from the place on.
-    pub(super) fn fetch(&self, shared: &Shared, wanted: usize) -> Result<Bytes, ReadError> {
+    pub(super) fn fetch(&self, wanted: usize) -> Result<Bytes, ReadError> {
         let remaining = usize::try_from(self.remaining()).unwrap_or(usize::MAX);
         let wanted = wanted.max(FIXED_BYTES).min(remaining);
-        if let Some(bytes) = shared.recent.read(self.segment.base, self.offset, wanted) {
-            return Ok(bytes);
-        }
         let mut buffer = BytesMut::zeroed(wanted);
         let count =
             read_salvaged(&*self.segment.file, &mut buffer, self.offset).map_err(|error| {
