@@ -67,14 +67,6 @@ pub struct Provenance {
     pub headers: Vec<(String, String)>,
 }
 
-impl Event {
-    /// The same with a payload in memory of its own, which keeps nothing else in memory.
-    pub fn alone(mut self) -> Self {
-        self.payload = Bytes::copy_from_slice(&self.payload);
-        self
-    }
-}
-
 /// The kind of authentication that admitted an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthMethod {

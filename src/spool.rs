@@ -72,8 +72,7 @@ pub enum Appended {
 /// An event with its ordinal: how many events were ever stored up to it.
 #[derive(Clone, Debug)]
 pub struct ReadEvent {
-    /// The event. Its payload may be a part of memory that holds all that was read with it: who
-    /// keeps a few of many for long copies them ([`Event::alone`]).
+    /// The event.
     pub event: Event,
     /// 1 for the first event ever stored.
     pub ordinal: u64,

@@ -73,6 +73,13 @@ impl Outbox {
         {
             return self.items.push_back(item);
         }
+        if self
+            .items
+            .front()
+            .is_some_and(|first| first.position() > position)
+        {
+            return self.items.push_front(item);
+        }
         match self.items.binary_search_by_key(&position, Item::position) {
             Ok(index) => {
                 if let Some(place) = self.items.get_mut(index) {
@@ -81,6 +88,14 @@ impl Outbox {
                 }
             }
             Err(index) => self.items.insert(index, item),
+        }
+    }
+
+    /// Takes back what is to be sent again, in order of position.
+    pub(super) fn put_back(&mut self, items: Vec<Item>) {
+        // The last one first: then each goes in front of all others, where little is moved for it.
+        for item in items.into_iter().rev() {
+            self.push(item);
         }
     }
 

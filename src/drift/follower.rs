@@ -19,8 +19,8 @@ const PASS_EVENTS: usize = 100;
 const PASS_BYTES: usize = 512 * 1024;
 /// Rest after each pass.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Events of one pass for a while after it went on at the head: it cannot see all of them anyway,
-/// and a relay under such load has better use for its time.
+/// Events of one pass for a while after it went on at the head twice within that time: it cannot
+/// see half of them anyway, and a relay under such load has better use for its time.
 const SAMPLE_EVENTS: usize = 25;
 const SAMPLE_TIME: Duration = Duration::from_secs(10);
 /// Events that it may be behind before it goes on at the head.
@@ -37,12 +37,17 @@ impl Drift {
         let place = self.begin(*head.borrow());
         let mut reader = log.reader(place);
         let mut save_at = Instant::now() + SAVE_INTERVAL;
+        let mut skipped_at: Option<Instant> = None;
         let mut sample_until = Instant::now();
         loop {
             let end = *head.borrow_and_update();
             if self.skip_to(end, LAG_EVENTS_MAX) {
                 reader = log.reader(end.position);
-                sample_until = Instant::now() + SAMPLE_TIME;
+                let now = Instant::now();
+                if skipped_at.is_some_and(|at| now - at < SAMPLE_TIME) {
+                    sample_until = now + SAMPLE_TIME;
+                }
+                skipped_at = Some(now);
             }
             let events_max = match Instant::now() < sample_until {
                 true => SAMPLE_EVENTS,

@@ -217,7 +217,8 @@ impl Reader {
         bytes_max: usize,
     ) -> Option<Vec<ReadRecord>> {
         let place = self.place.as_mut()?;
-        place.refresh_end(&self.shared);
+        // Whoever has the segments may be busy with a file.
+        place.refresh_end(&self.shared.try_segments()?);
         let mut stretch = Stretch::new(self.after, records_max, bytes_max);
         for bytes in place.at_hand(&self.shared, wanted(bytes_max)) {
             let (passed, _) = stretch.take(place, &bytes);
@@ -237,6 +238,7 @@ impl Reader {
         let Some(place) = self.place.as_mut() else {
             return Ok(Step::SegmentEnd);
         };
+        place.refresh_end(&self.shared.segments());
         let bytes = place.fetch(wanted(bytes_max))?;
         let mut stretch = Stretch::new(self.after, records_max, bytes_max);
         match stretch.take(place, &bytes) {

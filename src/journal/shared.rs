@@ -5,7 +5,7 @@
 //! nobody locks these while borrowing it.
 
 use std::sync::atomic::Ordering;
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{MutexGuard, PoisonError, TryLockError};
 
 use super::cursor_file::Stored;
 use super::cursors::{Cursor, CursorTable};
@@ -36,6 +36,15 @@ pub enum Health {
 impl Shared {
     pub(super) fn segments(&self) -> MutexGuard<'_, Vec<Segment>> {
         self.segments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same at once; none where somebody else has them.
+    pub(super) fn try_segments(&self) -> Option<MutexGuard<'_, Vec<Segment>>> {
+        match self.segments.try_lock() {
+            Ok(segments) => Some(segments),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     pub(super) fn cursors(&self) -> MutexGuard<'_, CursorTable> {

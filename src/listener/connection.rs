@@ -99,10 +99,6 @@ where
             .keep_alive(true)
             // Answers are short: head and body in one piece take less time than two would.
             .writev(false)
-            // A sender may close its half behind the request, and still wants its answer. Nor is
-            // the socket read for such an end while the request is served, which would take a
-            // fresh buffer each time.
-            .half_close(true)
             .serve_connection(TokioIo::new(socket), call);
         tokio::pin!(connection);
         let mut stop = OnCall::new(self.stop.cancelled_owned());

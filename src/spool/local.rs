@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
@@ -236,7 +237,8 @@ fn to_event(read: ReadRecord) -> ReadEvent {
         duplicate_of: record.duplicate_of.map(EventId::from_bytes),
         replay_id: None,
         provenance: Arc::new(provenance),
-        payload: record.payload,
+        // A copy of its own: a slice would keep all that was read with it in memory.
+        payload: Bytes::copy_from_slice(&record.payload),
     };
     ReadEvent {
         event,

@@ -23,6 +23,7 @@ type Known = (usize, Option<Arc<str>>);
 #[derive(Clone, Debug)]
 enum Step {
     Push(u64, Known),
+    PutBack(BTreeMap<u64, Known>),
     Take(usize, u64),
     TakeLast,
     TakePartition(Arc<str>),
@@ -34,7 +35,9 @@ fn partition() -> impl Strategy<Value = Option<Arc<str>>> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
+    let some = prop::collection::btree_map(1..60_u64, (0..60_usize, partition()), 0..5);
     prop_oneof![
+        2 => some.prop_map(Step::PutBack),
         8 => (1..60_u64, 0..60_usize, partition()).prop_map(|(p, b, of)| Step::Push(p, (b, of))),
         3 => (0..6_usize, 1..60_u64).prop_map(|(max, alone)| Step::Take(max, alone)),
         1 => Just(Step::TakeLast),
@@ -101,6 +104,12 @@ proptest! {
                 Step::Push(position, known) => {
                     outbox.push(item(position, known.clone()));
                     model.insert(position, known);
+                    (Vec::new(), Vec::new())
+                }
+                Step::PutBack(some) => {
+                    let items = some.iter().map(|(p, known)| item(*p, known.clone()));
+                    outbox.put_back(items.collect());
+                    model.extend(some);
                     (Vec::new(), Vec::new())
                 }
                 Step::Take(most, alone) => {

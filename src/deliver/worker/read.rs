@@ -94,6 +94,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
             for read in events {
                 self.take_in(read);
             }
+            // What lies in memory is read without a wait, and others have work, too.
+            tokio::task::yield_now().await;
         }
         true
     }
@@ -132,8 +134,6 @@ impl<L: Log, S: Sink> Worker<L, S> {
         if reading.is_none() {
             self.warn_of_gone(&event.provenance.source);
         }
-        let picks = self.destination.sources.is_some() || self.destination.when.is_some();
-        let event = if picks { event.alone() } else { event };
         let mark = Mark {
             attempts: 0,
             sent: Sent::No,
@@ -271,7 +271,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             };
             if self.window.is_pending(position) {
                 taken += 1;
-                self.take(event.alone(), mark, lane.is_some());
+                self.take(event, mark, lane.is_some());
             }
         }
         last

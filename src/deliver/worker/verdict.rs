@@ -218,6 +218,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
     /// why.
     fn keep(&mut self, items: Vec<Item>, theirs: bool) {
         let (now, now_ms) = (Instant::now(), now_ms());
+        let mut again = Vec::new();
         for item in items {
             let position = item.position();
             let received_ms = item.rendered.event.received_ms;
@@ -230,9 +231,10 @@ impl<L: Log, S: Sink> Worker<L, S> {
             } else if theirs {
                 self.suspect(item);
             } else {
-                self.outbox.push(item);
+                again.push(item);
             }
         }
+        self.outbox.put_back(again);
     }
 
     /// An event that was alone when the destination failed.

@@ -72,8 +72,7 @@ impl Place {
     }
 
     /// The segment may have grown, if it is the one being written.
-    pub(super) fn refresh_end(&mut self, shared: &Shared) {
-        let segments = shared.segments();
+    pub(super) fn refresh_end(&mut self, segments: &[Segment]) {
         if let Some(segment) = segments.iter().rev().find(|s| s.base == self.segment.base) {
             self.segment.end = segment.end;
         }
