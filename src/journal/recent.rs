@@ -12,9 +12,8 @@ use bytes::Bytes;
 
 use super::buffer::{CAPACITY_MIN, GroupBuffer};
 
-/// Bytes of memory kept: some 20 ms at 200 MB/s, in which a reader that keeps up comes by. More
-/// would only push other things out of the processor's caches, since all of it is used in turns.
-const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of memory kept: some 40 ms at 200 MB/s, in which a reader that keeps up comes by.
+const KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Memory for a group that is so many times its bytes is too much to keep.
 const SPACIOUS: usize = 4;
