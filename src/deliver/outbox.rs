@@ -91,9 +91,9 @@ impl Outbox {
         }
     }
 
-    /// Takes back what is to be sent again, in order of position.
+    /// Takes back what is to be sent again; soonest where it comes in order of position.
     pub(super) fn put_back(&mut self, items: Vec<Item>) {
-        // The last one first: then each goes in front of all others, where little is moved for it.
+        // The last one first: then each goes in front of all others, where nothing is moved for it.
         for item in items.into_iter().rev() {
             self.push(item);
         }

@@ -220,40 +220,34 @@ impl Reader {
         // Whoever has the segments may be busy with a file.
         place.refresh_end(&self.shared.try_segments()?);
         let mut stretch = Stretch::new(self.after, records_max, bytes_max);
-        for bytes in place.at_hand(&self.shared, wanted(bytes_max)) {
-            let (passed, _) = stretch.take(place, &bytes);
-            if passed < bytes.len() {
-                break;
-            }
-        }
+        stretch.take_at_hand(place, &self.shared, wanted(bytes_max));
         self.after = self.after.max(place.last);
         (!stretch.records.is_empty()).then_some(stretch.records)
     }
 
     /// Reads a stretch of the present segment.
     fn step(&mut self, records_max: usize, bytes_max: usize) -> Result<Step, ReadError> {
-        if let Some(records) = self.read_at_hand(records_max, bytes_max) {
-            return Ok(Step::Read(Read::Records(records)));
-        }
         let Some(place) = self.place.as_mut() else {
             return Ok(Step::SegmentEnd);
         };
         place.refresh_end(&self.shared.segments());
-        let bytes = place.fetch(wanted(bytes_max))?;
+        let wanted = wanted(bytes_max);
         let mut stretch = Stretch::new(self.after, records_max, bytes_max);
-        match stretch.take(place, &bytes) {
-            // What is already decoded goes out first; the rest is fetched at the next call.
-            (passed, _) if passed > 0 => {
-                self.after = self.after.max(place.last);
-                Ok(Step::Read(Read::Records(stretch.records)))
+        if !stretch.take_at_hand(place, &self.shared, wanted) {
+            let bytes = place.fetch(wanted)?;
+            match stretch.take(place, &bytes) {
+                // What is already decoded goes out first; the rest is fetched at the next call.
+                (passed, _) if passed > 0 => {}
+                (_, Some(Unreadable::Incomplete(length)))
+                    if bytes.len() < length && place.remaining() >= length as u64 =>
+                {
+                    return self.large(length);
+                }
+                _ => return Ok(Step::SegmentEnd),
             }
-            (_, Some(Unreadable::Incomplete(length)))
-                if bytes.len() < length && place.remaining() >= length as u64 =>
-            {
-                self.large(length)
-            }
-            _ => Ok(Step::SegmentEnd),
         }
+        self.after = self.after.max(place.last);
+        Ok(Step::Read(Read::Records(stretch.records)))
     }
 
     /// Reads one record that is larger than a fetch.

@@ -153,9 +153,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
 
     /// Lets those try again that let others go first.
     pub(super) fn bring_forward(&mut self) {
-        for item in self.aside.drain(..) {
-            self.outbox.push(item);
-        }
+        self.outbox.put_back(std::mem::take(&mut self.aside));
     }
 
     /// Notes accepted events until the destination confirms them.

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::ReadRecord;
 use super::place::Place;
+use crate::journal::Shared;
 use crate::journal::record::{Unreadable, decode};
 
 /// The records of one read.
@@ -27,6 +28,23 @@ impl Stretch {
             bytes_max: bytes_max.max(1),
             payload_bytes: 0,
         }
+    }
+
+    /// Takes the records that lie in memory from the place on; whether it moved.
+    pub(super) fn take_at_hand(
+        &mut self,
+        place: &mut Place,
+        shared: &Shared,
+        wanted: usize,
+    ) -> bool {
+        let from = place.offset;
+        for bytes in place.at_hand(shared, wanted) {
+            let (passed, _) = self.take(place, &bytes);
+            if passed < bytes.len() {
+                break;
+            }
+        }
+        place.offset > from
     }
 
     /// Takes records off the front of `bytes`, which begin at the place, and moves the place
