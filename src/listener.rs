@@ -26,6 +26,7 @@ mod deadlines;
 mod error;
 mod log_limit;
 mod on_call;
+mod sender;
 mod socket;
 #[cfg(test)]
 mod tests;

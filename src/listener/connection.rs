@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::deadlines::HeadTimer;
 use super::on_call::OnCall;
+use super::sender::Sender;
 use super::socket::{Progress, Socket};
 use super::{Limits, Peer, Refusal};
 
@@ -75,7 +76,7 @@ where
 
     async fn serve<IO>(self, io: IO) -> Option<(Refusal, String)>
     where
-        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        IO: AsyncRead + AsyncWrite + Sender + Unpin + Send + 'static,
     {
         let progress = Arc::new(Progress::default());
         let socket = Socket::new(io, Arc::clone(&progress), self.limits.header_timeout);
@@ -99,6 +100,8 @@ where
             .keep_alive(true)
             // Answers are short: head and body in one piece take less time than two would.
             .writev(false)
+            // The socket itself looks for senders who left.
+            .half_close(true)
             .serve_connection(TokioIo::new(socket), call);
         tokio::pin!(connection);
         let mut stop = OnCall::new(self.stop.cancelled_owned());

@@ -8,12 +8,14 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
+
+use super::sender::{Sender, Watch};
 
 /// How long a closing socket goes on reading.
 const LINGER: Duration = Duration::from_millis(500);
@@ -29,6 +31,8 @@ pub(super) struct Progress {
     unanswered: AtomicBool,
     in_service: AtomicBool,
     answered: AtomicBool,
+    /// Requests that the service was called for.
+    calls: AtomicU64,
 }
 
 /// A connection's byte stream, plain or TLS.
@@ -38,6 +42,7 @@ pub(super) struct Socket<IO> {
     /// How long a write may make no progress.
     write_timeout: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
+    watch: Watch,
     lingering: Option<Linger>,
 }
 
@@ -49,6 +54,7 @@ struct Linger {
 impl Progress {
     /// The service was called.
     pub(super) fn asked(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
         self.in_service.store(true, Ordering::Relaxed);
     }
 
@@ -75,13 +81,14 @@ impl Progress {
     }
 }
 
-impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
+impl<IO: AsyncRead + AsyncWrite + Sender + Unpin> Socket<IO> {
     pub(super) fn new(io: IO, progress: Arc<Progress>, write_timeout: Duration) -> Self {
         Self {
             io,
             progress,
             write_timeout,
             stalled: None,
+            watch: Watch::default(),
             lingering: None,
         }
     }
@@ -100,6 +107,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(timeout)));
         ready!(stalled.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// An error when a request is in service whose sender left.
+    fn look(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let request = self.progress.calls.load(Ordering::Relaxed);
+        let left = self.progress.is_in_service()
+            && self.watch.is_due(request, cx)
+            && self.io.has_ended(cx);
+        if left {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        Ok(())
     }
 
     /// Reads and discards until the client closes, too. Errors end it: the answer is out.
@@ -121,7 +140,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
     }
 }
 
-impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Socket<IO> {
+impl<IO: AsyncRead + AsyncWrite + Sender + Unpin> AsyncRead for Socket<IO> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -136,7 +155,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for Socket<IO> {
     }
 }
 
-impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<IO> {
+impl<IO: AsyncRead + AsyncWrite + Sender + Unpin> AsyncWrite for Socket<IO> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -159,7 +178,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<IO> {
         self.io.is_write_vectored()
     }
 
+    /// hyper flushes each time that it looks at the connection, with nothing to flush while a
+    /// request is in service.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.look(cx)?;
         let flushed = Pin::new(&mut self.io).poll_flush(cx);
         self.bound(cx, flushed)
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+use std::task::Context;
 
 use http::Response;
 use rustls::pki_types::ServerName;
@@ -14,6 +15,7 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::sender::Sender;
 use super::socket::Socket;
 use super::*;
 
@@ -80,7 +82,10 @@ impl Served {
                 .unwrap_or_else(PoisonError::into_inner)
                 .push(refusal)
         };
-        let service = |_, peer: Peer| async move {
+        let service = |request: http::Request<Incoming>, peer: Peer| async move {
+            if request.uri().path() == "/never" {
+                std::future::pending::<()>().await;
+            }
             let text = if peer.tls { "tls" } else { "plain" };
             Response::new(Full::from(text))
         };
@@ -266,6 +271,47 @@ async fn a_client_that_reads_no_answer_is_let_go() {
     let closed = async { while deaf.write_all(&requests).await.is_ok() {} };
     timeout(DEADLINE, closed).await.unwrap();
     served.stop().await;
+}
+
+impl Sender for tokio::io::DuplexStream {
+    fn has_ended(&self, _cx: &mut Context<'_>) -> bool {
+        false
+    }
+}
+
+#[tokio::test]
+async fn who_closes_its_half_is_answered_at_once_or_counts_as_gone() {
+    let files = Files::new();
+    let plain = Served::start(None, DEADLINE).await;
+    let secret = Served::start(Some(&files.settings), DEADLINE).await;
+    let asked: [&[u8]; 3] = [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET /never HTTP/1.1\r\n\r\n",
+        // What was sent behind the request stays unread.
+        b"GET /never HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+    ];
+    for (request, answered) in asked.into_iter().zip([true, false, false]) {
+        let stream = TcpStream::connect(plain.address).await.unwrap();
+        assert_eq!(ask_and_close(stream, request).await, answered);
+        let stream = secret.shake_hands(&files, "http/1.1").await.unwrap();
+        assert_eq!(ask_and_close(stream, request).await, answered);
+    }
+    plain.stop().await;
+    secret.stop().await;
+}
+
+/// Whether an answer comes before the connection ends.
+async fn ask_and_close(
+    mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    request: &[u8],
+) -> bool {
+    stream.write_all(request).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    let ended = timeout(DEADLINE, stream.read_to_end(&mut answer)).await;
+    // A connection that is dropped with bytes unread is reset.
+    let _reset = ended.expect("the connection is held");
+    answer.starts_with(b"HTTP/1.1 200")
 }
 
 #[tokio::test(start_paused = true)]

@@ -152,6 +152,23 @@ async fn ten_thousand_headers_and_silent_or_half_open_connections_end_in_time() 
 }
 
 #[tokio::test]
+async fn a_sender_that_closes_its_half_behind_the_request_still_gets_its_answer() {
+    let (_setup, relay) = start();
+    let mut stream = TcpStream::connect(relay.address).await.unwrap();
+    let request = format!(
+        "POST /hooks/datatheorem HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\
+         content-length: 2\r\n\r\n{{}}"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = String::new();
+    let read = tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer)).await;
+    read.expect("the connection was left open").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("\"accepted\""), "{answer}");
+}
+
+#[tokio::test]
 async fn memory_stays_flat_under_bombs_and_oversized_bodies() {
     let (_setup, relay) = start();
     let bomb = gzip(256 << 20);
