@@ -317,14 +317,7 @@ async fn make_worker(
     log: &LocalLog,
     metrics: &Arc<Metrics>,
     tokens: &Tokens,
-) -> Result<
-    (
-        Worker<LocalLog, AnySink>,
-        Replay<Arc<AnySink>>,
-        DestinationView,
-    ),
-    RunError,
-> {
+) -> Result<(Worker<LocalLog, AnySink>, Replay<AnySink>, DestinationView), RunError> {
     let start = match destination.start {
         settings::Start::Earliest => StartAt::Earliest,
         settings::Start::Latest => StartAt::Latest,

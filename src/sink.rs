@@ -233,38 +233,12 @@ pub trait Sink: Send + Sync + 'static {
     fn refresh(&self);
 }
 
-/// A sink that several use: the worker, and the replay of dead letters.
-impl<S: Sink> Sink for Arc<S> {
-    fn shape(&self) -> Shape {
-        S::shape(self)
-    }
-
-    fn encoded_bytes(&self, event: &Rendered) -> usize {
-        S::encoded_bytes(self, event)
-    }
-
-    fn send(&self, batch: &[Rendered]) -> impl Future<Output = Outcome> + Send {
-        S::send(self, batch)
-    }
-
-    fn partition(&self, event: &Rendered) -> Option<Arc<str>> {
-        S::partition(self, event)
-    }
-
-    fn repeats_whole(&self) -> bool {
-        S::repeats_whole(self)
-    }
-
-    fn confirming(&self) -> Option<Confirming> {
-        S::confirming(self)
-    }
-
-    fn confirm(&self, tickets: &[Ticket]) -> impl Future<Output = Confirmation> + Send {
-        S::confirm(self, tickets)
-    }
-
-    fn refresh(&self) {
-        S::refresh(self);
+/// Has a sink read its secrets and certificates again, and waits for it: files may lie on a disk
+/// that hangs, which must not hold up who else runs on this thread.
+pub async fn refresh<S: Sink>(sink: &Arc<S>) {
+    let refreshed = Arc::clone(sink);
+    if let Err(error) = tokio::task::spawn_blocking(move || refreshed.refresh()).await {
+        tracing::error!(%error, "secrets and certificates were not read again");
     }
 }
 

@@ -22,7 +22,7 @@ use crate::dead_letters::{DeadLetterLog, ReplayOutcome};
 use crate::event::EventId;
 use crate::normalize::Renderer;
 use crate::settings::Destination;
-use crate::sink::{Sent, Sink};
+use crate::sink::{self, Sent, Sink};
 use crate::telemetry::metrics::DestinationMetrics;
 
 mod attempt;
@@ -65,7 +65,7 @@ pub struct ReplaySnapshot {
 
 /// Sends one destination's dead letters again.
 pub struct Replay<S: Sink> {
-    sink: S,
+    sink: Arc<S>,
     name: String,
     destination: Destination,
     renderer: Renderer,
@@ -108,7 +108,7 @@ enum State {
 
 impl<S: Sink> Replay<S> {
     /// The lane of a destination.
-    pub fn new(sink: S, options: ReplayOptions) -> Self {
+    pub fn new(sink: Arc<S>, options: ReplayOptions) -> Self {
         Self {
             sink,
             name: options.destination.name.clone(),
@@ -148,7 +148,7 @@ impl<S: Sink> Replay<S> {
                 State::Held { .. } => {
                     let wait = sleep(self.destination.probe_interval);
                     let next = self.until(wait, State::Probing).await;
-                    self.sink.refresh();
+                    sink::refresh(&self.sink).await;
                     next
                 }
                 State::Stopping => return,

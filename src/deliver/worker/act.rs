@@ -8,13 +8,13 @@ use super::Worker;
 use super::state::State;
 use crate::deliver::outbox::Item;
 use crate::deliver::parked::Lane;
-use crate::sink::{HoldCause, Sink};
+use crate::sink::{self, HoldCause, Sink};
 use crate::spool::Log;
 
 impl<L: Log, S: Sink> Worker<L, S> {
     /// Does what is due and sends what may be sent; whether there is more to do at once.
     pub(super) async fn act(&mut self) -> bool {
-        self.clocks();
+        self.clocks().await;
         self.confirmations().await;
         if !matches!(
             self.state,
@@ -64,7 +64,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
     }
 
     /// Moves on from states that have lasted long enough.
-    fn clocks(&mut self) {
+    async fn clocks(&mut self) {
         if self.stop.is_cancelled() {
             self.enter(State::Stopping);
         }
@@ -79,7 +79,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             State::BackingOff { .. } => self.enter(State::Delivering),
             State::Held { .. } => {
                 // A rotated credential or certificate may be what the destination waits for.
-                self.sink.refresh();
+                sink::refresh(&self.sink).await;
                 self.enter(State::Probing);
             }
             _ => {}
@@ -88,7 +88,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
 
     /// Reads changed credentials again before a partition is tried that waits for them, at most
     /// once in `probe_interval`, however many do.
-    pub(super) fn refresh_for(&mut self, lane: &Lane) {
+    pub(super) async fn refresh_for(&mut self, lane: &Lane) {
         let now = Instant::now();
         let next = self
             .refreshed
@@ -97,7 +97,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             return;
         }
         self.refreshed = Some(now);
-        self.sink.refresh();
+        sink::refresh(&self.sink).await;
     }
 
     /// What goes next; nothing where the rate, a batch on its way or the one before wants it to

@@ -26,6 +26,9 @@ const NEAR_POSITIONS: u64 = 10_000;
 const GONE_SOURCES_MAX: usize = 64;
 /// Stretches of the log read at once in search of parked events.
 const STRETCHES_MAX: usize = 8;
+/// Events after which others get their turn: the same threads serve requests, and rendering takes
+/// up to 20 µs per event.
+const TURN_EVENTS: usize = 64;
 
 /// An event rendered, the bytes it adds to a request, where in the destination it goes, and what
 /// was unknown of it.
@@ -90,11 +93,12 @@ impl<L: Log, S: Sink> Worker<L, S> {
             if events.is_empty() {
                 return true;
             }
-            passed += events.len();
             for read in events {
                 self.take_in(read);
+                passed += 1;
+                let_others_run(passed).await;
             }
-            // What lies in memory is read without a wait, and others have work, too.
+            // What lies in memory is read without a wait.
             tokio::task::yield_now().await;
         }
         true
@@ -221,7 +225,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             let Some((lane, first, most)) = due.filter(|_| !self.outbox.is_full()) else {
                 return true;
             };
-            self.refresh_for(&lane);
+            self.refresh_for(&lane).await;
             let mut reader = match self.again.take() {
                 // Far ahead a new reader is quicker than reading on.
                 Some((reader, of, after))
@@ -244,7 +248,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 // The log holds less than it once did: a reader of it cannot get there.
                 Ok(Read::Events(events)) if events.is_empty() => self.give_up(&lane, u64::MAX),
                 Ok(Read::Events(events)) => {
-                    if let Some(after) = self.take_parked(&lane, events, most) {
+                    if let Some(after) = self.take_parked(&lane, events, most).await {
                         self.again = Some((reader, lane, after));
                     }
                 }
@@ -256,7 +260,12 @@ impl<L: Log, S: Sink> Worker<L, S> {
     }
 
     /// Takes what was parked out of a stretch; the last position, if all of it was looked at.
-    fn take_parked(&mut self, lane: &Lane, events: Vec<ReadEvent>, most: usize) -> Option<u64> {
+    async fn take_parked(
+        &mut self,
+        lane: &Lane,
+        events: Vec<ReadEvent>,
+        most: usize,
+    ) -> Option<u64> {
         let mut last = None;
         let mut taken = 0;
         for ReadEvent { event, .. } in events {
@@ -272,6 +281,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             if self.window.is_pending(position) {
                 taken += 1;
                 self.take(event, mark, lane.is_some());
+                let_others_run(taken).await;
             }
         }
         last
@@ -299,5 +309,11 @@ impl<L: Log, S: Sink> Worker<L, S> {
             last,
             "waiting events are gone from the log"
         );
+    }
+}
+
+async fn let_others_run(taken: usize) {
+    if taken.is_multiple_of(TURN_EVENTS) {
+        tokio::task::yield_now().await;
     }
 }
