@@ -10,7 +10,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use secrecy::{ExposeSecret, SecretString};
@@ -128,22 +128,24 @@ impl Secret {
 
     /// The present value. A changed file is read again; if that fails the last good value stays.
     pub fn value(&self) -> Arc<SecretString> {
-        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
-        if cached.checked.elapsed() >= RECHECK_AFTER {
-            cached.checked = Instant::now();
-            let modified = modified(&self.place);
-            if modified != cached.modified {
-                self.replace(&mut cached, modified);
-            }
+        let mut cached = self.cached();
+        if cached.checked.elapsed() < RECHECK_AFTER {
+            return Arc::clone(&cached.value);
         }
-        Arc::clone(&cached.value)
+        cached.checked = Instant::now();
+        let known = cached.modified;
+        // Whoever asks meanwhile gets the last value, and waits for no disk.
+        drop(cached);
+        let modified = modified(&self.place);
+        if modified != known {
+            self.replace(modified);
+        }
+        Arc::clone(&self.cached().value)
     }
 
     /// Reads the file now, whatever its times say: a held destination asks before each probe.
     pub fn reread(&self) {
-        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
-        let modified = modified(&self.place);
-        self.replace(&mut cached, modified);
+        self.replace(modified(&self.place));
     }
 
     /// Where the secret is kept.
@@ -151,7 +153,13 @@ impl Secret {
         &self.place
     }
 
-    fn replace(&self, cached: &mut Cached, modified: Option<SystemTime>) {
+    fn cached(&self) -> MutexGuard<'_, Cached> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the file. Of two at once the last one to end stays; if that is the older file, its
+    /// time says so at the next look.
+    fn replace(&self, modified: Option<SystemTime>) {
         let read = read(&self.place, self.form).map_err(|error| error.to_string());
         let fitting = read.and_then(|value| {
             (self.fits)(value.expose_secret())
@@ -160,6 +168,7 @@ impl Secret {
         });
         match fitting {
             Ok(value) => {
+                let mut cached = self.cached();
                 cached.value = Arc::new(value);
                 cached.modified = modified;
             }
@@ -242,6 +251,8 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
 
     fn file(text: &str) -> (tempfile::TempDir, SecretPlace) {
@@ -304,6 +315,38 @@ mod tests {
         let (_directory, place) = file(&"x".repeat(65_537));
         let refused = Secret::load(place);
         assert!(matches!(refused, Err(SecretError::NotText(_))));
+    }
+
+    #[test]
+    fn who_wants_the_value_waits_for_nobody_who_reads_the_file() {
+        let patience = Duration::from_secs(10);
+        let (_directory, place) = file("old");
+        let (SecretPlace::File(path), (entered, begun), (go, leave)) =
+            (place.clone(), mpsc::channel(), mpsc::channel::<()>())
+        else {
+            panic!()
+        };
+        let leave = Mutex::new(leave);
+        let secret = Secret::load(place).unwrap().guarded(move |_| {
+            let _nobody_waits = entered.send(());
+            let _gone = leave.lock().unwrap().recv();
+            Ok(())
+        });
+        // Not to be looked at by the value itself.
+        secret.cached().checked = Instant::now() + patience * 6;
+        std::fs::write(path, "new").unwrap();
+        let (reader, asker) = (secret.clone(), secret.clone());
+        let read = std::thread::spawn(move || reader.reread());
+        begun.recv_timeout(patience).unwrap();
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || tell.send(asker.value()));
+        let value = told
+            .recv_timeout(patience)
+            .expect("the value waits for the file");
+        assert_eq!(value.expose_secret(), "old");
+        go.send(()).unwrap();
+        read.join().unwrap();
+        assert_eq!(secret.value().expose_secret(), "new");
     }
 
     #[test]

@@ -10,8 +10,9 @@ use crate::app::{self, Signals};
 use crate::config::Loaded;
 use crate::telemetry::{logs, metrics::Metrics};
 
-/// Most threads that run requests and deliveries: one request's work is a few microseconds.
-const SERVING_THREADS_MAX: usize = 4;
+/// Threads that run requests and deliveries; the journal has its own. Two keep a small sidecar
+/// small, and one request's work is a few microseconds.
+const WORKER_THREADS_MAX: usize = 4;
 /// Threads for file operations of destinations and readers.
 const BLOCKING_THREADS_MAX: usize = 40;
 /// Time that file operations may take after everything else has stopped.
@@ -29,7 +30,7 @@ pub(super) fn run(file: &Path) -> Result<(), Failure> {
         .map_err(|error| Failure::new(CONFIG_INVALID, error))?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(serving_threads(cores))
+        .worker_threads(cores.min(WORKER_THREADS_MAX))
         .max_blocking_threads(BLOCKING_THREADS_MAX)
         .enable_all()
         .build()
@@ -49,12 +50,6 @@ pub(super) fn run(file: &Path) -> Result<(), Failure> {
     // Dropping the runtime would wait for a file operation that never ends, deaf to signals.
     runtime.shutdown_timeout(FILES_TIMEOUT);
     ended
-}
-
-/// A core is left to the journal's writer, which every event waits for. With a thread for each
-/// core, events change cores all the time, and each change costs more than it wins.
-fn serving_threads(cores: usize) -> usize {
-    cores.saturating_sub(1).clamp(1, SERVING_THREADS_MAX)
 }
 
 /// The first SIGTERM or SIGINT stops gracefully; a second one ends the process at once. SIGHUP has
@@ -83,15 +78,4 @@ fn watch_signals(signals: Signals) -> std::io::Result<()> {
         }
     });
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_core_is_left_to_the_writer_where_there_are_several() {
-        let threads = [1, 2, 3, 4, 5, 64].map(serving_threads);
-        assert_eq!(threads, [1, 1, 2, 3, 4, 4]);
-    }
 }

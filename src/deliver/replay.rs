@@ -146,10 +146,11 @@ impl<S: Sink> Replay<S> {
                 State::Pausing => self.until(sleep(PAUSE), State::Sending).await,
                 State::BackingOff { wait, .. } => self.until(sleep(wait), State::Sending).await,
                 State::Held { .. } => {
-                    let wait = sleep(self.destination.probe_interval);
-                    let next = self.until(wait, State::Probing).await;
-                    sink::refresh(&self.sink).await;
-                    next
+                    let wait = async {
+                        sleep(self.destination.probe_interval).await;
+                        sink::refresh(&self.sink).await;
+                    };
+                    self.until(wait, State::Probing).await
                 }
                 State::Stopping => return,
             };

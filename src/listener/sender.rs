@@ -16,7 +16,8 @@ use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_rustls::server::TlsStream;
 
-/// How long a request is served before its sender is looked for, and between two looks.
+/// How long a request is served since it came whole before its sender is looked for, and between
+/// two looks.
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A stream whose other end can be asked for without reading.
@@ -29,19 +30,20 @@ pub(super) trait Sender {
 #[derive(Default)]
 pub(super) struct Watch {
     timer: Option<Pin<Box<Sleep>>>,
-    /// The request in service when the timer was set, until the timer went off.
+    /// How far the requests were when the timer was last set.
     since: Option<u64>,
 }
 
 impl Watch {
-    /// Whether `request` is in service for at least `LOOK_EVERY` since the last look, or since it
-    /// began. Wakes the task of `cx`, which must stay the same, when it is time to ask again.
-    pub(super) fn is_due(&mut self, request: u64, cx: &mut Context<'_>) -> bool {
+    /// Whether a request is in service for at least `LOOK_EVERY` since the last look, with nothing
+    /// of it or of another one arriving, which would have made `step` another. Wakes the task of
+    /// `cx`, which must stay the same, when it is time to ask again.
+    pub(super) fn is_due(&mut self, step: u64, cx: &mut Context<'_>) -> bool {
         let set = self.since.is_some();
         if set && !self.timer.as_ref().is_some_and(|timer| timer.is_elapsed()) {
             return false;
         }
-        let is_due = self.since.replace(request) == Some(request);
+        let is_due = self.since.replace(step) == Some(step);
         let timer = self
             .timer
             .get_or_insert_with(|| Box::pin(sleep(LOOK_EVERY)));

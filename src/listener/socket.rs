@@ -31,8 +31,8 @@ pub(super) struct Progress {
     unanswered: AtomicBool,
     in_service: AtomicBool,
     answered: AtomicBool,
-    /// Requests that the service was called for.
-    calls: AtomicU64,
+    /// Requests that the service was called for, and pieces of them that arrived.
+    steps: AtomicU64,
 }
 
 /// A connection's byte stream, plain or TLS.
@@ -54,7 +54,7 @@ struct Linger {
 impl Progress {
     /// The service was called.
     pub(super) fn asked(&self) {
-        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.steps.fetch_add(1, Ordering::Relaxed);
         self.in_service.store(true, Ordering::Relaxed);
     }
 
@@ -111,10 +111,9 @@ impl<IO: AsyncRead + AsyncWrite + Sender + Unpin> Socket<IO> {
 
     /// An error when a request is in service whose sender left.
     fn look(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let request = self.progress.calls.load(Ordering::Relaxed);
-        let left = self.progress.is_in_service()
-            && self.watch.is_due(request, cx)
-            && self.io.has_ended(cx);
+        let step = self.progress.steps.load(Ordering::Relaxed);
+        let left =
+            self.progress.is_in_service() && self.watch.is_due(step, cx) && self.io.has_ended(cx);
         if left {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
@@ -150,6 +149,7 @@ impl<IO: AsyncRead + AsyncWrite + Sender + Unpin> AsyncRead for Socket<IO> {
         let read = ready!(Pin::new(&mut self.io).poll_read(cx, buffer));
         if buffer.filled().len() > before {
             self.progress.unanswered.store(true, Ordering::Relaxed);
+            self.progress.steps.fetch_add(1, Ordering::Relaxed);
         }
         Poll::Ready(read)
     }

@@ -15,8 +15,8 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::sender::Sender;
-use super::socket::Socket;
+use super::sender::{LOOK_EVERY, Sender};
+use super::socket::{Progress, Socket};
 use super::*;
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -275,8 +275,29 @@ async fn a_client_that_reads_no_answer_is_let_go() {
 
 impl Sender for tokio::io::DuplexStream {
     fn has_ended(&self, _cx: &mut Context<'_>) -> bool {
-        false
+        true
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_body_counts_from_its_last_piece() {
+    let (io, mut sender) = tokio::io::duplex(64);
+    let progress = Arc::new(Progress::default());
+    let mut socket = Socket::new(io, Arc::clone(&progress), DEADLINE);
+    progress.asked();
+    let began = Instant::now();
+    for _ in 0..5 {
+        socket.flush().await.unwrap();
+        tokio::time::advance(LOOK_EVERY - Duration::from_millis(100)).await;
+        sender.write_all(b"x").await.unwrap();
+        socket.read_u8().await.unwrap();
+    }
+    while socket.flush().await.is_ok() {
+        tokio::time::advance(Duration::from_millis(100)).await;
+    }
+    let since_the_last = began.elapsed() - (LOOK_EVERY - Duration::from_millis(100)) * 5;
+    assert!(since_the_last > LOOK_EVERY, "{since_the_last:?}");
+    assert!(since_the_last <= LOOK_EVERY * 2, "{since_the_last:?}");
 }
 
 #[tokio::test]

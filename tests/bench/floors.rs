@@ -1,7 +1,6 @@
 //! The floors: what the same HTTP server costs without the relay, in a process of its own.
 //!
-//! *Bare* is hyper with the relay's limits that reads the body and answers 200, with a thread for
-//! each core, as tokio starts it.
+//! *Bare* is hyper with the relay's limits and thread count that reads the body and answers 200.
 //! *Dressed* also checks that the body is JSON and takes its SHA-256, as the relay must. What the
 //! relay costs above them is authentication, the journal and the answer after its sync.
 
@@ -26,7 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::child::{self, Served};
 use crate::receiver::{self, Receiver};
 
-/// The relay has no more than that either.
+/// As in `siem-relay run`.
 const WORKER_THREADS_MAX: usize = 4;
 /// The defaults of `server.header_timeout`, `max_headers` and `max_header_size`.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);

@@ -79,8 +79,12 @@ impl<L: Log, S: Sink> Worker<L, S> {
             State::BackingOff { .. } => self.enter(State::Delivering),
             State::Held { .. } => {
                 // A rotated credential or certificate may be what the destination waits for.
-                sink::refresh(&self.sink).await;
-                self.enter(State::Probing);
+                let refreshed = self.refresh().await;
+                self.enter(if refreshed {
+                    State::Probing
+                } else {
+                    State::Stopping
+                });
             }
             _ => {}
         }
@@ -97,7 +101,18 @@ impl<L: Log, S: Sink> Worker<L, S> {
             return;
         }
         self.refreshed = Some(now);
-        sink::refresh(&self.sink).await;
+        // A stop is seen where the next state is chosen.
+        let _stopped = self.refresh().await;
+    }
+
+    /// Reads credentials and certificates again; false where a stop was asked for before that
+    /// ended.
+    async fn refresh(&self) -> bool {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => false,
+            () = sink::refresh(&self.sink) => true,
+        }
     }
 
     /// What goes next; nothing where the rate, a batch on its way or the one before wants it to
