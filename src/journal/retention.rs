@@ -74,13 +74,31 @@ pub(super) fn recycle(shared: &Arc<Shared>, pressure: Pressure) -> Option<MutexG
     rename_oldest(shared).then_some(one)
 }
 
-/// Takes the oldest segment from the list and gives its file the spare's name, both at once for
-/// everybody else; whether it did.
+/// Takes the oldest segment from the list and gives its file the spare's name; whether it did. The
+/// caller lets no other segment go, nor a cursor be added.
 fn rename_oldest(shared: &Shared) -> bool {
+    let Some(oldest) = take_oldest(shared) else {
+        return false;
+    };
+    // With no lock that anybody waits for: the disk may take long.
+    let spare = shared.directory.join(spare::FILE_NAME);
+    let file = oldest.name();
+    if let Err(error) = shared.files.rename(&oldest.path, &spare) {
+        shared.segments().insert(0, oldest);
+        shared.metrics.error("remove");
+        tracing::warn!(%error, file, "segment not made the next one");
+        return false;
+    }
+    tracing::debug!(file, "segment becomes the spare");
+    true
+}
+
+/// Takes the oldest segment from the list, if another one may be written into its file.
+fn take_oldest(shared: &Shared) -> Option<Segment> {
     let (damage, skips) = (shared.damage(), shared.skips());
     let mut segments = shared.segments();
     let [oldest, next, ..] = segments.as_mut_slice() else {
-        return false;
+        return None;
     };
     let file = oldest.name();
     // Where the disk lost something once, filling shows whether it takes what is written.
@@ -90,18 +108,8 @@ fn rename_oldest(shared: &Shared) -> bool {
     // Who reads it just now would take what is written next for what was there. Nobody begins to:
     // readers take a file from the list, which is locked.
     let read = Arc::get_mut(&mut oldest.file).is_none();
-    if damaged || read || oldest.file_bytes != shared.options.segment_bytes {
-        return false;
-    }
-    let spare = shared.directory.join(spare::FILE_NAME);
-    if let Err(error) = shared.files.rename(&oldest.path, &spare) {
-        shared.metrics.error("remove");
-        tracing::warn!(%error, file, "segment not made the next one");
-        return false;
-    }
-    segments.remove(0);
-    tracing::debug!(file, "segment becomes the spare");
-    true
+    let usable = !damaged && !read && oldest.file_bytes == shared.options.segment_bytes;
+    usable.then(|| segments.remove(0))
 }
 
 /// Unlinks the oldest segments, which every stored cursor passed; how many went.

@@ -1,6 +1,8 @@
 //! Proves: a segment that nobody needs becomes the next one and is not filled again; who reads it,
 //! or damage in it, keeps it from that; and nothing of what it held is ever read again.
 
+use std::sync::mpsc;
+
 use super::shed_tests::{balanced, deliver_all, fill, fill_segments, small};
 use super::sim::Chance;
 use super::watched::{Done, Watched};
@@ -240,6 +242,38 @@ fn a_segment_that_cannot_be_renamed_is_unlinked() {
     next_segment(&journal);
     assert!(watched.was_removed(&first));
     assert_eq!(*journal.health().borrow(), Health::Accepting);
+    balanced(&journal, "d");
+}
+
+#[test]
+fn a_disk_that_takes_long_to_rename_keeps_nobody_from_the_journal() {
+    let directory = tempfile::tempdir().unwrap();
+    let watched = Watched::new(DiskFiles);
+    let journal = steady(directory.path(), &watched);
+    let (begin, begun) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let late = Arc::new(AtomicBool::new(false));
+    let (gate, waited) = (Mutex::new(Some((begin, released))), Arc::clone(&late));
+    let hang = move || {
+        if let Some((begin, released)) = gate.lock().unwrap().take() {
+            begin.send(()).unwrap();
+            let ended = released.recv_timeout(Duration::from_secs(10));
+            waited.store(ended.is_err(), Ordering::SeqCst);
+        }
+    };
+    watched.on_rename.set(Box::new(hang)).ok().unwrap();
+    deliver_all(&journal, "d");
+    while begun.try_recv().is_err() {
+        fill(&journal, 1);
+    }
+    let cursor = journal.load_cursor("d").unwrap();
+    journal.store_cursor("d", &cursor).unwrap();
+    journal.sync_cursors().unwrap();
+    assert!(journal.usage().used_bytes > 0);
+    assert!(journal.retained_bytes(0) > 0);
+    assert!(!late.load(Ordering::SeqCst), "somebody waited for the disk");
+    release.send(()).unwrap();
+    spare_ready(&journal);
     balanced(&journal, "d");
 }
 

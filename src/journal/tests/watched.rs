@@ -24,6 +24,8 @@ pub(super) struct Watched {
     pub(super) done: Arc<Mutex<Vec<Done>>>,
     /// Called before a directory is synced.
     pub(super) on_sync: Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>,
+    /// Called before a segment is renamed to the spare.
+    pub(super) on_rename: Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>,
     /// No segment can be renamed to the spare.
     pub(super) stuck: Arc<AtomicBool>,
     /// Syncs of a file that was opened as the spare that find no space.
@@ -42,6 +44,7 @@ impl Watched {
             files: Arc::new(files),
             done: Arc::default(),
             on_sync: Arc::default(),
+            on_rename: Arc::default(),
             stuck: Arc::default(),
             full_syncs: Arc::default(),
         }
@@ -105,6 +108,9 @@ impl Files for Watched {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if let (true, Some(call)) = (name(to) == "spare", self.on_rename.get()) {
+            call();
+        }
         if name(to) == "spare" && self.stuck.load(Ordering::SeqCst) {
             return Err(io::Error::other("injected"));
         }
