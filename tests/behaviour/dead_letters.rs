@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
+use crate::fake_http::port::OwnPort;
 use crate::fake_http::{Received, Reply};
 use crate::relay::{Relay, Setup, eventually};
 use crate::siem::Siem;
@@ -27,6 +28,8 @@ struct Picky {
     siem: Siem,
     mood: Arc<Mutex<Mood>>,
     setup: Setup,
+    /// Written in the config: commands must find it.
+    _admin: OwnPort,
 }
 
 impl Picky {
@@ -45,7 +48,7 @@ impl Picky {
             }
         })
         .await;
-        let address = free_address();
+        let admin = OwnPort::take();
         let text = format!(
             r#"
 [server]
@@ -53,7 +56,7 @@ listen = "127.0.0.1:0"
 drain_delay = "0s"
 max_body = "256KiB"
 [admin]
-listen = "{address}"
+listen = "{}"
 write_token_env = "WRITE_TOKEN"
 [journal]
 directory = "journal"
@@ -75,12 +78,18 @@ bearer_token_env = "SOAR_TOKEN"
 retry_initial = "20ms"
 probe_interval = "100ms"
 "#,
+            admin.address(),
             siem.url()
         );
         let setup = Setup::with_text(&text)
             .env("WRITE_TOKEN", WRITE_TOKEN)
             .env("SOAR_TOKEN", SECRET);
-        Self { siem, mood, setup }
+        Self {
+            siem,
+            mood,
+            setup,
+            _admin: admin,
+        }
     }
 
     fn mood(&self, mood: Mood) {
@@ -118,12 +127,6 @@ probe_interval = "100ms"
             .map(|line| serde_json::from_str(line).unwrap())
             .collect()
     }
-}
-
-/// An address that nobody listens on a moment ago: commands must find the admin listener.
-fn free_address() -> std::net::SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
 }
 
 /// Waits until the replay has nothing left.

@@ -2,21 +2,15 @@
 //! each counted once and the ranges told, also across a kill, and it goes on with the newer ones.
 
 use std::collections::BTreeSet;
-use std::net::TcpListener;
 
 use serde_json::Value;
 
+use crate::fake_http::port::OwnPort;
 use crate::relay::{Relay, Setup};
 use crate::siem::{Siem, file_ids, never};
 
 /// Ten times what the dead destination may hold.
 const EVENTS: usize = 150;
-
-/// A URL where nobody listens.
-fn dead_url() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}", listener.local_addr().unwrap())
-}
 
 /// The log lines that tell what was given up.
 fn told(log: &str) -> Vec<Value> {
@@ -43,12 +37,14 @@ async fn post(relay: &Relay, ids: &mut Vec<String>, count: usize) {
 
 #[tokio::test]
 async fn a_dead_optional_destination_stops_nobody_and_every_event_is_accounted_for() {
-    let dead = dead_url();
+    // Nobody listens there.
+    let dead = OwnPort::take();
     let destinations = format!(
-        "[destinations.dead]\nkind = \"http\"\nurl = \"{dead}\"\nenvelope = true\n\
+        "[destinations.dead]\nkind = \"http\"\nurl = \"{}\"\nenvelope = true\n\
          required = false\nmax_backlog = \"3MiB\"\nretry_initial = \"50ms\"\n\
          retry_max = \"200ms\"\n\
-         [destinations.archive]\nkind = \"file\"\npath = \"archive.jsonl\"\nenvelope = true"
+         [destinations.archive]\nkind = \"file\"\npath = \"archive.jsonl\"\nenvelope = true",
+        dead.url()
     );
     let setup = Setup::new("", &destinations);
     setup.edit("max_size = \"64MiB\"", "max_size = \"8MiB\"");
@@ -88,7 +84,7 @@ async fn a_dead_optional_destination_stops_nobody_and_every_event_is_accounted_f
     // A kill changes nothing of it, and what is left arrives where somebody listens again.
     relay.kill();
     let http = Siem::http(never).await;
-    setup.edit(&dead, &http.url());
+    setup.edit(&dead.url(), &http.url());
     let relay = setup.start();
     let status = relay.drained("dead").await;
     assert_eq!(number(&status["discarded"]), discarded);

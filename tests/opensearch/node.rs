@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::fake_http::port::OwnPort;
 use crate::relay::process::Process;
 use crate::relay::{PATIENCE, POLL_PAUSE, eventually};
 
@@ -25,8 +26,7 @@ static TURN: Mutex<()> = Mutex::const_new(());
 /// A running node. Dropping it kills it.
 pub(crate) struct Node {
     process: Process,
-    /// Where it listens, also after [`Node::restart`].
-    pub(crate) address: SocketAddr,
+    port: OwnPort,
     settings: Vec<String>,
     directory: tempfile::TempDir,
     client: reqwest::Client,
@@ -52,16 +52,17 @@ impl Node {
         let turn = TURN.lock().await;
         let directory = tempfile::tempdir().unwrap();
         let settings: Vec<_> = settings.iter().map(ToString::to_string).collect();
-        let mut process = spawn(0, directory.path(), &settings);
-        let address = ready(&mut process).await;
+        let port = OwnPort::take();
         let client = reqwest::Client::builder()
             .no_proxy()
             .timeout(PATIENCE)
             .build()
             .unwrap();
+        let mut process = spawn(port.address().port(), directory.path(), &settings);
+        assert_eq!(ready(&mut process).await, port.address());
         Some(Self {
             process,
-            address,
+            port,
             settings,
             directory,
             client,
@@ -70,7 +71,7 @@ impl Node {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.port.url()
     }
 
     /// SIGKILL.
@@ -80,9 +81,9 @@ impl Node {
 
     /// Starts it again after [`Node::kill`], with its data and on its port.
     pub(crate) async fn restart(&mut self) {
-        let port = self.address.port();
-        self.process = spawn(port, self.directory.path(), &self.settings);
-        assert_eq!(ready(&mut self.process).await, self.address);
+        let address = self.port.address();
+        self.process = spawn(address.port(), self.directory.path(), &self.settings);
+        assert_eq!(ready(&mut self.process).await, address);
     }
 
     /// One request; status and JSON.

@@ -2,7 +2,7 @@
 //!
 //! A handler sees each request and picks a [`Reply`]: an answer, silence, a reset in the middle
 //! of an answer, a close without one, or bytes one by one. All requests are recorded. It listens
-//! on 127.0.0.1 and can be stopped and started again on the same port. Written on bare sockets,
+//! on 127.0.0.1 and can be stopped and started again on its port. Written on bare sockets,
 //! since no HTTP library likes to misbehave.
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
@@ -17,6 +17,11 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
+
+#[path = "port.rs"]
+pub(crate) mod port;
+
+use port::OwnPort;
 
 /// Largest request taken, head and body each.
 const REQUEST_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -70,7 +75,7 @@ type Handler = dyn Fn(&Received) -> Reply + Send + Sync;
 
 /// The server. Dropping it stops it.
 pub(crate) struct FakeHttp {
-    address: SocketAddr,
+    port: OwnPort,
     shared: Arc<Shared>,
     accepting: Option<JoinHandle<()>>,
 }
@@ -142,8 +147,7 @@ impl FakeHttp {
         handler: impl Fn(&Received) -> Reply + Send + Sync + 'static,
         tls: Option<tokio_rustls::TlsAcceptor>,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let port = OwnPort::take();
         let shared = Arc::new(Shared {
             handler: Box::new(handler),
             tls,
@@ -152,23 +156,22 @@ impl FakeHttp {
             connections: Mutex::new(0),
             arrived: tokio::sync::Notify::new(),
         });
-        let accepting = Some(accept(listener, Arc::clone(&shared)));
         Self {
-            address,
+            accepting: Some(accept(port.listener(), Arc::clone(&shared))),
+            port,
             shared,
-            accepting,
         }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 
     /// `http://127.0.0.1:port`, or `https://` with TLS.
     pub(crate) fn url(&self) -> String {
         match self.shared.tls {
-            None => format!("http://{}", self.address),
-            Some(_) => format!("https://{}", self.address),
+            None => self.port.url(),
+            Some(_) => format!("https://{}", self.address()),
         }
     }
 
@@ -217,9 +220,7 @@ impl FakeHttp {
     /// Listens again on the same port.
     pub(crate) async fn restart(&mut self) {
         self.stop().await;
-        let listener = TcpListener::bind(self.address).await;
-        let listener = listener.expect("the port is free again");
-        self.accepting = Some(accept(listener, Arc::clone(&self.shared)));
+        self.accepting = Some(accept(self.port.listener(), Arc::clone(&self.shared)));
     }
 }
 
