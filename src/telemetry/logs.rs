@@ -1,8 +1,8 @@
 //! The log set-up: lines to stdout, as JSON or as text, with UTC times; and panics as log lines.
 //!
-//! A line is one write of the calling thread. Where stdout is closed the line is lost and the
-//! relay goes on: the errors of a log have nowhere to go. Lines are counted by level before they
-//! are written, so that silence in the log beside a growing counter tells of a broken stdout.
+//! The calling thread writes the line. Where stdout is closed, or its reader takes nothing, the
+//! line is lost and counted and the relay goes on: the errors of a log have nowhere else to go.
+//! Lines are also counted by level before they are written.
 
 use std::fmt;
 use std::panic::PanicHookInfo;
@@ -21,8 +21,11 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use super::metrics::Metrics;
 
+mod outlet;
 #[cfg(test)]
 mod tests;
+
+use outlet::Outlet;
 
 /// Most bytes of a filter; a filter is written by hand.
 const FILTER_BYTES_MAX: usize = 1024;
@@ -47,7 +50,8 @@ pub enum LogError {
 /// `level` is a filter as [`check_level`] takes it. Fails for a bad one, and when called twice.
 pub fn init(json: bool, level: &str, metrics: &Arc<Metrics>) -> Result<(), LogError> {
     let filter = parse(level).map_err(LogError::Level)?;
-    subscriber(json, filter, metrics, std::io::stdout)
+    let outlet = Outlet::new(std::io::stdout(), metrics.log_messages_lost.clone());
+    subscriber(json, filter, metrics, outlet)
         .try_init()
         .map_err(|_| LogError::Twice)?;
     std::panic::set_hook(Box::new(report_panic));

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use prometheus::process_collector::ProcessCollector;
-use prometheus::{IntCounterVec, Registry, TextEncoder};
+use prometheus::{IntCounter, IntCounterVec, Registry, TextEncoder};
 
 mod admin;
 mod declare;
@@ -58,6 +58,8 @@ pub struct Metrics {
     pub storage: StorageMetrics,
     /// Log lines by level, one of [`LEVELS`]; counted by the log set-up.
     pub log_messages: IntCounterVec,
+    /// Those of them that nobody took; counted where they are written.
+    pub log_messages_lost: IntCounter,
 }
 
 impl Metrics {
@@ -65,8 +67,16 @@ impl Metrics {
     pub fn new() -> Result<Arc<Self>, prometheus::Error> {
         let registry = Registry::new();
         let declare = Declare(&registry);
-        let log_messages =
-            declare.counters("log_messages_total", "Log lines written.", &["level"])?;
+        let log_messages = declare.counters(
+            "log_messages_total",
+            "Log lines written, or lost.",
+            &["level"],
+        )?;
+        let lost = declare.counters(
+            "log_messages_lost_total",
+            "Log lines that stdout did not take.",
+            &[],
+        )?;
         for level in LEVELS {
             log_messages.with_label_values(&[level]);
         }
@@ -88,6 +98,7 @@ impl Metrics {
             admin: AdminMetrics::declare(&declare)?,
             storage: StorageMetrics::declare(&declare)?,
             log_messages,
+            log_messages_lost: lost.with_label_values::<&str>(&[]),
             registry,
         }))
     }

@@ -2,9 +2,12 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
+use crate::fake_http::port::OwnPort;
 use crate::fake_http::{Received, Reply};
-use crate::relay::{Setup, TOKEN};
+use crate::relay::process::Process;
+use crate::relay::{PATIENCE, POLL_PAUSE, RUN, Relay, Setup, TOKEN, binary, eventually};
 use crate::siem::{Four, NAMES, SECRETS, Siem};
 
 /// `promtool`, where `tests/run` found or unpacked it, or on the path.
@@ -143,4 +146,48 @@ async fn health_and_readiness_are_told_apart_and_a_foreign_host_header_is_refuse
         .await
         .unwrap();
     assert_eq!(rebound.status(), 403);
+}
+
+#[tokio::test]
+async fn a_stalled_log_reader_stops_nothing_and_is_told_what_it_missed() {
+    let (ingest, admin) = (OwnPort::take(), OwnPort::take());
+    let archive = "[destinations.archive]\nkind = \"file\"\npath = \"archive.jsonl\"";
+    let setup = Setup::new("", archive)
+        .env("SIEM_RELAY_SERVER__LISTEN", &ingest.address().to_string())
+        .env("SIEM_RELAY_ADMIN__LISTEN", &admin.address().to_string());
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    // Full before the first line.
+    rustix::io::ioctl_fionbio(&writer, true).unwrap();
+    let mut old = 0;
+    while writer.write_all(b"old line\n").is_ok() {
+        old += 1;
+    }
+    rustix::io::ioctl_fionbio(&writer, false).unwrap();
+    let process = Process::unheard(setup.command(&binary(), RUN).stdout(writer));
+    let relay = Relay::of(process, ingest.address(), admin.address());
+    let ready = format!("http://{}/readyz", relay.admin);
+    let asked = async || match relay.client.get(&ready).send().await {
+        Ok(answer) => answer.status() == 200,
+        Err(_) => false,
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while !asked().await {
+        assert!(Instant::now() < deadline, "not ready");
+        tokio::time::sleep(POLL_PAUSE).await; // poll
+    }
+    relay.accepted("{\"n\":1}").await;
+    assert_eq!(relay.drained("archive").await["delivered"], 1);
+    let lost = relay.metric("siem_relay_log_messages_lost_total").await;
+    assert!(lost > 0.0);
+    relay.process.read_log(reader);
+    let read = || relay.log_text().matches("old line").count();
+    eventually("the reader goes on", || read() == old).await;
+    relay.signal("TERM");
+    let told = || {
+        relay
+            .process
+            .line("log lines lost: nobody took them in time")
+    };
+    eventually("the relay tells", || told().is_some()).await;
+    assert_eq!(told().unwrap()["lines"].as_f64(), Some(lost));
 }

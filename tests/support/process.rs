@@ -14,15 +14,23 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn spawn(mut command: Command) -> Self {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut process = Self::unheard(command.stdout(Stdio::piped()));
+        let stdout = process.child.stdout.take().unwrap();
+        process.read_log(stdout);
+        process
+    }
+
+    /// A process whose standard output is the command's own business.
+    pub(crate) fn unheard(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
-        collect(child.stdout.take().unwrap(), &log);
         collect(child.stderr.take().unwrap(), &log);
         Self { child, log }
+    }
+
+    /// Reads on as its log what comes from there.
+    pub(crate) fn read_log(&self, from: impl std::io::Read + Send + 'static) {
+        collect(from, &self.log);
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -40,7 +40,7 @@ pub(crate) struct Starting {
 
 /// A relay that is ready.
 pub(crate) struct Relay {
-    process: Process,
+    pub(crate) process: Process,
     pub(crate) address: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) client: reqwest::Client,
@@ -171,18 +171,8 @@ impl Starting {
             assert!(Instant::now() < deadline, "not ready: {log}");
             poll_pause();
         };
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .danger_accept_invalid_certs(true)
-            .timeout(PATIENCE)
-            .build()
-            .unwrap();
-        Relay {
-            address: address_in(&ready, "address"),
-            admin: address_in(&ready, "admin"),
-            process: self.process,
-            client,
-        }
+        let (address, admin) = (address_in(&ready, "address"), address_in(&ready, "admin"));
+        Relay::of(self.process, address, admin)
     }
 
     /// SIGKILL; fails when the relay had ended by itself.
@@ -207,6 +197,22 @@ impl Starting {
 }
 
 impl Relay {
+    /// The relay of a process, which listens there.
+    pub(crate) fn of(process: Process, address: SocketAddr, admin: SocketAddr) -> Self {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .danger_accept_invalid_certs(true)
+            .timeout(PATIENCE)
+            .build()
+            .unwrap();
+        Self {
+            process,
+            address,
+            admin,
+            client,
+        }
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.process.pid()
     }

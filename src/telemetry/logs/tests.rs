@@ -171,6 +171,8 @@ fn a_closed_stdout_neither_kills_nor_blocks_and_the_counter_goes_on() {
     let report = std::fs::read_to_string(report).unwrap();
     let info = format!("siem_relay_log_messages_total{{level=\"info\"}} {LINES_INTO_THE_VOID}\n");
     assert!(report.contains(&info), "{report}");
+    let lost = format!("siem_relay_log_messages_lost_total {LINES_INTO_THE_VOID}\n");
+    assert!(report.contains(&lost), "{report}");
 }
 
 fn child() -> (tempfile::TempDir, std::process::Child, PathBuf) {
