@@ -25,7 +25,7 @@ use crate::journal::{self, DiskFiles, Journal};
 use crate::listener::{Limits, Listener};
 use crate::normalize::Renderer;
 use crate::settings::{self, Settings};
-use crate::sink::{AnySink, Sink};
+use crate::sink::{self, AnySink, Sink};
 use crate::spool::{LocalLog, Log, StartAt};
 use crate::telemetry::metrics::Metrics;
 
@@ -269,8 +269,8 @@ async fn refresh_on(asked: &Notify, sinks: &[AnySink]) -> Infallible {
         asked.notified().await;
         tracing::info!("destinations open files anew and read secrets and certificates again");
         for sink in sinks {
-            let sink = sink.clone();
-            tokio::task::spawn_blocking(move || sink.refresh());
+            let sink = Arc::new(sink.clone());
+            tokio::spawn(async move { sink::refresh(&sink).await });
         }
     }
 }

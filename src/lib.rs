@@ -22,3 +22,4 @@ pub mod settings;
 pub mod sink;
 pub mod spool;
 pub mod telemetry;
+pub mod watched;

@@ -133,7 +133,7 @@ impl Listener {
         let Self {
             socket,
             limits,
-            mut tls,
+            tls,
             ..
         } = self;
         let log = Arc::new(LogLimit::new(LOG_LINES_PER_SECOND));
@@ -170,7 +170,7 @@ impl Listener {
             let connection = Connection {
                 peer,
                 limits: limits.clone(),
-                acceptor: tls.as_mut().map(Tls::acceptor),
+                acceptor: tls.as_ref().map(Tls::acceptor),
                 service: service.clone(),
                 stop: stop.clone(),
                 force: force.clone(),

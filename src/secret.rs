@@ -10,13 +10,12 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// How long a read file is trusted before its modification time is looked at again.
-const RECHECK_AFTER: Duration = Duration::from_secs(2);
+use crate::watched::{self, Useless, Watched};
+
 /// Largest secret file, in bytes: a bearer token or a key, not a document.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 /// What stands in for a secret.
@@ -40,7 +39,7 @@ pub struct Secret {
     form: Form,
     /// Asked before a changed value replaces the last good one.
     fits: Fits,
-    cached: Arc<Mutex<Cached>>,
+    value: Watched<SecretString>,
 }
 
 /// What a place may hold.
@@ -54,13 +53,6 @@ enum Form {
 
 /// Says why a value cannot be used, without repeating it.
 type Fits = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
-
-/// The value last read, and when it was last looked at.
-struct Cached {
-    value: Arc<SecretString>,
-    modified: Option<SystemTime>,
-    checked: Instant,
-}
 
 /// Why a secret cannot be used; names the place and the remedy, never the value.
 #[derive(Debug, thiserror::Error)]
@@ -102,18 +94,15 @@ impl Secret {
     }
 
     fn load_form(place: SecretPlace, form: Form) -> Result<Self, SecretError> {
-        let modified = modified(&place);
-        let value = Arc::new(read(&place, form)?);
-        let cached = Cached {
-            value,
-            modified,
-            checked: Instant::now(),
+        let files = match &place {
+            SecretPlace::File(path) => vec![path.clone()],
+            SecretPlace::Env(_) | SecretPlace::StandIn => Vec::new(),
         };
         Ok(Self {
+            value: Watched::load(files, || read(&place, form))?,
             place,
             form,
             fits: Arc::new(|_| Ok(())),
-            cached: Arc::new(Mutex::new(cached)),
         })
     }
 
@@ -128,24 +117,12 @@ impl Secret {
 
     /// The present value. A changed file is read again; if that fails the last good value stays.
     pub fn value(&self) -> Arc<SecretString> {
-        let mut cached = self.cached();
-        if cached.checked.elapsed() < RECHECK_AFTER {
-            return Arc::clone(&cached.value);
-        }
-        cached.checked = Instant::now();
-        let known = cached.modified;
-        // Whoever asks meanwhile gets the last value, and waits for no disk.
-        drop(cached);
-        let modified = modified(&self.place);
-        if modified != known {
-            self.replace(modified);
-        }
-        Arc::clone(&self.cached().value)
+        self.value.get(|| self.reading())
     }
 
-    /// Reads the file now, whatever its times say: a held destination asks before each probe.
+    /// Reads the file now, whatever it looks like: a held destination asks before each probe.
     pub fn reread(&self) {
-        self.replace(modified(&self.place));
+        self.value.reread(self.reading());
     }
 
     /// Where the secret is kept.
@@ -153,27 +130,22 @@ impl Secret {
         &self.place
     }
 
-    fn cached(&self) -> MutexGuard<'_, Cached> {
-        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Reads the file. Of two at once the last one to end stays; if that is the older file, its
-    /// time says so at the next look.
-    fn replace(&self, modified: Option<SystemTime>) {
-        let read = read(&self.place, self.form).map_err(|error| error.to_string());
-        let fitting = read.and_then(|value| {
-            (self.fits)(value.expose_secret())
-                .map_err(|reason| format!("{}: {reason}", self.place))?;
-            Ok(value)
-        });
-        match fitting {
-            Ok(value) => {
-                let mut cached = self.cached();
-                cached.value = Arc::new(value);
-                cached.modified = modified;
-            }
-            Err(error) => tracing::warn!(error, "secret not re-read, the last good value stays"),
-        }
+    fn reading(&self) -> watched::Read<SecretString> {
+        let secret = self.clone();
+        Box::new(move || {
+            let (error, useless) = match read(&secret.place, secret.form) {
+                Ok(value) => match (secret.fits)(value.expose_secret()) {
+                    Ok(()) => return Ok(value),
+                    Err(reason) => (format!("{}: {reason}", secret.place), Useless::Unfit),
+                },
+                Err(error @ SecretError::Unreadable { .. }) => {
+                    (error.to_string(), Useless::Unreadable)
+                }
+                Err(error) => (error.to_string(), Useless::Unfit),
+            };
+            tracing::warn!(error, "secret not re-read, the last good value stays");
+            Err(useless)
+        })
     }
 }
 
@@ -190,13 +162,6 @@ impl fmt::Display for SecretPlace {
             Self::Env(name) => write!(f, "environment variable {name}"),
             Self::StandIn => f.write_str("no place (a stand-in)"),
         }
-    }
-}
-
-fn modified(place: &SecretPlace) -> Option<SystemTime> {
-    match place {
-        SecretPlace::File(path) => std::fs::metadata(path).and_then(|m| m.modified()).ok(),
-        SecretPlace::Env(_) | SecretPlace::StandIn => None,
     }
 }
 
@@ -251,8 +216,6 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
-
     use super::*;
 
     fn file(text: &str) -> (tempfile::TempDir, SecretPlace) {
@@ -315,38 +278,6 @@ mod tests {
         let (_directory, place) = file(&"x".repeat(65_537));
         let refused = Secret::load(place);
         assert!(matches!(refused, Err(SecretError::NotText(_))));
-    }
-
-    #[test]
-    fn who_wants_the_value_waits_for_nobody_who_reads_the_file() {
-        let patience = Duration::from_secs(10);
-        let (_directory, place) = file("old");
-        let (SecretPlace::File(path), (entered, begun), (go, leave)) =
-            (place.clone(), mpsc::channel(), mpsc::channel::<()>())
-        else {
-            panic!()
-        };
-        let leave = Mutex::new(leave);
-        let secret = Secret::load(place).unwrap().guarded(move |_| {
-            let _nobody_waits = entered.send(());
-            let _gone = leave.lock().unwrap().recv();
-            Ok(())
-        });
-        // Not to be looked at by the value itself.
-        secret.cached().checked = Instant::now() + patience * 6;
-        std::fs::write(path, "new").unwrap();
-        let (reader, asker) = (secret.clone(), secret.clone());
-        let read = std::thread::spawn(move || reader.reread());
-        begun.recv_timeout(patience).unwrap();
-        let (tell, told) = mpsc::channel();
-        std::thread::spawn(move || tell.send(asker.value()));
-        let value = told
-            .recv_timeout(patience)
-            .expect("the value waits for the file");
-        assert_eq!(value.expose_secret(), "old");
-        go.send(()).unwrap();
-        read.join().unwrap();
-        assert_eq!(secret.value().expose_secret(), "new");
     }
 
     #[test]

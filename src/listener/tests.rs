@@ -168,23 +168,23 @@ async fn requests_are_answered_over_tls_and_a_renewed_certificate_is_used() {
 #[test]
 fn a_broken_new_pair_keeps_the_old_one_until_a_good_one_comes() {
     let files = Files::new();
-    let mut tls = Tls::load(&files.settings).unwrap();
-    let first = Arc::clone(tls.config());
+    let tls = Tls::load(&files.settings).unwrap();
+    let first = tls.config();
     let key = std::fs::read_to_string(&files.settings.key_file).unwrap();
 
     replace(&files.settings.key_file, "not a key");
-    tls.refresh();
-    assert!(Arc::ptr_eq(tls.config(), &first));
+    tls.reread();
+    assert!(Arc::ptr_eq(&tls.config(), &first));
     files.renew();
     replace(&files.settings.key_file, &key);
-    tls.refresh();
+    tls.reread();
     assert!(
-        Arc::ptr_eq(tls.config(), &first),
+        Arc::ptr_eq(&tls.config(), &first),
         "a pair that does not match"
     );
     files.renew();
-    tls.refresh();
-    assert!(!Arc::ptr_eq(tls.config(), &first));
+    tls.reread();
+    assert!(!Arc::ptr_eq(&tls.config(), &first));
 }
 
 #[test]

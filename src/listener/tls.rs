@@ -6,10 +6,8 @@
 
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
 
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
@@ -19,78 +17,61 @@ use tokio_rustls::TlsAcceptor;
 
 use super::ListenError;
 use crate::settings;
+use crate::watched::{self, Useless, Watched};
 
-/// How long a loaded pair is used before the files are looked at again.
-const RECHECK_AFTER: Duration = Duration::from_secs(2);
 /// Largest certificate or key file, in bytes; chains are a few kilobytes.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
-
-/// What a file looked like when it was read.
-type Stamp = Option<(SystemTime, u64, u64)>;
 
 /// The certificate in use and where it came from.
 pub(super) struct Tls {
     files: settings::ServerTls,
-    config: Arc<ServerConfig>,
-    seen: [Stamp; 2],
-    checked: Instant,
+    config: Watched<ServerConfig>,
 }
 
 impl Tls {
     pub(super) fn load(files: &settings::ServerTls) -> Result<Self, ListenError> {
-        // Stamped before reading: a change in between is then seen as one at the next look.
-        let seen = stamps(files);
+        let both = vec![files.certificate_file.clone(), files.key_file.clone()];
         Ok(Self {
-            config: read_config(files)?,
+            config: Watched::load(both, || read_config(files))?,
             files: files.clone(),
-            seen,
-            checked: Instant::now(),
         })
     }
 
     /// Accepts one handshake with the present certificate.
-    pub(super) fn acceptor(&mut self) -> TlsAcceptor {
-        if self.checked.elapsed() >= RECHECK_AFTER {
-            self.refresh();
-        }
-        TlsAcceptor::from(Arc::clone(&self.config))
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.config())
     }
 
-    /// Looks at the files now.
-    pub(super) fn refresh(&mut self) {
-        self.checked = Instant::now();
-        let seen = stamps(&self.files);
-        if seen == self.seen {
-            return;
-        }
-        self.seen = seen;
-        match read_config(&self.files) {
+    pub(super) fn config(&self) -> Arc<ServerConfig> {
+        self.config.get(|| self.reading())
+    }
+
+    /// Reads the files now.
+    #[cfg(test)]
+    pub(super) fn reread(&self) {
+        self.config.reread(self.reading());
+    }
+
+    fn reading(&self) -> watched::Read<ServerConfig> {
+        let files = self.files.clone();
+        Box::new(move || match read_config(&files) {
             Ok(config) => {
-                self.config = config;
-                let file = self.files.certificate_file.display();
+                let file = files.certificate_file.display();
                 tracing::info!(%file, "certificate re-read");
+                Ok(config)
             }
             Err(error) => {
                 tracing::warn!(%error, "certificate not re-read, the last good pair stays");
+                Err(match error {
+                    ListenError::Unreadable { .. } => Useless::Unreadable,
+                    _ => Useless::Unfit,
+                })
             }
-        }
-    }
-
-    #[cfg(test)]
-    pub(super) fn config(&self) -> &Arc<ServerConfig> {
-        &self.config
+        })
     }
 }
 
-fn stamps(files: &settings::ServerTls) -> [Stamp; 2] {
-    [&files.certificate_file, &files.key_file].map(|path| {
-        let metadata = fs::metadata(path).ok()?;
-        let modified = metadata.modified().ok()?;
-        Some((modified, metadata.len(), metadata.ino()))
-    })
-}
-
-fn read_config(files: &settings::ServerTls) -> Result<Arc<ServerConfig>, ListenError> {
+fn read_config(files: &settings::ServerTls) -> Result<ServerConfig, ListenError> {
     let (certificate, key) = (&files.certificate_file, &files.key_file);
     let no_certificate = || ListenError::NoCertificate {
         path: certificate.clone(),
@@ -118,7 +99,7 @@ fn read_config(files: &settings::ServerTls) -> Result<Arc<ServerConfig>, ListenE
         .with_single_cert(chain, key_der)
         .map_err(unusable)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Ok(config)
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, ListenError> {

@@ -9,7 +9,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::Method;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -22,6 +21,7 @@ mod error;
 mod fault;
 mod gzip;
 mod login;
+mod pool;
 mod rota;
 mod transport;
 
@@ -31,7 +31,7 @@ pub use fault::{Fault, FaultKind};
 pub use login::{Aws, Login, LoginError, Signer, Tokens};
 pub use rota::Rota;
 
-use transport::{Material, Transport};
+use pool::Pool;
 
 /// Bytes of an answer kept where only its beginning matters.
 pub const ANSWER_BYTES: usize = 64 * 1024;
@@ -51,8 +51,7 @@ pub struct Client {
     /// What the destination's URL is; targets are made from it.
     base: Url,
     endpoint: Endpoint,
-    /// Replaced when certificates or the proxy's password changed.
-    transport: ArcSwap<Transport>,
+    pool: Arc<Pool>,
     /// The proxy as people know it, `host:port`.
     proxy: Option<Arc<str>>,
     /// Parts of the URL that may be a capability, to be blanked where an answer repeats them.
@@ -118,8 +117,6 @@ impl Client {
         if !matches!(base.scheme(), "http" | "https") || !base.has_host() {
             return Err(ClientError::Url);
         }
-        let material = Material::read(endpoint)?;
-        let transport = Transport::build(endpoint, &base, material)?;
         let proxy = endpoint.proxy.as_ref().map(|proxy| {
             let proxy = Url::parse(&proxy.url).map_err(|_| ClientError::Proxy)?;
             let host = proxy.host_str().ok_or(ClientError::Proxy)?;
@@ -129,9 +126,9 @@ impl Client {
         Ok(Self {
             url_secrets: answer::url_secrets(&base),
             proxy: proxy.transpose()?,
+            pool: Arc::new(Pool::new(endpoint, &base)?),
             base,
             endpoint: endpoint.clone(),
-            transport: ArcSwap::from_pointee(transport),
         })
     }
 
@@ -228,10 +225,11 @@ impl Client {
 
     /// Sends a request as it is; `secrets` are blanked where the answer repeats them.
     async fn send(&self, outgoing: Outgoing<'_>, mut secrets: Vec<login::Hidden>) -> Exchange {
-        self.log_in_at_proxy(&mut secrets);
+        secrets.extend(self.pool.log_in_at_proxy().await);
         let wire_bytes = outgoing.body.len();
-        let http = self.transport.load().http.clone();
-        let sent = http
+        let sent = self
+            .pool
+            .http()
             .request(outgoing.method, outgoing.url.clone())
             .headers(outgoing.headers)
             .body(outgoing.body)
@@ -255,7 +253,7 @@ impl Client {
         if kind == Some(FaultKind::Tls) || (kind == Some(FaultKind::Broken) && client_certificate) {
             // A wrong certificate is tried again for ever: this is how a corrected one is seen. A
             // server that refuses the relay's own one may do no more than close the connection.
-            self.refresh();
+            self.pool.soon(Pool::refresh).await;
         }
         Exchange {
             wire_bytes: if not_sent { 0 } else { wire_bytes },
@@ -266,50 +264,12 @@ impl Client {
     /// Reads certificates, keys and the proxy's password again; new connections use them if they
     /// changed. The last good ones stay if that fails.
     pub fn refresh(&self) {
-        transport::proxy_login(&self.endpoint).reread();
-        self.renew(false);
+        self.pool.refresh();
     }
 
     /// Lets go of the connections that are kept: the next request gets a new one.
-    pub fn reconnect(&self) {
-        self.renew(true);
-    }
-
-    /// Takes a rotated password of the proxy into use, and has it blanked in quotes.
-    fn log_in_at_proxy(&self, secrets: &mut Vec<login::Hidden>) {
-        // A Basic credential can always be made.
-        if let Ok(Some(credential)) = transport::proxy_credential(&self.endpoint) {
-            if !self
-                .transport
-                .load()
-                .made_of
-                .has_login(Some(&credential.value))
-            {
-                self.renew(false);
-            }
-            secrets.extend(credential.secrets);
-        }
-    }
-
-    /// Makes the pool anew if what it is made of changed, or `always`.
-    fn renew(&self, always: bool) {
-        let rebuilt = Material::read(&self.endpoint).and_then(|material| {
-            // Without ca_file the system's certificates may have changed; where none are checked
-            // there is nothing to see.
-            let checked = self.base.scheme() == "https" && !self.endpoint.tls.skip_verify;
-            let system = checked && self.endpoint.ca_file.is_none();
-            if !always && !system && material.is_as(&self.transport.load().made_of) {
-                return Ok(None);
-            }
-            Transport::build(&self.endpoint, &self.base, material).map(Some)
-        });
-        match rebuilt {
-            Ok(Some(transport)) => self.transport.store(Arc::new(transport)),
-            Ok(None) => {}
-            Err(error) => {
-                tracing::warn!(%error, "certificates not re-read, the last good ones stay");
-            }
-        }
+    pub async fn reconnect(&self) {
+        self.pool.soon(Pool::reconnect).await;
     }
 }
 

@@ -106,6 +106,9 @@ impl Http {
                 id,
             })
             .await;
+        if matches!(&exchange.result, Ok(answer) if answer.status == MISDIRECTED_REQUEST) {
+            self.client.reconnect().await;
+        }
         self.outcome(exchange, batch.len(), named.as_ref())
     }
 
@@ -115,9 +118,6 @@ impl Http {
             Ok(answer) => answer,
             Err(fault) => return Outcome::all(events, fault.verdict(), None, wire_bytes),
         };
-        if answer.status == MISDIRECTED_REQUEST {
-            self.client.reconnect();
-        }
         let mut verdict = judge::judge(&answer, events, &self.terms);
         if let Some(named) = named {
             verdict = named.narrow(answer.status, verdict);

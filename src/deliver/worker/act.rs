@@ -79,11 +79,11 @@ impl<L: Log, S: Sink> Worker<L, S> {
             State::BackingOff { .. } => self.enter(State::Delivering),
             State::Held { .. } => {
                 // A rotated credential or certificate may be what the destination waits for.
-                let refreshed = self.refresh().await;
-                self.enter(if refreshed {
-                    State::Probing
-                } else {
+                self.refresh().await;
+                self.enter(if self.stop.is_cancelled() {
                     State::Stopping
+                } else {
+                    State::Probing
                 });
             }
             _ => {}
@@ -101,17 +101,15 @@ impl<L: Log, S: Sink> Worker<L, S> {
             return;
         }
         self.refreshed = Some(now);
-        // A stop is seen where the next state is chosen.
-        let _stopped = self.refresh().await;
+        self.refresh().await;
     }
 
-    /// Reads credentials and certificates again; false where a stop was asked for before that
-    /// ended.
-    async fn refresh(&self) -> bool {
+    /// Reads credentials and certificates again; a stop does not wait for that.
+    async fn refresh(&self) {
         tokio::select! {
             biased;
-            () = self.stop.cancelled() => false,
-            () = sink::refresh(&self.sink) => true,
+            () = self.stop.cancelled() => {}
+            () = sink::refresh(&self.sink) => {}
         }
     }
 

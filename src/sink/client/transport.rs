@@ -22,7 +22,7 @@ use crate::settings::{ClientCertificate, Endpoint, TlsVersion};
 /// Largest PEM file; the system's bundle is about 0.2 MB.
 const PEM_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// A connection pool, and what it was made of.
+/// Connections, and what they are made with.
 pub(super) struct Transport {
     pub(super) http: reqwest::Client,
     pub(super) made_of: Material,
