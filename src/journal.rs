@@ -54,6 +54,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::directory;
 use crate::telemetry::metrics::StorageMetrics;
 
 mod buffer;
@@ -214,7 +215,7 @@ impl Journal {
         metrics: StorageMetrics,
     ) -> Result<Self, OpenError> {
         let directory = options.directory.clone();
-        files::create_directory(&*files, &directory)
+        directory::create_with(&directory, |path| files.sync_directory(path))
             .map_err(OpenError::io("create", &directory))?;
         if !options.allow_ephemeral {
             lock::refuse_ephemeral(&directory)?;

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod dead_letters;
 pub mod deliver;
+pub mod directory;
 pub mod drift;
 pub mod event;
 pub mod ingest;

@@ -3,9 +3,9 @@
 //! One process writes it, the one that has the journal's lock; others may read it meanwhile. What
 //! was written and synced is applied to the index, so memory never says more than the disk.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -13,12 +13,11 @@ use jiff::Timestamp;
 use super::index::{Index, Span};
 use super::line::{self, Line, Unread};
 use super::{DeadLetter, DeadLetterError, Letter, LetterState};
+use crate::directory;
 use crate::event::EventId;
 
 /// Mode of a new log: it holds events, and people who are let in read it.
 const FILE_MODE: u32 = 0o640;
-/// Mode of a new directory.
-const DIRECTORY_MODE: u32 = 0o750;
 /// Bytes looked at once for the end of the last whole line.
 const TAIL_BYTES: u64 = 64 * 1024;
 
@@ -47,9 +46,9 @@ pub(super) struct LogFile {
 impl LogFile {
     /// Opens or creates the log; a torn last line is cut.
     pub(super) fn open(path: PathBuf, bytes_max: u64) -> Result<Self, DeadLetterError> {
-        let directory = path.parent().unwrap_or(Path::new("."));
+        let parent = parent(&path);
         let failed = |action, source| DeadLetterError::io(action, &path, source);
-        create_directory(directory).map_err(|error| failed("create", error))?;
+        directory::create(parent).map_err(|error| failed("create", error))?;
         // A rewrite that was broken off: the log itself is whole.
         match std::fs::remove_file(new_path(&path)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -64,7 +63,7 @@ impl LogFile {
         let cut = file.set_len(length).and_then(|()| file.sync_all());
         cut.map_err(|error| failed("cut", error))?;
         // The name must be there after a power cut, or the letters are not.
-        sync_directory(&path).map_err(|error| failed("create", error))?;
+        directory::sync(parent).map_err(|error| failed("create", error))?;
         let unreadable = index.unreadable.len();
         if unreadable > 0 {
             let path = path.display();
@@ -104,7 +103,8 @@ impl LogFile {
             });
         }
         if self.reserve_bytes > 0 {
-            let free = free_bytes(&self.path).map_err(|error| self.failed("measure", error))?;
+            let free =
+                directory::free_bytes(&self.path).map_err(|error| self.failed("measure", error))?;
             if free < bytes.saturating_add(self.reserve_bytes) {
                 return Err(DeadLetterError::Short {
                     path: self.path.clone(),
@@ -153,7 +153,7 @@ impl LogFile {
     /// Makes the file's name durable where a rewrite has just given it.
     pub(super) fn sync_name(&mut self) -> Result<(), DeadLetterError> {
         if !self.name_synced {
-            sync_directory(&self.path).map_err(|error| self.failed("sync", error))?;
+            directory::sync(parent(&self.path)).map_err(|error| self.failed("sync", error))?;
             self.name_synced = true;
         }
         Ok(())
@@ -290,33 +290,16 @@ pub(super) fn create(path: &Path, empty: bool) -> io::Result<File> {
     options.mode(FILE_MODE).open(path)
 }
 
+/// The directory that a log is in.
+fn parent(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
+}
+
 /// Where a log is rewritten to before it takes the log's name.
 pub(super) fn new_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     PathBuf::from(name)
-}
-
-/// Makes a name in a log's directory durable.
-pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
-}
-
-fn free_bytes(path: &Path) -> io::Result<u64> {
-    let stat = rustix::fs::statvfs(path)?;
-    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
-}
-
-/// Creates a directory and those missing above it, durably.
-fn create_directory(path: &Path) -> io::Result<()> {
-    let path = std::path::absolute(path)?;
-    let missing = path.ancestors().take_while(|path| !path.exists());
-    let parents: Vec<_> = missing.filter_map(Path::parent).collect();
-    let mut builder = DirBuilder::new();
-    builder.recursive(true).mode(DIRECTORY_MODE).create(&path)?;
-    parents
-        .iter()
-        .try_for_each(|parent| File::open(parent)?.sync_all())
 }
 
 /// The length of the whole lines at the front of a file.

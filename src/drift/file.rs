@@ -12,6 +12,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::sketch::{Sketch, TOTAL_BYTES_MAX};
+use crate::directory;
 
 /// The file, in the journal's directory.
 pub const FILE_NAME: &str = "drift";
@@ -93,9 +94,7 @@ pub(super) fn encode(sketch: &Sketch) -> Result<Vec<u8>, SketchError> {
 
 /// Puts the bytes in the place of the file, durably.
 pub(super) fn save(directory: &Path, bytes: &[u8]) -> Result<(), SketchError> {
-    let stat = rustix::fs::statvfs(directory)
-        .map_err(|error| SketchError::io(directory, "looked at")(error.into()))?;
-    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    let free = directory::free_bytes(directory).map_err(SketchError::io(directory, "looked at"))?;
     if free < FREE_BYTES_MIN.saturating_add(bytes.len() as u64) {
         let path = directory.to_owned();
         return Err(SketchError::Space { path, free });
@@ -113,9 +112,7 @@ pub(super) fn save(directory: &Path, bytes: &[u8]) -> Result<(), SketchError> {
         .map_err(SketchError::io(&new, "written"))?;
     std::fs::rename(&new, &path).map_err(SketchError::io(&path, "replaced"))?;
     // Else a power cut could bring the old one back, with a place that the log may have left.
-    File::open(directory)
-        .and_then(|directory| directory.sync_all())
-        .map_err(SketchError::io(directory, "synced"))
+    directory::sync(directory).map_err(SketchError::io(directory, "synced"))
 }
 
 /// Reads the file; none where there is none.

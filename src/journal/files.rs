@@ -4,21 +4,21 @@
 //! to fail syncs or to run out of space at any operation. Positions of reads and writes are
 //! always explicit, so no file has a cursor of its own that a failure could leave behind.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
+use crate::directory;
+
 /// Mode of new files: they hold what vendors sent.
 pub(super) const FILE_MODE: u32 = 0o600;
 /// What direct writes are aligned to: the page, which no common device's block exceeds.
 pub const DIRECT_ALIGNMENT: usize = 4096;
-/// Mode of new directories.
-const DIRECTORY_MODE: u32 = 0o750;
 
 /// What the journal does with directories.
 pub trait Files: Send + Sync + 'static {
@@ -100,12 +100,11 @@ impl Files for DiskFiles {
     }
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
+        directory::sync(path)
     }
 
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {
-        let stat = rustix::fs::statvfs(path)?;
-        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+        directory::free_bytes(path)
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
@@ -183,19 +182,6 @@ fn creation() -> OpenOptions {
     options.read(true).write(true).create(true).truncate(true);
     options.mode(FILE_MODE);
     options
-}
-
-/// Creates a directory and those missing above it. Their names are durable when this returns:
-/// otherwise a power cut could take the directory with all that was acknowledged in it.
-pub(super) fn create_directory(files: &dyn Files, path: &Path) -> io::Result<()> {
-    let path = std::path::absolute(path)?;
-    let missing = path.ancestors().take_while(|path| !path.exists());
-    let parents: Vec<_> = missing.filter_map(Path::parent).collect();
-    let mut builder = DirBuilder::new();
-    builder.recursive(true).mode(DIRECTORY_MODE).create(&path)?;
-    parents
-        .iter()
-        .try_for_each(|parent| files.sync_directory(parent))
 }
 
 /// Reads until `buffer` is full or the file ends; returns the bytes read.

@@ -22,7 +22,6 @@ use super::{
 };
 use crate::settings::{self, Letters};
 
-mod directory;
 mod files;
 mod packer;
 mod rotation;

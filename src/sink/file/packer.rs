@@ -18,8 +18,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::sync::Semaphore;
 
-use super::directory::{free_bytes, sync_directory};
 use super::rotation::{Names, packed, unfinished};
+use crate::directory;
 
 /// Compressions at a time in the whole process: each takes a core.
 static TURN: Semaphore = Semaphore::const_new(1);
@@ -124,12 +124,12 @@ impl Packer {
         // The content is on disk; the name comes whole or not at all.
         fs::rename(&unfinished, &packed)?;
         // Else a crash could keep the removal that follows and lose this name.
-        sync_directory(&self.names.directory)?;
+        directory::sync(&self.names.directory)?;
         if !remove(plain)? {
             // Deleted for keep_files meanwhile, which means the events and not one of the forms.
             remove(&packed)?;
         }
-        sync_directory(&self.names.directory)
+        directory::sync(&self.names.directory)
     }
 
     /// Writes and syncs the compressed form.
@@ -139,7 +139,7 @@ impl Packer {
         // In the worst case both forms are about as large: space that writing events needs is not
         // taken from it even for a while.
         let needed = self.min_free_bytes.saturating_add(metadata.len());
-        if free_bytes(&self.names.directory)? < needed {
+        if directory::free_bytes(&self.names.directory)? < needed {
             let text = "too little space is free for a second copy beside min_free_space";
             return Err(io::Error::new(io::ErrorKind::StorageFull, text));
         }

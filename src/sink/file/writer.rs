@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::directory::{create_directories, free_bytes, sync_directory};
 use super::rotation::{Names, PathError, packed};
+use crate::directory;
 use crate::settings::{self, Compress};
 use crate::sink::Sent;
 
@@ -101,7 +101,7 @@ impl Writer {
             rotate_age: settings.rotate_age,
             keep_files: settings.keep_files,
             min_free_bytes: settings.min_free_bytes,
-            free: free_bytes,
+            free: directory::free_bytes,
             lock: None,
             packs: settings.compress == Compress::Gzip,
             closed: false,
@@ -189,7 +189,7 @@ impl Writer {
         }
         self.lock = None;
         let failed = |source| self.storage("lock", Sent::No, source);
-        create_directories(&self.names.directory).map_err(failed)?;
+        directory::create(&self.names.directory).map_err(failed)?;
         let mut options = OpenOptions::new();
         options.write(true).create(true).mode(MODE);
         let lock = options.open(&self.names.lock).map_err(failed)?;
@@ -232,12 +232,12 @@ impl Writer {
     }
 
     fn open_repaired(&mut self, path: &Path) -> io::Result<Open> {
-        create_directories(&self.names.directory)?;
+        directory::create(&self.names.directory)?;
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true).mode(MODE);
         let mut file = options.open(path)?;
         // A new file whose name is not on disk is lost with all that was synced into it.
-        sync_directory(&self.names.directory)?;
+        directory::sync(&self.names.directory)?;
         let metadata = file.metadata()?;
         let identity = Identity::of(&metadata);
         let mut length = metadata.len();
@@ -278,7 +278,7 @@ impl Writer {
         let renamed = self.names.free(now).and_then(|target| {
             fs::rename(&self.names.path, &target)?;
             // Else a crash could bring the old name back over the file that follows.
-            sync_directory(&self.names.directory)
+            directory::sync(&self.names.directory)
         });
         renamed.map_err(|source| self.storage("rotate", Sent::No, source))?;
         drop(open);
@@ -306,7 +306,7 @@ impl Writer {
                 }
             }
         }
-        sync_directory(&self.names.directory)
+        directory::sync(&self.names.directory)
     }
 
     /// The lock, as a compression has it.
