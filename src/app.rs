@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -265,13 +265,21 @@ impl Relay {
 /// Refreshes the sinks each time it is asked for. Reading their files may take long on a disk that
 /// hangs, so it holds nothing up.
 async fn refresh_on(asked: &Notify, sinks: &[AnySink]) -> Infallible {
+    let (ask, _) = watch::channel(());
+    // Each in a task of its own: one that hangs neither delays the others nor piles up.
+    let mut refreshing = JoinSet::new();
+    for sink in sinks {
+        let (sink, mut asked) = (Arc::new(sink.clone()), ask.subscribe());
+        refreshing.spawn(async move {
+            while asked.changed().await.is_ok() {
+                sink::refresh(&sink).await;
+            }
+        });
+    }
     loop {
         asked.notified().await;
         tracing::info!("destinations open files anew and read secrets and certificates again");
-        for sink in sinks {
-            let sink = Arc::new(sink.clone());
-            tokio::spawn(async move { sink::refresh(&sink).await });
-        }
+        ask.send_replace(());
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A certificate and its key are two files, so a renewal passes through a moment in which they do
 //! not belong together. A pair that cannot be used never replaces one that works: the old one
-//! stays, a warning names the files, and the next change of either is another try.
+//! stays, a warning names the files, and the next change of either is another try; where one cannot
+//! be read, so is each look.
 
 use std::fs;
 use std::io::Read;

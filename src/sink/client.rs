@@ -225,11 +225,11 @@ impl Client {
 
     /// Sends a request as it is; `secrets` are blanked where the answer repeats them.
     async fn send(&self, outgoing: Outgoing<'_>, mut secrets: Vec<login::Hidden>) -> Exchange {
-        secrets.extend(self.pool.log_in_at_proxy().await);
+        let transport = self.pool.present().await;
+        secrets.extend(transport.made_of.hidden());
         let wire_bytes = outgoing.body.len();
-        let sent = self
-            .pool
-            .http()
+        let sent = transport
+            .http
             .request(outgoing.method, outgoing.url.clone())
             .headers(outgoing.headers)
             .body(outgoing.body)

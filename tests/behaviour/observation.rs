@@ -183,11 +183,8 @@ async fn a_stalled_log_reader_stops_nothing_and_is_told_what_it_missed() {
     let read = || relay.log_text().matches("old line").count();
     eventually("the reader goes on", || read() == old).await;
     relay.signal("TERM");
-    let told = || {
-        relay
-            .process
-            .line("log lines lost: nobody took them in time")
-    };
+    let message = "log lines lost since the start: nobody took them";
+    let told = || relay.process.line(message);
     eventually("the relay tells", || told().is_some()).await;
-    assert_eq!(told().unwrap()["lines"].as_f64(), Some(lost));
+    assert!(told().unwrap()["lines"].as_f64() >= Some(lost));
 }

@@ -146,27 +146,29 @@ impl Login {
 
     /// The present credential; none without a login, or where it is not a header alone.
     pub(super) fn credential(&self) -> Result<Option<Credential>, LoginError> {
-        let (name, secret, text) = match self {
+        let (name, secret) = match self {
             Self::None | Self::Token(_) | Self::Aws(_) | Self::Signed { .. } => {
                 return Ok(None);
             }
-            Self::Scheme(scheme, secret) => {
-                let text = format!("{scheme} {}", secret.value().expose_secret());
-                (AUTHORIZATION, secret, text)
+            Self::Scheme(_, secret)
+            | Self::Basic {
+                password: secret, ..
+            } => (AUTHORIZATION, secret),
+            Self::Header { name, value } => (name.clone(), value),
+        };
+        // Once: what is blanked is what is shown.
+        let present = secret.value();
+        let present = present.expose_secret();
+        let text = match self {
+            Self::Scheme(scheme, _) => format!("{scheme} {present}"),
+            Self::Basic { user, .. } => {
+                format!("Basic {}", BASE64.encode(format!("{user}:{present}")))
             }
-            Self::Basic { user, password } => {
-                let pair = format!("{user}:{}", password.value().expose_secret());
-                let text = format!("Basic {}", BASE64.encode(pair));
-                (AUTHORIZATION, password, text)
-            }
-            Self::Header { name, value } => {
-                let text = value.value().expose_secret().to_owned();
-                (name.clone(), value, text)
-            }
+            _ => present.to_owned(),
         };
         let unsendable = || LoginError::Unsendable(secret.place().clone());
         let value = sensitive(&text).ok_or_else(unsendable)?;
-        let mut secrets = vec![Hidden::new(secret.value().expose_secret())];
+        let mut secrets = vec![Hidden::new(present)];
         if matches!(self, Self::Basic { .. }) {
             // The encoded pair is as good as the password.
             secrets.push(Hidden::new(text.trim_start_matches("Basic ")));

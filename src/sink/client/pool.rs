@@ -1,18 +1,17 @@
 //! The present connections to one endpoint, and when they give way to new ones.
 //!
-//! They do when certificates or the proxy's password changed. What is read because of a request is
-//! read where blocking calls belong, and waited for a while: a disk that hangs must not hold up
-//! whoever else runs on the thread.
+//! They do when certificates or the proxy's password changed, or when a server says that they led
+//! to the wrong place. What is read because of a request is read where blocking calls belong, and
+//! waited for a while: a disk that hangs must not hold up whoever else runs on the thread.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use reqwest::Url;
+use tokio::sync::Mutex;
 
 use super::ClientError;
-use super::login::Hidden;
 use super::transport::{Material, Transport, proxy_credential, proxy_login};
 use crate::settings::Endpoint;
 
@@ -23,10 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct Pool {
     endpoint: Endpoint,
     base: Url,
-    /// Replaced when certificates or the proxy's password changed.
     transport: ArcSwap<Transport>,
-    /// Files are being read because of a request.
-    busy: AtomicBool,
+    /// Held while files are read because of a request.
+    turn: Arc<Mutex<()>>,
 }
 
 impl Pool {
@@ -38,37 +36,48 @@ impl Pool {
             endpoint: endpoint.clone(),
             base: base.clone(),
             transport: ArcSwap::from_pointee(transport),
-            busy: AtomicBool::new(false),
+            turn: Arc::default(),
         })
     }
 
-    /// The present connections.
-    pub(super) fn http(&self) -> reqwest::Client {
-        self.transport.load().http.clone()
-    }
-
-    /// Takes a rotated password of the proxy into use; what is to be blanked in quotes.
-    pub(super) async fn log_in_at_proxy(self: &Arc<Self>) -> Vec<Hidden> {
-        // A Basic credential can always be made.
-        let Ok(Some(credential)) = proxy_credential(&self.endpoint) else {
-            return Vec::new();
-        };
-        let present = Some(&credential.value);
-        if !self.transport.load().made_of.has_login(present) {
-            self.soon(|pool| pool.renew(false)).await;
+    /// The connections for a request. A rotated password of the proxy is taken into use first.
+    pub(super) async fn present(self: &Arc<Self>) -> Arc<Transport> {
+        if !self.has_present_login() {
+            self.soon(Self::log_in).await;
         }
-        credential.secrets
+        self.transport.load_full()
     }
 
-    /// Does something that reads files where blocking calls belong, and waits a while for its end:
-    /// a disk that hangs holds up no other request. While it does, this does nothing.
+    /// Does something that reads files where blocking calls belong, one request's after the other,
+    /// and waits a while for its end: a disk that hangs holds up nobody else on this thread, and no
+    /// second one in the pool for such calls.
     pub(super) async fn soon(self: &Arc<Self>, work: fn(&Self)) {
-        if self.busy.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let busy = Busy(Arc::clone(self));
-        let done = tokio::task::spawn_blocking(move || work(&busy.0));
+        let done = async {
+            let turn = Arc::clone(&self.turn).lock_owned().await;
+            let pool = Arc::clone(self);
+            let work = move || {
+                work(&pool);
+                drop(turn);
+            };
+            tokio::task::spawn_blocking(work).await
+        };
         let _late = tokio::time::timeout(PATIENCE, done).await;
+    }
+
+    /// Whether the connections are made with the proxy's present password.
+    fn has_present_login(&self) -> bool {
+        // A Basic credential can always be made.
+        proxy_credential(&self.endpoint).map_or(true, |present| {
+            let transport = self.transport.load();
+            transport.made_of.has_login(present.as_ref())
+        })
+    }
+
+    fn log_in(&self) {
+        // The request before may have done it.
+        if !self.has_present_login() {
+            self.renew(false);
+        }
     }
 
     /// Reads certificates, keys and the proxy's password again; new connections use them if they
@@ -105,36 +114,36 @@ impl Pool {
     }
 }
 
-/// Says when it is dropped that no files are being read any more.
-struct Busy(Arc<Pool>);
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.busy.store(false, Ordering::Release);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
     use std::sync::mpsc;
-    use std::time::Instant;
 
     use super::*;
+    use crate::secret::{Secret, SecretPlace};
+    use crate::settings::Proxy;
     use crate::sink::client::once;
 
-    /// How long the test waits for what must come.
+    const URL: &str = "https://127.0.0.1:1/";
+    /// How long a test waits for what must come.
     const DEADLINE: Duration = Duration::from_secs(20);
 
-    #[tokio::test(start_paused = true)]
-    async fn a_disk_that_hangs_holds_no_request_up_for_long() {
+    /// A pool for an endpoint that trusts one authority, and the authority's file.
+    fn pool(proxy: Option<Proxy>) -> (tempfile::TempDir, PathBuf, Arc<Pool>) {
         let directory = tempfile::tempdir().unwrap();
         let ca = directory.path().join("ca.pem");
         let authority = rcgen::generate_simple_self_signed(["authority".to_owned()]).unwrap();
-        let pem = authority.cert.pem();
-        std::fs::write(&ca, &pem).unwrap();
-        let url = "https://127.0.0.1:1/";
-        let endpoint = once(url, Some(&ca));
-        let pool = Arc::new(Pool::new(&endpoint, &Url::parse(url).unwrap()).unwrap());
+        std::fs::write(&ca, authority.cert.pem()).unwrap();
+        let mut endpoint = once(URL, Some(&ca));
+        endpoint.proxy = proxy;
+        let pool = Pool::new(&endpoint, &Url::parse(URL).unwrap()).unwrap();
+        (directory, ca, Arc::new(pool))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_disk_that_hangs_holds_no_request_up_for_long() {
+        let (_directory, ca, pool) = pool(None);
+        let pem = std::fs::read(&ca).unwrap();
         // Whoever opens a pipe to read it waits for somebody who writes.
         std::fs::remove_file(&ca).unwrap();
         let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
@@ -145,17 +154,40 @@ mod tests {
             std::fs::write(ca, pem).unwrap();
             told
         });
-
-        tokio::join!(pool.soon(Pool::refresh), tokio::time::advance(2 * PATIENCE));
-        assert!(pool.busy.load(Ordering::Acquire));
-        // Another request does not even wait.
-        pool.soon(Pool::refresh).await;
+        for _ in 0..3 {
+            tokio::join!(pool.soon(Pool::refresh), tokio::time::advance(2 * PATIENCE));
+        }
+        // The first of them has the turn, and the others began nothing.
+        assert_eq!(Arc::strong_count(&pool), 2);
+        assert!(pool.turn.try_lock().is_err());
         answer.send(()).unwrap();
         disk.join().unwrap().expect("a request waited for the disk");
-        let deadline = Instant::now() + DEADLINE;
-        while pool.busy.load(Ordering::Acquire) {
-            assert!(Instant::now() < deadline, "the disk's answer ended nothing");
-            std::thread::yield_now();
-        }
+        let turn = pool.turn.lock();
+        let _ended = tokio::time::timeout(DEADLINE, turn).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn no_request_goes_with_the_proxys_old_password_and_none_quotes_the_new_one() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "old-password").unwrap();
+        let password = Secret::load(SecretPlace::File(file.path().to_owned())).unwrap();
+        let (_directory, _ca, pool) = pool(Some(Proxy {
+            url: "http://127.0.0.1:1".to_owned(),
+            login: Some(("relay".to_owned(), password.clone())),
+        }));
+        let blanked = |transport: &Transport| {
+            let text = "old-password new-password".to_owned();
+            let blank = |text, hidden: super::super::login::Hidden| hidden.blank(text);
+            transport.made_of.hidden().fold(text, blank)
+        };
+        let before = pool.present().await;
+        assert_eq!(blanked(&before), "*** new-password");
+        std::fs::write(file.path(), "new-password").unwrap();
+        password.reread();
+        let (one, two, three) = tokio::join!(pool.present(), pool.present(), pool.present());
+        assert_eq!(blanked(&one), "old-password ***");
+        // Made once for all of them.
+        assert!(Arc::ptr_eq(&one, &two) && Arc::ptr_eq(&two, &three));
+        assert!(Arc::ptr_eq(&one, &pool.present().await));
     }
 }

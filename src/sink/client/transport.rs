@@ -7,7 +7,6 @@
 
 use std::path::{Path, PathBuf};
 
-use http::HeaderValue;
 use reqwest::{Certificate, Identity, Url};
 use rustls::crypto::aws_lc_rs;
 use rustls::sign::CertifiedKey;
@@ -15,7 +14,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use secrecy::{ExposeSecret, SecretSlice};
 
-use super::login::{Credential, Login};
+use super::login::{Credential, Hidden, Login};
 use super::{ClientError, POOL_IDLE, POOL_IDLE_CONNECTIONS_MAX, fault};
 use crate::settings::{ClientCertificate, Endpoint, TlsVersion};
 
@@ -33,7 +32,7 @@ pub(super) struct Material {
     ca_pem: Option<Vec<u8>>,
     client: Option<Pair>,
     /// `Proxy-Authorization`, as the pool sends it.
-    proxy_login: Option<HeaderValue>,
+    proxy_login: Option<Credential>,
 }
 
 /// A certificate chain and its key, as they are in their files.
@@ -69,7 +68,7 @@ impl Transport {
         if let Some(proxy) = &endpoint.proxy {
             let mut way = reqwest::Proxy::all(&proxy.url).map_err(|_| ClientError::Proxy)?;
             if let Some(login) = &material.proxy_login {
-                way = way.custom_http_auth(login.clone());
+                way = way.custom_http_auth(login.value.clone());
             }
             builder = builder.proxy(way);
         }
@@ -107,7 +106,7 @@ impl Material {
         Ok(Self {
             ca_pem: ca_pem.transpose()?,
             client: endpoint.tls.client.as_ref().map(Pair::read).transpose()?,
-            proxy_login: proxy_credential(endpoint)?.map(|credential| credential.value),
+            proxy_login: proxy_credential(endpoint)?,
         })
     }
 
@@ -122,8 +121,15 @@ impl Material {
     }
 
     /// Whether it was made with this login at the proxy.
-    pub(super) fn has_login(&self, login: Option<&HeaderValue>) -> bool {
-        self.proxy_login.as_ref() == login
+    pub(super) fn has_login(&self, login: Option<&Credential>) -> bool {
+        let value = |credential: &Credential| credential.value.clone();
+        self.proxy_login.as_ref().map(value) == login.map(value)
+    }
+
+    /// What must not be quoted of it.
+    pub(super) fn hidden(&self) -> impl Iterator<Item = Hidden> {
+        let login = self.proxy_login.iter();
+        login.flat_map(|credential| credential.secrets.iter().cloned())
     }
 }
 

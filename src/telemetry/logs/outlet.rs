@@ -2,8 +2,8 @@
 //!
 //! A pipe or a socket is asked before each piece whether it takes bytes, and waited for a moment.
 //! If it takes none the line is lost and counted, and so is each further line at once, until the
-//! reader goes on; the next line then tells how many are missing. Writing stays with the thread
-//! that logs: a line is out before what it tells of goes on, and a kill loses none.
+//! reader goes on; a line then tells how many were lost. Writing stays with the thread that logs: a
+//! line is out before what it tells of goes on, and a kill loses none.
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -17,7 +17,7 @@ use tracing_subscriber::fmt::MakeWriter;
 /// Most bytes of one write: so many fit where a pipe or a socket says that it takes any (a page of
 /// a pipe, `PIPE_BUF` in pipe(7)).
 const PIECE_BYTES: usize = 4096;
-/// How long a reader that goes on is waited for. One that does not costs it once.
+/// How long a reader is waited for at each piece, unless it did not come the last time.
 const PATIENCE: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 20_000_000,
@@ -30,6 +30,7 @@ const NO_PATIENCE: Timespec = Timespec {
 /// Writes lines to `to`, one after the other.
 pub(super) struct Outlet<F> {
     to: F,
+    patience: Timespec,
     /// Lines that did not get out whole.
     lost: IntCounter,
     state: Mutex<State>,
@@ -41,30 +42,30 @@ struct State {
     stalled: bool,
     /// The end of the last line is missing.
     torn: bool,
-    /// Lines lost since one got out.
-    missing: u64,
+    /// How many were lost when that was last told.
+    told: u64,
 }
 
 impl<F: AsFd> Outlet<F> {
     pub(super) fn new(to: F, lost: IntCounter) -> Self {
         Self {
             to,
+            patience: PATIENCE,
             lost,
             state: Mutex::default(),
         }
     }
 
-    /// Writes one line. Returns how many were lost before it: 0 but for the first that gets out.
-    fn put(&self, line: &[u8]) -> Result<u64, Errno> {
+    /// Writes one line. Returns how many were lost so far, if that is to be told.
+    fn put(&self, line: &[u8]) -> Result<Option<u64>, Errno> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.write_all(&mut state, line) {
-            Ok(()) => Ok(std::mem::take(&mut state.missing)),
-            Err(error) => {
-                state.missing += 1;
-                self.lost.inc();
-                Err(error)
-            }
+        if let Err(error) = self.write_all(&mut state, line) {
+            self.lost.inc();
+            return Err(error);
         }
+        // Where the line that tells it is lost as well, the next one tells a larger number.
+        let lost = self.lost.get();
+        Ok((std::mem::replace(&mut state.told, lost) < lost).then_some(lost))
     }
 
     fn write_all(&self, state: &mut State, line: &[u8]) -> Result<(), Errno> {
@@ -76,6 +77,9 @@ impl<F: AsFd> Outlet<F> {
         while !rest.is_empty() {
             let (piece, _) = rest.split_at(rest.len().min(PIECE_BYTES));
             let written = self.write_piece(state, piece)?;
+            if written == 0 {
+                return Err(Errno::IO);
+            }
             rest = rest.get(written..).unwrap_or_default();
             state.torn = !rest.is_empty();
         }
@@ -84,7 +88,8 @@ impl<F: AsFd> Outlet<F> {
 
     fn write_piece(&self, state: &mut State, piece: &[u8]) -> Result<usize, Errno> {
         loop {
-            let patience = if state.stalled { NO_PATIENCE } else { PATIENCE };
+            let stalled = state.stalled;
+            let patience = if stalled { NO_PATIENCE } else { self.patience };
             let mut asked = [PollFd::new(&self.to, PollFlags::OUT)];
             match poll(&mut asked, Some(&patience)) {
                 Err(Errno::INTR) => continue,
@@ -104,9 +109,11 @@ impl<F: AsFd> Outlet<F> {
 
 impl<F: AsFd> Write for &Outlet<F> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let missing = self.put(line)?;
-        if missing > 0 {
-            tracing::warn!(lines = missing, "log lines lost: nobody took them in time");
+        if let Some(lost) = self.put(line)? {
+            tracing::warn!(
+                lines = lost,
+                "log lines lost since the start: nobody took them"
+            );
         }
         Ok(line.len())
     }
@@ -165,10 +172,17 @@ mod tests {
         }
         assert_eq!(lost.get(), 10);
         assert_eq!(read(&mut reader).lines().count() as u64, out);
-        assert_eq!(outlet.put(b"again\n"), Ok(10));
-        assert_eq!(outlet.put(b"and again\n"), Ok(0));
+        assert_eq!(outlet.put(b"again\n"), Ok(Some(10)));
+        assert_eq!(outlet.put(b"and again\n"), Ok(None));
         assert_eq!(read(&mut reader), "again\nand again\n");
-        assert_eq!(lost.get(), 10);
+        // What tells it may be lost as well.
+        fill(&outlet, &line);
+        read(&mut reader);
+        assert_eq!(outlet.put(b"again\n"), Ok(Some(11)));
+        fill(&outlet, &line);
+        read(&mut reader);
+        assert_eq!(outlet.put(b"again\n"), Ok(Some(12)));
+        assert_eq!(lost.get(), 12);
     }
 
     #[test]
@@ -189,7 +203,9 @@ mod tests {
 
     #[test]
     fn a_line_longer_than_the_pipe_gets_out_whole_while_somebody_reads() {
-        let (outlet, mut reader, lost) = outlet();
+        let (mut outlet, mut reader, lost) = outlet();
+        // The reader runs when the machine lets it.
+        outlet.patience.tv_sec = 20;
         rustix::io::ioctl_fionbio(&reader, false).unwrap();
         let long = [&[b'y'; 300_000][..], b"\n"].concat();
         let reading = std::thread::spawn(move || {

@@ -51,7 +51,8 @@ impl Signer {
     }
 
     pub(super) fn check(&self) -> Result<(), LoginError> {
-        self.keys().map(|_| ())
+        let keys = read(self.0.value().expose_secret());
+        keys.map(|_| ()).map_err(|why| self.unfit(why))
     }
 
     pub(super) fn reread(&self) {
@@ -68,19 +69,17 @@ impl Signer {
     ) -> Result<(), LoginError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let seconds = now.map_or(0, |since| since.as_secs());
-        let signatures = signatures(&self.keys()?, id, seconds, body);
+        // Once: what is blanked is what signed.
+        let text = self.0.value();
+        let keys = read(text.expose_secret()).map_err(|why| self.unfit(why))?;
+        let signatures = signatures(&keys, id, seconds, body);
         let unfit = || self.unfit("cannot name this request");
         headers.insert(ID, HeaderValue::from_str(id).map_err(|_| unfit())?);
         headers.insert(TIMESTAMP, HeaderValue::from(seconds));
         headers.insert(SIGNATURE, sensitive(&signatures).ok_or_else(unfit)?);
-        let text = self.0.value();
         let texts = text.expose_secret().split_whitespace();
         secrets.extend(texts.filter_map(|text| Some(Hidden::new(text.split_once('_')?.1))));
         Ok(())
-    }
-
-    fn keys(&self) -> Result<Vec<Key>, LoginError> {
-        read(self.0.value().expose_secret()).map_err(|why| self.unfit(why))
     }
 
     fn unfit(&self, why: &'static str) -> LoginError {
