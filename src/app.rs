@@ -363,6 +363,7 @@ async fn make_worker(
         dead_letters: dead_letters.clone(),
         status: ReplayStatus::new(),
         metrics: handles.clone(),
+        controls: controls.clone(),
         stop: tokens.workers.clone(),
         force: tokens.force.clone(),
     };

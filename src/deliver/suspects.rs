@@ -13,9 +13,9 @@ use crate::sink::RejectCause;
 
 /// Lonely attempts that ended in a server error, others being taken in between, after which an
 /// event is poison.
-const LONELY_MAX: u32 = 5;
+pub(super) const LONELY_MAX: u32 = 5;
 /// Events set aside at once; more of them at once are an outage.
-const SUSPECTS_MAX: usize = 10;
+pub(super) const SUSPECTS_MAX: usize = 10;
 /// Different events in a row that are refused for one reason, after which the destination is held.
 pub(super) const REFUSED_IN_A_ROW_MAX: usize = 20;
 

@@ -8,6 +8,7 @@ mod parallel_tests;
 mod partition_tests;
 mod purge_tests;
 mod repeat_tests;
+mod replay_others_tests;
 mod replay_tests;
 mod scripted;
 mod shed_tests;

@@ -10,6 +10,9 @@ use crate::sink::{
     HoldCause, Note, Outcome, Pace, RejectCause, RetryCause, Scope, Sent, Ticket, Verdict,
 };
 
+/// Attempts in a row that failed as a whole, from which on each one halves the portion.
+pub(super) const FAILED_WHOLE_MAX: u32 = 3;
+
 /// What became of a portion.
 #[derive(Debug, PartialEq)]
 pub(super) struct Review {

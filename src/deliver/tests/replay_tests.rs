@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::scripted::{Script, destination as small};
 use crate::dead_letters::{DeadLetter, DeadLetterLog, Filter, LetterState, read};
-use crate::deliver::{Replay, ReplayOptions, ReplayStatus};
+use crate::deliver::{Controls, Replay, ReplayOptions, ReplayStatus};
 use crate::event::{Event, EventId, Provenance};
 use crate::normalize::Renderer;
 use crate::settings::Destination;
@@ -22,11 +22,12 @@ use crate::telemetry::metrics::Metrics;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Letters and the lane that sends them.
-struct Lane {
-    directory: tempfile::TempDir,
-    letters: DeadLetterLog,
-    script: Script,
-    status: ReplayStatus,
+pub(super) struct Lane {
+    pub(super) directory: tempfile::TempDir,
+    pub(super) letters: DeadLetterLog,
+    pub(super) script: Script,
+    pub(super) status: ReplayStatus,
+    pub(super) controls: Controls,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
     force: CancellationToken,
@@ -34,13 +35,13 @@ struct Lane {
 }
 
 /// A destination whose batches take more bytes than a few letters have.
-fn destination() -> Destination {
+pub(super) fn destination() -> Destination {
     let mut destination = small();
     destination.batch.max_bytes = 1 << 20;
     destination
 }
 
-fn letter(number: u64, payload: &'static str) -> DeadLetter {
+pub(super) fn letter(number: u64, payload: &'static str) -> DeadLetter {
     let event = Event {
         position: number + 1,
         id: EventId::new(1_763_900_000_000 + number),
@@ -61,7 +62,7 @@ fn letter(number: u64, payload: &'static str) -> DeadLetter {
 
 impl Lane {
     /// A lane over so many letters of which all are to be sent.
-    fn start(script: Script, letters: u64) -> Self {
+    pub(super) fn start(script: Script, letters: u64) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let log = DeadLetterLog::open(directory.path(), "splunk", 1 << 20).unwrap();
         let all: Vec<_> = (0..letters).map(|number| letter(number, "1")).collect();
@@ -71,16 +72,22 @@ impl Lane {
     }
 
     /// A lane over the letters in a directory, as a start of the relay makes it.
-    fn over(directory: tempfile::TempDir, script: Script, destination: Destination) -> Self {
+    pub(super) fn over(
+        directory: tempfile::TempDir,
+        script: Script,
+        destination: Destination,
+    ) -> Self {
         let letters = DeadLetterLog::open(directory.path(), "splunk", 1 << 20).unwrap();
         let metrics = Metrics::new().unwrap();
         let handles = metrics.destination(&destination.name, false);
         let (stop, force) = (CancellationToken::new(), CancellationToken::new());
+        let controls = Controls::new();
         let options = ReplayOptions {
             renderer: Renderer::new(&[], destination.format, Shape::Payload),
             dead_letters: letters.clone().with_metrics(handles.clone()),
             status: ReplayStatus::new(),
             metrics: handles,
+            controls: controls.clone(),
             stop: stop.clone(),
             force: force.clone(),
             destination,
@@ -92,6 +99,7 @@ impl Lane {
             letters,
             script,
             status,
+            controls,
             metrics,
             stop,
             force,
@@ -100,7 +108,7 @@ impl Lane {
     }
 
     /// Waits, in paused time, until something holds.
-    async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+    pub(super) async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         for _ in 0..100_000 {
             if holds(self) {
                 return;
@@ -114,19 +122,19 @@ impl Lane {
         );
     }
 
-    async fn done(&self) {
+    pub(super) async fn done(&self) {
         self.until("done", |lane| {
             lane.letters.summary().waiting == 0 && lane.status.snapshot().state == "idle"
         })
         .await;
     }
 
-    fn batches(&self) -> Vec<usize> {
+    pub(super) fn batches(&self) -> Vec<usize> {
         let attempts = self.script.attempts.lock().unwrap();
         attempts.iter().map(|attempt| attempt.ids.len()).collect()
     }
 
-    fn counted(&self, sample: &str) -> f64 {
+    pub(super) fn counted(&self, sample: &str) -> f64 {
         let text = self.metrics.render().unwrap();
         let line = text.lines().find(|line| line.starts_with(sample));
         let line = line.unwrap_or_else(|| panic!("no {sample}"));

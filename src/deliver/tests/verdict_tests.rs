@@ -19,7 +19,7 @@ fn outcome(verdicts: Vec<Verdict>) -> Outcome {
     }
 }
 
-fn delivered() -> Verdict {
+pub(super) fn delivered() -> Verdict {
     Verdict::Delivered { note: Note::Plain }
 }
 

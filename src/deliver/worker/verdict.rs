@@ -13,13 +13,10 @@ use crate::deliver::awaited::Unconfirmed;
 use crate::deliver::outbox::Item;
 use crate::deliver::parked::{HELD_MAX, Held, Mark};
 use crate::deliver::suspects::{REFUSED_IN_A_ROW_MAX, Suspicion};
-use crate::deliver::verdicts::{Next, Review};
+use crate::deliver::verdicts::{FAILED_WHOLE_MAX, Next, Review};
 use crate::deliver::window::Settled;
 use crate::sink::{HoldCause, Note, Pace, RejectCause, RetryCause, Scope, Sent, Sink, Ticket};
 use crate::spool::Log;
-
-/// Attempts in a row that failed as a whole, from which on each one halves the portion.
-const FAILED_WHOLE_MAX: u32 = 3;
 
 impl<L: Log, S: Sink> Worker<L, S> {
     pub(super) fn apply(&mut self, flight: Flight, reviewed: Review) {
