@@ -105,6 +105,9 @@ impl Relay {
         for warning in view::left_behind(&log, is_configured) {
             tracing::warn!("{warning}");
         }
+        if !settings.journal.allow_ephemeral {
+            DeadLetterLog::refuse_ephemeral(&settings.dead_letters.directory)?;
+        }
         let tokens = Tokens::default();
         let mut workers = Vec::new();
         let mut replays = Vec::new();

@@ -16,12 +16,14 @@
 //!
 //! Knows files and letters; who sends them again is `deliver`'s.
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use crate::directory;
 use crate::event::{Event, EventId};
 use crate::telemetry::metrics::DestinationMetrics;
 
@@ -41,6 +43,9 @@ pub use letter::{Letter, LetterState};
 pub use read::{names, read};
 
 use file::LogFile;
+
+/// Mode of a lock, which holds nothing.
+const LOCK_MODE: u32 = 0o600;
 
 /// An event that a destination refused.
 #[derive(Clone, Debug)]
@@ -90,6 +95,8 @@ pub struct DeadLetterLog {
 
 #[derive(Debug)]
 struct Shared {
+    /// A second writer would overwrite letters. It stays with the name where the log is replaced.
+    _lock: File,
     file: Mutex<LogFile>,
     /// Beside the file, so that nobody who looks waits for a sync.
     seen: Mutex<Seen>,
@@ -119,6 +126,26 @@ pub enum DeadLetterError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// Another process writes the log.
+    #[error(
+        "dead-letter log {path} is in use by another process, which writes it; stop that one, or \
+         choose another dead_letters.directory"
+    )]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file system forgets.
+    #[error(
+        "dead_letters.directory {path} is on {kind}, which may not survive a restart; choose \
+         another, or set journal.allow_ephemeral = true"
+    )]
+    Ephemeral {
+        /// The directory.
+        path: PathBuf,
+        /// The kind of file system.
+        kind: &'static str,
     },
     /// The log is at its limit.
     #[error(
@@ -160,15 +187,23 @@ pub enum DeadLetterError {
 }
 
 impl DeadLetterLog {
-    /// Opens or creates the log of a destination; a torn last line is cut. Only for the process
-    /// that has the journal's lock.
+    /// Opens or creates the log of a destination, for the one process that writes it; a torn last
+    /// line is cut.
     pub fn open(
         directory: &Path,
         destination: &str,
         bytes_max: u64,
     ) -> Result<Self, DeadLetterError> {
         let path = directory.join(format!("{destination}.jsonl"));
+        let failed = |error| DeadLetterError::io("lock", &path, error);
+        directory::create(directory).map_err(failed)?;
+        let lock = directory.join(format!(".{destination}.jsonl.lock"));
+        let lock = directory::lock(&lock, LOCK_MODE).map_err(|error| match error {
+            TryLockError::WouldBlock => DeadLetterError::Locked { path: path.clone() },
+            TryLockError::Error(error) => failed(error),
+        })?;
         let shared = Shared {
+            _lock: lock,
             file: Mutex::new(LogFile::open(path, bytes_max)?),
             seen: Mutex::default(),
             requested: Notify::new(),
@@ -179,6 +214,17 @@ impl DeadLetterLog {
         };
         log.show(&log.file());
         Ok(log)
+    }
+
+    /// Refuses a directory for logs whose file system would forget acknowledged events. Creates it.
+    pub fn refuse_ephemeral(directory: &Path) -> Result<(), DeadLetterError> {
+        let failed = |error| DeadLetterError::io("inspect the directory of", directory, error);
+        directory::create(directory).map_err(failed)?;
+        let kind = directory::ephemeral(directory).map_err(failed)?;
+        kind.map_or(Ok(()), |kind| {
+            let path = directory.to_owned();
+            Err(DeadLetterError::Ephemeral { path, kind })
+        })
     }
 
     /// Takes no letter where that would leave less than this free on the file system.

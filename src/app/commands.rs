@@ -1,9 +1,10 @@
 //! What the admin listener may change: damaged places of the journal, places of destinations that
 //! are gone, and dead letters.
 //!
-//! Runs in the blocking pool, one command at a time. Knows neither who asked nor how.
+//! Runs in the blocking pool, one command at a time: those that waited there would take it from the
+//! journal and the destinations. Knows neither who asked nor how.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use crate::admin::{CommandError, Commands, Letters, LettersOf, PassedPlace, Places, Wish};
 use crate::dead_letters::{DeadLetterError, DeadLetterLog, Filter};
@@ -41,13 +42,25 @@ impl RelayCommands {
         }
     }
 
+    /// The turn of a command, if no other has it.
+    fn turn(&self) -> Result<MutexGuard<'_, ()>, CommandError> {
+        match self.one.try_lock() {
+            Ok(turn) => Ok(turn),
+            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => Err(CommandError::Conflict(
+                "another command is being carried out; send this one again when that is done"
+                    .to_owned(),
+            )),
+        }
+    }
+
     /// Has a command done on the letters of each destination that is meant.
     fn on_letters(
         &self,
         letters: &Letters,
         done: impl Fn(&DeadLetterLog, &Filter) -> Result<u64, DeadLetterError>,
     ) -> Result<Vec<LettersOf>, CommandError> {
-        let _one = self.one.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.turn()?;
         let filter = filter(letters);
         let wanted = letters.destination.as_ref();
         let is_meant = |name: &String| wanted.is_none_or(|wanted| wanted == name);
@@ -76,7 +89,7 @@ impl RelayCommands {
 
 impl Commands for RelayCommands {
     fn skip_damage(&self, places: Places, dry_run: bool) -> Result<Vec<PassedPlace>, CommandError> {
-        let _one = self.one.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.turn()?;
         let journal = self.log.journal();
         let mut places = match places {
             Places::After(after) => vec![after],
@@ -120,7 +133,7 @@ impl Commands for RelayCommands {
     }
 
     fn forget(&self, destination: &str) -> Result<u64, CommandError> {
-        let _one = self.one.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.turn()?;
         if self.configured.iter().any(|known| known == destination) {
             let text = format!(
                 "destination {destination} is configured; remove it from the file and restart \

@@ -10,6 +10,7 @@ use super::*;
 use crate::event::{AuthMethod, EventId, Provenance};
 
 mod fixture;
+mod place_tests;
 mod settle_tests;
 
 fn letter(detail: &str) -> DeadLetter {
@@ -72,6 +73,7 @@ fn a_torn_last_line_is_cut_at_the_next_open() {
     let path = directory.path().join("splunk.jsonl");
     let log = DeadLetterLog::open(directory.path(), "splunk", 1 << 20).unwrap();
     log.append(&[letter("one"), letter("two")]).unwrap();
+    drop(log);
     let whole = std::fs::read(&path).unwrap();
     for end in 0..whole.len() {
         std::fs::write(&path, &whole[..end]).unwrap();

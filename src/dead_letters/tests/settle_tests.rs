@@ -9,7 +9,9 @@ fn ids(log: &DeadLetterLog) -> Vec<EventId> {
     file.index.entries().map(|entry| entry.id).collect()
 }
 
+/// Opens the log as the process after a kill does: the lock of the one before went with it.
 fn open(directory: &Path) -> DeadLetterLog {
+    let _none_yet = std::fs::remove_file(directory.join(".splunk.jsonl.lock"));
     DeadLetterLog::open(directory, "splunk", 1 << 20).unwrap()
 }
 

@@ -68,6 +68,7 @@ impl Lane {
         let all: Vec<_> = (0..letters).map(|number| letter(number, "1")).collect();
         log.append(&all).unwrap();
         log.request_replay(&Filter::default(), false).unwrap();
+        drop(log);
         Self::over(directory, script, destination())
     }
 
@@ -233,6 +234,7 @@ async fn a_letter_that_cannot_be_rendered_is_refused_again_and_the_others_go() {
     ];
     log.append(&letters).unwrap();
     log.request_replay(&Filter::default(), false).unwrap();
+    drop(log);
     let lane = Lane::over(directory, Script::default(), destination());
     lane.done().await;
     assert_eq!(lane.batches(), [2]);

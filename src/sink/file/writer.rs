@@ -190,11 +190,8 @@ impl Writer {
         self.lock = None;
         let failed = |source| self.storage("lock", Sent::No, source);
         directory::create(&self.names.directory).map_err(failed)?;
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).mode(MODE);
-        let lock = options.open(&self.names.lock).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {
+        match directory::lock(&self.names.lock, MODE) {
+            Ok(lock) => {
                 // An earlier process may have left some. Where none is left the lock is not lent:
                 // else the file would stay open until compressions of other files end.
                 self.closed = self.packs && self.names.is_anything_left().map_err(failed)?;
