@@ -13,6 +13,7 @@ use crate::app::RunError;
 use crate::dead_letters::{DeadLetterError, Filter, names};
 use crate::event::EventId;
 use crate::settings::Settings;
+use crate::telemetry::metrics::DEAD_LETTER_REASONS;
 
 mod change;
 mod show;
@@ -38,9 +39,8 @@ struct Selection {
     /// Only letters of this destination
     #[arg(long, value_name = "NAME")]
     destination: Option<String>,
-    /// Only letters refused for this reason: rejected, too_large, render_failed,
-    /// poison or expired
-    #[arg(long, value_name = "REASON")]
+    /// Only letters refused for this reason
+    #[arg(long, value_name = "REASON", value_parser = DEAD_LETTER_REASONS)]
     reason: Option<String>,
     /// Only letters of this source
     #[arg(long, value_name = "NAME")]

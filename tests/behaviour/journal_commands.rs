@@ -108,6 +108,20 @@ async fn a_renamed_destination_goes_on_where_it_was() {
     let (code, out, err) = journal(&setup, &["rename", "archive", "store"]);
     assert_eq!(code, 0, "{err}");
     assert_eq!(out, "destination store goes on where archive was\n");
+    // A destination that has letters: their log keeps its name.
+    std::fs::write(setup.path("dead-letters/store.jsonl"), "a letter\n").unwrap();
+    setup.edit("[destinations.store]", "[destinations.archive]");
+    let (code, out, err) = journal(&setup, &["rename", "store", "archive"]);
+    assert_eq!(code, 0, "{err}");
+    let (first, second) = out.split_once('\n').unwrap();
+    assert_eq!(first, "destination archive goes on where store was");
+    assert!(
+        second.contains("/store.jsonl") && second.contains("/archive.jsonl"),
+        "{second}"
+    );
+    setup.edit("[destinations.archive]", "[destinations.store]");
+    std::fs::remove_file(setup.path("dead-letters/store.jsonl")).unwrap();
+    assert_eq!(journal(&setup, &["rename", "archive", "store"]).0, 0);
     let relay = setup.start();
     relay.accepted("{\"n\":3}").await;
     assert_eq!(relay.drained("store").await["delivered"], 4);

@@ -69,7 +69,19 @@ pub(super) fn rename(arguments: &RenameArguments) -> Result<(), Failure> {
         return Err(Failure::new(USAGE_WRONG, text));
     }
     open(&settings)?.rename(from, to).map_err(failed)?;
-    say(format_args!("destination {to} goes on where {from} was"))
+    say(format_args!("destination {to} goes on where {from} was"))?;
+    let directory = &settings.dead_letters.directory;
+    let letters = directory.join(format!("{from}.jsonl"));
+    // A log is there from the first start on.
+    if !letters.metadata().is_ok_and(|log| log.len() > 0) {
+        return Ok(());
+    }
+    let next = directory.join(format!("{to}.jsonl"));
+    let (letters, next) = (letters.display(), next.display());
+    say(format_args!(
+        "its dead letters are still in {letters}; to have them sent again, rename that file to \
+         {next} before the relay starts"
+    ))
 }
 
 fn refuse_configured(settings: &Settings, name: &str) -> Result<(), Failure> {

@@ -53,7 +53,8 @@ pub(in crate::cli) fn command<T: DeserializeOwned>(
         .map_err(|error| {
             unusable(&format!(
                 "it gives no answer at {address}: {error}; look whether admin.listen is its \
-                 address, or stop it and run the command again"
+                 address. A command that takes long is carried out all the same, and is in the \
+                 relay's log once it is done"
             ))
         })?;
     if answer.is_success() {

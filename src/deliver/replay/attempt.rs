@@ -14,6 +14,15 @@ use crate::sink::{RejectCause, Rendered, Sent, Sink};
 /// What people are told of a line that was edited or damaged.
 const NO_EVENT: &str = "the letter does not hold its event; look at its line in the log";
 
+/// A letter as it goes out.
+struct Ready {
+    rendered: Rendered,
+    /// Its share of a request.
+    encoded_bytes: usize,
+    /// The part of the destination that it is for, where that has parts.
+    partition: Option<Arc<str>>,
+}
+
 /// A letter on its way.
 pub(super) struct Item {
     pub(super) id: EventId,
@@ -146,14 +155,17 @@ impl<S: Sink> Replay<S> {
                     if open { Sent::Unknown } else { Sent::No },
                 )
             });
-            let (rendered, encoded_bytes) = match self.render(&letter) {
-                Ok(rendered) => rendered,
+            let Ready {
+                rendered,
+                encoded_bytes,
+                partition,
+            } = match self.render(&letter) {
+                Ok(ready) => ready,
                 Err(detail) => {
                     self.settled(id, attempts, Some((RejectCause::RenderFailed, detail)));
                     continue;
                 }
             };
-            let partition = self.sink.partition(&rendered);
             let closed = partition.as_ref().and_then(|part| self.closed.get(part));
             if closed.is_some_and(|closed| Instant::now() < closed.probe_at) {
                 self.after = Some(offset);
@@ -184,13 +196,18 @@ impl<S: Sink> Replay<S> {
         items
     }
 
-    fn render(&self, letter: &Letter) -> Result<(Rendered, usize), Arc<str>> {
+    fn render(&self, letter: &Letter) -> Result<Ready, Arc<str>> {
         let event = letter.event().ok_or(NO_EVENT)?;
         let rendered = catch_unwind(AssertUnwindSafe(|| {
             let rendered = self.renderer.render(&Arc::new(event));
             rendered.map(|(rendered, _)| {
                 let encoded_bytes = self.sink.encoded_bytes(&rendered);
-                (rendered, encoded_bytes)
+                let partition = self.sink.partition(&rendered);
+                Ready {
+                    rendered,
+                    encoded_bytes,
+                    partition,
+                }
             })
         }));
         match rendered {
