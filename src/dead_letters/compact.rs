@@ -51,6 +51,7 @@ impl LogFile {
             reached(Step::Sync)?;
             file.sync_all()?;
             reached(Step::Rename)?;
+            self.check_sole_writer()?;
             std::fs::rename(&path, &self.path)?;
             Ok(file)
         };
@@ -68,6 +69,7 @@ impl LogFile {
         self.index = read_index(&mut file, length, &self.path)?;
         self.file = file;
         self.length = length;
+        self.torn = false;
         // Until the name is on disk a power cut may bring the old log back, which says the same.
         // What is appended from here on is in the new one only, so nothing is before it is.
         self.name_synced = false;

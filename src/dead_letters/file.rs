@@ -30,8 +30,11 @@ pub(super) struct LogFile {
     /// `dead_letters.reserve`: with less than this free, no letter is taken.
     pub(super) reserve_bytes: u64,
     pub(super) file: File,
-    /// End of the last whole line; what lies behind it is cut before the next write.
+    /// End of the last whole line.
     pub(super) length: u64,
+    /// A write failed, and what it may have left behind that end is still to be cut. Nothing else
+    /// ever is: it would be another process's.
+    pub(super) torn: bool,
     pub(super) index: Index,
     /// The name is known to stand for this file after a power cut.
     pub(super) name_synced: bool,
@@ -75,6 +78,7 @@ impl LogFile {
             reserve_bytes: 0,
             file,
             length,
+            torn: false,
             index,
             name_synced: true,
             in_flight: Vec::new(),
@@ -129,7 +133,7 @@ impl LogFile {
         if let Err(source) = self.write(&all) {
             // Half a line must not precede the next letter. If cutting fails as well, the
             // next write or the next open cuts.
-            if let Err(error) = self.file.set_len(self.length) {
+            if let Err(error) = self.cut() {
                 tracing::warn!(%error, path = %self.path.display(), "dead letters not cut");
             }
             return Err(self.failed("write", source));
@@ -223,13 +227,36 @@ impl LogFile {
     }
 
     fn write(&mut self, lines: &[u8]) -> io::Result<()> {
-        if self.file.metadata()?.len() != self.length {
-            self.file.set_len(self.length)?;
-        }
+        self.cut()?;
+        self.check_sole_writer()?;
+        self.torn = true;
         self.file.seek(SeekFrom::Start(self.length))?;
         self.file.write_all(lines)?;
         // The cursor moves past these events once this returned.
-        self.file.sync_data()
+        self.file.sync_data()?;
+        self.torn = false;
+        Ok(())
+    }
+
+    /// Cuts what a failed write left.
+    fn cut(&mut self) -> io::Result<()> {
+        if self.torn {
+            self.file.set_len(self.length)?;
+            self.torn = false;
+        }
+        Ok(())
+    }
+
+    /// Letters that another process wrote are synced, and its cursor may have passed their events:
+    /// they are neither cut nor written over.
+    pub(super) fn check_sole_writer(&self) -> io::Result<()> {
+        if !self.torn && self.file.metadata()?.len() > self.length {
+            return Err(io::Error::other(
+                "another process has written to it, and nothing of that is cut; end that one, \
+                 then start this one again",
+            ));
+        }
+        Ok(())
     }
 
     pub(super) fn failed(&self, action: &'static str, source: io::Error) -> DeadLetterError {

@@ -1,14 +1,12 @@
 //! Proves that a dead letter tells the whole story and is read back whole, that a torn line is cut,
 //! and that a full log refuses. `settle_tests` proves what becomes of letters.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-
 use serde_json::Value;
 
 use super::*;
 use crate::event::{AuthMethod, EventId, Provenance};
 
+mod damage_tests;
 mod fixture;
 mod place_tests;
 mod settle_tests;
@@ -96,22 +94,6 @@ fn a_log_at_its_limit_refuses_and_keeps_what_it_has() {
         Err(DeadLetterError::Full { limit: 700, .. })
     ));
     assert_eq!(lines(directory.path()).len(), 1);
-}
-
-#[test]
-fn what_a_failed_write_left_behind_does_not_follow_the_next_letter() {
-    let directory = tempfile::tempdir().unwrap();
-    let log = DeadLetterLog::open(directory.path(), "splunk", 1 << 20).unwrap();
-    log.append(&[letter("one")]).unwrap();
-    // As if a write had failed, and then cutting what it left.
-    let path = directory.path().join("splunk.jsonl");
-    let mut other = OpenOptions::new().append(true).open(&path).unwrap();
-    other.write_all(&[b'x'; 5000]).unwrap();
-    other.write_all(b"\n").unwrap();
-    log.append(&[letter("two")]).unwrap();
-    drop(log);
-    DeadLetterLog::open(directory.path(), "splunk", 1 << 20).unwrap();
-    assert_eq!(lines(directory.path()).len(), 2);
 }
 
 #[test]

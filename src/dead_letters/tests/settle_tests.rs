@@ -4,19 +4,19 @@
 use super::super::compact::Step;
 use super::*;
 
-fn ids(log: &DeadLetterLog) -> Vec<EventId> {
+pub(super) fn ids(log: &DeadLetterLog) -> Vec<EventId> {
     let file = log.file();
     file.index.entries().map(|entry| entry.id).collect()
 }
 
 /// Opens the log as the process after a kill does: the lock of the one before went with it.
-fn open(directory: &Path) -> DeadLetterLog {
+pub(super) fn open(directory: &Path) -> DeadLetterLog {
     let _none_yet = std::fs::remove_file(directory.join(".splunk.jsonl.lock"));
     DeadLetterLog::open(directory, "splunk", 1 << 20).unwrap()
 }
 
 /// A log with so many letters of reason `rejected`, and their ids.
-fn filled(directory: &Path, letters: u64) -> (DeadLetterLog, Vec<EventId>) {
+pub(super) fn filled(directory: &Path, letters: u64) -> (DeadLetterLog, Vec<EventId>) {
     let log = open(directory);
     for number in 0..letters {
         log.append(&[numbered(number, "first")]).unwrap();
@@ -25,14 +25,14 @@ fn filled(directory: &Path, letters: u64) -> (DeadLetterLog, Vec<EventId>) {
     (log, ids)
 }
 
-fn of(id: EventId) -> Filter {
+pub(super) fn of(id: EventId) -> Filter {
     Filter {
         ids: vec![id],
         ..Filter::default()
     }
 }
 
-fn taken(id: EventId) -> ReplayOutcome {
+pub(super) fn taken(id: EventId) -> ReplayOutcome {
     ReplayOutcome {
         id,
         attempts: 3,
@@ -40,7 +40,7 @@ fn taken(id: EventId) -> ReplayOutcome {
     }
 }
 
-fn refused(id: EventId) -> ReplayOutcome {
+pub(super) fn refused(id: EventId) -> ReplayOutcome {
     ReplayOutcome {
         refused: Some(("too_large", "413 again".into())),
         ..taken(id)
