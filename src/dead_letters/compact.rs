@@ -10,7 +10,6 @@ use std::io::{self, BufWriter, Write};
 use jiff::Timestamp;
 
 use super::file::{LogFile, create, new_path, read_index, read_span};
-use super::index::Span;
 use super::line;
 use super::{DeadLetterError, LetterState};
 use crate::event::EventId;
@@ -84,7 +83,11 @@ impl LogFile {
         }
         let mut asked: BTreeMap<_, Vec<EventId>> = BTreeMap::new();
         for entry in self.index.entries() {
-            self.write_letter(out, entry.id, entry.line)?;
+            // As they are, read or not: a damaged letter must not keep the log from a rewrite.
+            out.write_all(&read_span(&self.file, entry.line)?)?;
+            if let Some(refusal) = self.index.refusal(entry.id) {
+                out.write_all(&read_span(&self.file, refusal)?)?;
+            }
             let kind = match entry.state {
                 LetterState::Dead => continue,
                 LetterState::Waiting => "replay",
@@ -108,17 +111,5 @@ impl LogFile {
             line::put(&mut lines, &line);
         }
         out.write_all(&lines)
-    }
-
-    /// A letter's line as it is, or with what its last refusal said.
-    fn write_letter(&self, out: &mut impl Write, id: EventId, span: Span) -> io::Result<()> {
-        if self.index.refusal(id).is_none() {
-            return out.write_all(&read_span(&self.file, span)?);
-        }
-        let letter = self.letter(id).map_err(io::Error::other)?;
-        let letter = letter.ok_or_else(|| io::Error::other("a letter is gone"))?;
-        let mut line = Vec::new();
-        line::put(&mut line, &letter.into_fields());
-        out.write_all(&line)
     }
 }

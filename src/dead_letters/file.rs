@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::index::{Index, Span};
+use super::index::{Entry, Index, Span};
 use super::line::{self, Line, Unread};
 use super::{DeadLetter, DeadLetterError, Letter, LetterState};
 use crate::directory;
@@ -163,21 +163,10 @@ impl LogFile {
         Ok(())
     }
 
-    /// The letter of an id that is present.
-    pub(super) fn letter(&self, id: EventId) -> Result<Option<Letter>, DeadLetterError> {
-        let Some(entry) = self.index.get(id).copied() else {
-            return Ok(None);
-        };
-        let read = || {
-            let dead = read_span(&self.file, entry.line)?;
-            let refused = self.index.refusal(id);
-            let refused = refused
-                .map(|span| read_span(&self.file, span))
-                .transpose()?;
-            let letter = Letter::of(&entry, &dead, refused.as_deref());
-            letter.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no letter there"))
-        };
-        read().map(Some).map_err(|error| self.failed("read", error))
+    /// A letter that is present; none where its line is damaged.
+    pub(super) fn letter(&self, entry: &Entry) -> Result<Option<Letter>, DeadLetterError> {
+        let letter = read_letter(&self.file, &self.index, entry);
+        letter.map_err(|error| self.failed("read", error))
     }
 
     /// Letters behind an offset that are to be sent again, oldest first, with where they are: at
@@ -198,9 +187,14 @@ impl LogFile {
                 continue;
             }
             bytes += entry.line.bytes;
-            if let Some(letter) = self.letter(entry.id)? {
-                letters.push((entry.line.offset, letter));
-            }
+            let offset = entry.line.offset;
+            let letter = self.letter(entry)?.unwrap_or_else(|| {
+                // One that is damaged must not keep the others: whoever sends refuses it alone.
+                let path = self.path.display();
+                tracing::warn!(%path, id = %entry.id, offset, "dead letter is damaged");
+                Letter::damaged(entry)
+            });
+            letters.push((offset, letter));
         }
         Ok(letters)
     }
@@ -302,6 +296,14 @@ pub(super) fn read_index(
             Err(Unread::Unreadable) => index.keep_unreadable(span),
         }
     }
+}
+
+/// The letter of an entry; none where its line is damaged.
+pub(super) fn read_letter(file: &File, index: &Index, entry: &Entry) -> io::Result<Option<Letter>> {
+    let dead = read_span(file, entry.line)?;
+    let refused = index.refusal(entry.id);
+    let refused = refused.map(|span| read_span(file, span)).transpose()?;
+    Ok(Letter::of(entry, &dead, refused.as_deref()))
 }
 
 pub(super) fn read_span(file: &File, span: Span) -> io::Result<Vec<u8>> {

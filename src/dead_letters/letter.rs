@@ -8,12 +8,15 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::index::Entry;
-use super::line::{VERSION, died_ms};
+use super::index::{Entry, Span};
+use super::line::{died_ms, moment};
 use crate::event::{AuthMethod, Event, EventId, Provenance, ReplayId};
 
 /// Keys that a later refusal replaces.
 const REPLACED: [&str; 3] = ["reason", "detail", "attempts"];
+
+/// Stands for the reason, which is not known, of a letter whose line is damaged.
+const DAMAGED: &str = "damaged";
 
 /// What is to become of a letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,15 +53,11 @@ impl LetterState {
 }
 
 impl Letter {
-    /// A letter of its `dead` line and, where it was sent again since, of its last `refused` one.
+    /// A letter of its `dead` line and, where it was sent again since, of its last `refused` one;
+    /// none where the first is damaged. A damaged refusal leaves it as it first died.
     pub(super) fn of(entry: &Entry, dead: &[u8], refused: Option<&[u8]>) -> Option<Self> {
-        let Ok(Value::Object(mut fields)) = serde_json::from_slice(dead) else {
-            return None;
-        };
-        if let Some(refused) = refused {
-            let Ok(Value::Object(mut later)) = serde_json::from_slice(refused) else {
-                return None;
-            };
+        let mut fields = object(dead)?;
+        if let Some(mut later) = refused.and_then(object) {
             for key in REPLACED {
                 if let Some(value) = later.remove(key) {
                     fields.insert(key.to_owned(), value);
@@ -67,12 +66,31 @@ impl Letter {
             let at = later.remove("at").unwrap_or_default();
             fields.insert("refused_again".to_owned(), at);
         }
-        Some(Self {
+        Some(Self::with(entry, fields))
+    }
+
+    /// What is known of a letter whose line is damaged: whose it is, and where to look. It holds
+    /// no event, so a replay refuses it, and has no reason or source that a filter could want.
+    pub(super) fn damaged(entry: &Entry) -> Self {
+        let at = i64::try_from(entry.died_ms).ok();
+        let died = at.and_then(|at| Timestamp::from_millisecond(at).ok());
+        let Span { offset, bytes } = entry.line;
+        let mut fields = Map::new();
+        fields.insert("id".to_owned(), entry.id.to_string().into());
+        fields.insert("died".to_owned(), died.map(moment).into());
+        fields.insert("reason".to_owned(), DAMAGED.into());
+        let detail = format!("its line at byte {offset} of the log, {bytes} bytes, is damaged");
+        fields.insert("detail".to_owned(), detail.into());
+        Self::with(entry, fields)
+    }
+
+    fn with(entry: &Entry, fields: Map<String, Value>) -> Self {
+        Self {
             id: entry.id,
             state: entry.state,
             replay_id: entry.replay_id,
             fields,
-        })
+        }
     }
 
     /// A text field; empty where it is not there.
@@ -119,12 +137,6 @@ impl Letter {
         })
     }
 
-    /// The fields alone, to be written again as one line.
-    pub(super) fn into_fields(mut self) -> Value {
-        self.fields.insert("v".to_owned(), VERSION.into());
-        Value::Object(self.fields)
-    }
-
     /// The event as it was accepted, with the replay that sends it; none where the line does not
     /// hold it.
     pub fn event(&self) -> Option<Event> {
@@ -164,4 +176,8 @@ impl Letter {
             payload: Bytes::from(payload),
         })
     }
+}
+
+fn object(line: &[u8]) -> Option<Map<String, Value>> {
+    serde_json::from_slice(line).ok()
 }

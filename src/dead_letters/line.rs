@@ -227,7 +227,7 @@ fn put_bytes(line: &mut Value, name: &str, bytes: &[u8]) {
 }
 
 /// Microseconds, also where they are none: a line that is written again is as long as before.
-fn moment(now: Timestamp) -> String {
+pub(super) fn moment(now: Timestamp) -> String {
     format!("{now:.6}")
 }
 

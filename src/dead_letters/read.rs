@@ -4,12 +4,13 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use super::file::{read_index, read_span, whole_lines};
+use super::file::{read_index, read_letter, whole_lines};
 use super::{DeadLetterError, Filter, Letter};
 
 /// Letters of a destination's log that fit, oldest first, each given to `each`, which may end the
-/// reading by returning false; and how many lines are not understood. A line that is being
-/// written is not there yet. A log that is not there has no letters.
+/// reading by returning false; and how many lines are not understood, those of damaged letters
+/// among them, which say where they are. A line that is being written is not there yet. A log
+/// that is not there has no letters.
 pub fn read(
     directory: &Path,
     destination: &str,
@@ -25,6 +26,7 @@ pub fn read(
     };
     let length = whole_lines(&mut file).map_err(failed)?;
     let index = read_index(&mut file, length, &path)?;
+    let mut unreadable = index.unreadable.len();
     let mut left = filter.limit.unwrap_or(usize::MAX);
     for entry in index.entries() {
         if left == 0 {
@@ -33,19 +35,19 @@ pub fn read(
         if !filter.may_want(entry.id, entry.died_ms) {
             continue;
         }
-        let refused = index.refusal(entry.id);
-        let refused = refused.map(|span| read_span(&file, span)).transpose();
-        let refused = refused.map_err(failed)?;
-        let dead = read_span(&file, entry.line).map_err(failed)?;
-        let letter = Letter::of(entry, &dead, refused.as_deref());
-        if let Some(letter) = letter.filter(|letter| filter.wants(letter)) {
+        let letter = read_letter(&file, &index, entry).map_err(failed)?;
+        let letter = letter.unwrap_or_else(|| {
+            unreadable += 1;
+            Letter::damaged(entry)
+        });
+        if filter.wants(&letter) {
             left -= 1;
             if !each(letter) {
                 break;
             }
         }
     }
-    Ok(index.unreadable.len())
+    Ok(unreadable)
 }
 
 /// Names of the destinations that have a log in a directory, sorted; of a directory that is not

@@ -141,7 +141,8 @@ impl LogFile {
                 continue;
             }
             if filter.reads_letters() {
-                let letter = self.letter(entry.id)?;
+                // What cannot be told of a damaged letter is not what is asked for.
+                let letter = self.letter(entry)?;
                 if !letter.is_some_and(|letter| filter.wants(&letter)) {
                     continue;
                 }
