@@ -77,17 +77,36 @@ impl LogFile {
         self.sync_name()
     }
 
+    /// Whether a rewrite makes room for so many bytes more.
+    pub(super) fn fits_rewritten(&self, bytes: u64) -> bool {
+        let fits = |rewritten| rewritten + bytes <= self.bytes_max;
+        // Cheap first: a full log is asked with each probe of its destination.
+        fits(self.index.live_bytes()) && fits(self.rewritten_bytes())
+    }
+
+    /// What the log comes to when it is rewritten.
+    pub(super) fn rewritten_bytes(&self) -> u64 {
+        self.index.live_bytes() + self.states().len() as u64
+    }
+
     fn write_present(&self, out: &mut impl Write) -> io::Result<()> {
         for span in &self.index.unreadable {
             out.write_all(&read_span(&self.file, *span)?)?;
         }
-        let mut asked: BTreeMap<_, Vec<EventId>> = BTreeMap::new();
         for entry in self.index.entries() {
             // As they are, read or not: a damaged letter must not keep the log from a rewrite.
             out.write_all(&read_span(&self.file, entry.line)?)?;
             if let Some(refusal) = self.index.refusal(entry.id) {
                 out.write_all(&read_span(&self.file, refusal)?)?;
             }
+        }
+        out.write_all(&self.states())
+    }
+
+    /// The lines that say what is to become of present letters, and what is still to be counted.
+    fn states(&self) -> Vec<u8> {
+        let mut asked: BTreeMap<_, Vec<EventId>> = BTreeMap::new();
+        for entry in self.index.entries() {
             let kind = match entry.state {
                 LetterState::Dead => continue,
                 LetterState::Waiting => "replay",
@@ -110,6 +129,6 @@ impl LogFile {
             let line = line::counting(counting.events, counting.dead_lettered);
             line::put(&mut lines, &line);
         }
-        out.write_all(&lines)
+        lines
     }
 }

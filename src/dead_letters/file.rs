@@ -96,7 +96,7 @@ impl LogFile {
             line::put(&mut lines, &line::dead(letter, now));
         }
         let bytes = lines.len() as u64;
-        if self.length + bytes > self.bytes_max && self.index.live_bytes() < self.length {
+        if self.length + bytes > self.bytes_max && self.fits_rewritten(bytes) {
             // What is settled makes room before anybody is held.
             self.compact_or_warn();
         }

@@ -9,6 +9,7 @@ use crate::event::{AuthMethod, EventId, Provenance};
 mod damage_tests;
 mod fixture;
 mod place_tests;
+mod rewrite_tests;
 mod settle_tests;
 
 fn letter(detail: &str) -> DeadLetter {
