@@ -22,6 +22,8 @@ pub(super) enum Step {
     /// The new file is written.
     Sync,
     /// It is on disk.
+    Index,
+    /// What its lines come to is known.
     Rename,
     /// It has the log's name.
     SyncDirectory,
@@ -46,16 +48,20 @@ impl LogFile {
             let file = create(&path, true)?;
             let mut out = BufWriter::new(file);
             self.write_present(&mut out)?;
-            let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+            let mut file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
             reached(Step::Sync)?;
             file.sync_all()?;
+            reached(Step::Index)?;
+            let length = file.metadata()?.len();
+            let index = read_index(&mut file, length, &path).map_err(io::Error::other)?;
             reached(Step::Rename)?;
             self.check_sole_writer()?;
+            // The last that can fail: from here on what is known is of the file with the name.
             std::fs::rename(&path, &self.path)?;
-            Ok(file)
+            Ok((file, length, index))
         };
-        let mut file = match rewrite() {
-            Ok(file) => file,
+        let (file, length, index) = match rewrite() {
+            Ok(rewritten) => rewritten,
             Err(error) => {
                 if let Err(error) = std::fs::remove_file(&path) {
                     tracing::debug!(%error, "no rewritten dead-letter log to remove");
@@ -63,11 +69,9 @@ impl LogFile {
                 return Err(self.failed("rewrite", error));
             }
         };
-        let length = file.metadata().map(|metadata| metadata.len());
-        let length = length.map_err(|error| self.failed("rewrite", error))?;
-        self.index = read_index(&mut file, length, &self.path)?;
         self.file = file;
         self.length = length;
+        self.index = index;
         self.torn = false;
         // Until the name is on disk a power cut may bring the old log back, which says the same.
         // What is appended from here on is in the new one only, so nothing is before it is.

@@ -1,8 +1,10 @@
-//! Proves that a log is rewritten only where that makes room.
+//! Proves that a log is rewritten only where that makes room, and that a rewrite that fails on the
+//! way leaves a log that goes on.
 
 use std::os::unix::fs::MetadataExt;
 
-use super::settle_tests::{filled, refused, taken};
+use super::super::compact::Step;
+use super::settle_tests::{filled, of, open, refused, taken};
 use super::*;
 
 fn inode(directory: &Path) -> u64 {
@@ -37,4 +39,28 @@ fn a_full_log_is_rewritten_only_where_that_makes_room() {
     log.append(&[next]).unwrap();
     assert_ne!(inode(directory.path()), before);
     assert_eq!(log.summary().bytes, rewritten + bytes);
+}
+
+#[test]
+fn a_rewrite_that_fails_at_any_step_leaves_a_log_that_counts_and_goes_on() {
+    let steps = [Step::Write, Step::Sync, Step::Index, Step::Rename];
+    for stop in steps.into_iter().chain([Step::SyncDirectory]) {
+        let directory = tempfile::tempdir().unwrap();
+        let (log, all) = filled(directory.path(), 4);
+        log.request_replay(&of(all[0]), false).unwrap();
+        log.begin_sending(&all[..1]).unwrap();
+        log.settle(&[taken(all[0])]).unwrap();
+        log.purge(&of(all[1]), false).unwrap();
+        let reached = |step| match step == stop {
+            true => Err(std::io::Error::other("failed here")),
+            false => Ok(()),
+        };
+        log.file().compact(reached).unwrap_err();
+        assert_eq!(log.begin_count(9).unwrap(), 1);
+        log.end_count().unwrap();
+        log.append(&[numbered(9, "later")]).unwrap();
+        let log = open(directory.path());
+        assert!(!log.has_uncounted(), "{stop:?}");
+        assert_eq!(log.summary().letters, 3, "{stop:?}");
+    }
 }

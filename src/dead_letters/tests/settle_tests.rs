@@ -146,7 +146,13 @@ fn filters_choose_by_every_part() {
 
 #[test]
 fn a_rewrite_broken_off_at_any_step_loses_nothing_and_a_whole_one_frees_the_space() {
-    for stop in [Step::Write, Step::Sync, Step::Rename, Step::SyncDirectory] {
+    for stop in [
+        Step::Write,
+        Step::Sync,
+        Step::Index,
+        Step::Rename,
+        Step::SyncDirectory,
+    ] {
         let directory = tempfile::tempdir().unwrap();
         let (log, ids) = filled(directory.path(), 5);
         log.request_replay(&Filter::default(), false).unwrap();
