@@ -160,7 +160,7 @@ pub enum DeadLetterError {
     },
     /// The file system has too little space.
     #[error(
-        "dead-letter log {path} is not extended: {free} bytes are free, of which \
+        "dead-letter log {path} finds too little space: {free} bytes are free, of which \
          dead_letters.reserve keeps {reserve}; free some space"
     )]
     Short {

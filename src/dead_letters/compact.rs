@@ -14,6 +14,10 @@ use super::line;
 use super::{DeadLetterError, LetterState};
 use crate::event::EventId;
 
+/// A rewrite to so little may take it from the reserve for a moment: where space is short, purging
+/// all letters has to give it back.
+const SMALL_BYTES: u64 = 64 * 1024;
+
 /// A point at which a rewrite can be broken off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -32,9 +36,20 @@ pub(super) enum Step {
 impl LogFile {
     /// Rewrites the log; that it cannot be done costs space and nothing else.
     pub(super) fn compact_or_warn(&mut self) {
-        if let Err(error) = self.compact(|_| Ok(())) {
+        let done = self
+            .check_room_to_rewrite()
+            .and_then(|()| self.compact(|_| Ok(())));
+        if let Err(error) = done {
             tracing::warn!(%error, "settled dead letters still take space");
         }
+    }
+
+    /// An error where the rewrite, which needs its space beside the old log, would take from the
+    /// reserve: that is for lines that settle letters, and for the journal's cursors.
+    fn check_room_to_rewrite(&self) -> Result<(), DeadLetterError> {
+        let bytes = self.rewritten_bytes();
+        let small = bytes <= SMALL_BYTES;
+        self.check_room(bytes, if small { 0 } else { self.reserve_bytes })
     }
 
     /// Rewrites the log; `reached` is asked before each step.

@@ -107,17 +107,23 @@ impl LogFile {
             });
         }
         if self.reserve_bytes > 0 {
-            let free =
-                directory::free_bytes(&self.path).map_err(|error| self.failed("measure", error))?;
-            if free < bytes.saturating_add(self.reserve_bytes) {
-                return Err(DeadLetterError::Short {
-                    path: self.path.clone(),
-                    free,
-                    reserve: self.reserve_bytes,
-                });
-            }
+            self.check_room(bytes, self.reserve_bytes)?;
         }
         self.put(&lines)
+    }
+
+    /// An error where so many bytes would leave less than the reserve of the file system free.
+    pub(super) fn check_room(&self, bytes: u64, reserve: u64) -> Result<(), DeadLetterError> {
+        let free =
+            directory::free_bytes(&self.path).map_err(|error| self.failed("measure", error))?;
+        if free < bytes.saturating_add(reserve) {
+            return Err(DeadLetterError::Short {
+                path: self.path.clone(),
+                free,
+                reserve,
+            });
+        }
+        Ok(())
     }
 
     /// Appends lines that settle letters or say what becomes of them. They are taken by a full

@@ -1,10 +1,10 @@
-//! Proves that a log is rewritten only where that makes room, and that a rewrite that fails on the
-//! way leaves a log that goes on.
+//! Proves that a log is rewritten only where that makes room and finds room, and that a rewrite
+//! that fails on the way leaves a log that goes on.
 
 use std::os::unix::fs::MetadataExt;
 
 use super::super::compact::Step;
-use super::settle_tests::{filled, of, open, refused, taken};
+use super::settle_tests::{filled, ids, of, open, refused, taken};
 use super::*;
 
 fn inode(directory: &Path) -> u64 {
@@ -39,6 +39,31 @@ fn a_full_log_is_rewritten_only_where_that_makes_room() {
     log.append(&[next]).unwrap();
     assert_ne!(inode(directory.path()), before);
     assert_eq!(log.summary().bytes, rewritten + bytes);
+}
+
+#[test]
+fn a_rewrite_leaves_the_reserve_of_the_file_system_alone_but_for_a_small_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = open(directory.path());
+    for number in 0..4 {
+        log.append(&[numbered(number, &"x".repeat(40_000))])
+            .unwrap();
+    }
+    let all = ids(&log);
+    let purged = |log: &DeadLetterLog, id| {
+        let before = inode(directory.path());
+        assert_eq!(log.purge(&of(id), false).unwrap(), 1);
+        inode(directory.path()) != before
+    };
+    assert!(purged(&log, all[0]), "enough is free");
+    let log = log.with_reserve(u64::MAX);
+    assert!(
+        !purged(&log, all[1]),
+        "a rewrite would take from the reserve"
+    );
+    assert_eq!(open(directory.path()).summary().letters, 2);
+    assert!(purged(&log, all[2]), "a small one");
+    assert!(log.summary().bytes < 50_000);
 }
 
 #[test]
