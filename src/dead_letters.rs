@@ -171,6 +171,15 @@ pub enum DeadLetterError {
         /// `dead_letters.reserve`.
         reserve: u64,
     },
+    /// Purged events are being moved in the destination's totals.
+    #[error(
+        "dead-letter log {path} takes no letter before the totals without the purged ones are on \
+         disk; it goes on by itself"
+    )]
+    Counting {
+        /// The file.
+        path: PathBuf,
+    },
     /// A later version wrote the log.
     #[error(
         "dead-letter log {path} has version {version} in line {line}, and this build reads up to \
@@ -244,7 +253,8 @@ impl DeadLetterLog {
         self
     }
 
-    /// Appends all letters, or none; they are durable when this returns.
+    /// Appends all letters, or none; they are durable when this returns. None is taken between
+    /// [`Self::begin_count`] and [`Self::end_count`], also by a later run.
     pub fn append(&self, letters: &[DeadLetter]) -> Result<(), DeadLetterError> {
         self.with(|file| file.append(letters))
     }
@@ -285,7 +295,7 @@ impl DeadLetterLog {
         self.with(|file| file.settle(outcomes))
     }
 
-    /// Whether there are purged events that the destination's totals do not know of.
+    /// Whether there are purged events that the destination's totals do not know of, or may not.
     pub fn has_uncounted(&self) -> bool {
         self.seen().has_uncounted
     }
@@ -336,7 +346,8 @@ impl DeadLetterLog {
         };
         let mut seen = self.seen();
         seen.summary = summary;
-        seen.has_uncounted = index.uncounted > 0;
+        // One that is open keeps letters away, so it is ended even where it moves nothing.
+        seen.has_uncounted = index.uncounted > 0 || index.counting.is_some();
         if let Some(metrics) = &seen.metrics {
             let signed = |count| i64::try_from(count).unwrap_or(i64::MAX);
             metrics.dead_letter_events.set(signed(summary.letters));

@@ -40,9 +40,8 @@ pub(super) struct LogFile {
     pub(super) name_synced: bool,
     /// Letters of an attempt under way: they are not purged.
     pub(super) in_flight: Vec<EventId>,
-    /// The present count of purged events is in the totals in memory.
-    pub(super) count_applied: bool,
-    /// It is on disk too, and its `counted` line is still to be written.
+    /// The present count of purged events is in the totals on disk, and its `counted` line is
+    /// still to be written.
     pub(super) counted_due: Option<u64>,
 }
 
@@ -82,7 +81,6 @@ impl LogFile {
             index,
             name_synced: true,
             in_flight: Vec::new(),
-            count_applied: false,
             counted_due: None,
         })
     }
@@ -90,6 +88,13 @@ impl LogFile {
     /// Appends all letters, or none; they are durable when this returns.
     pub(super) fn append(&mut self, letters: &[DeadLetter]) -> Result<(), DeadLetterError> {
         self.reopen_if_replaced()?;
+        if self.index.counting.is_some() && self.counted_due.is_none() {
+            // Whether the totals on disk are those before or after the move is told by their
+            // number of dead-lettered events alone, which a letter would change.
+            return Err(DeadLetterError::Counting {
+                path: self.path.clone(),
+            });
+        }
         let now = Timestamp::now();
         let mut lines = Vec::new();
         for letter in letters {

@@ -84,22 +84,23 @@ impl LogFile {
     /// [`Self::end_count`] is called; if either fails, this is repeated first.
     ///
     /// A kill in between leaves a `counting` line that names what the totals have after the move,
-    /// so that the next run can tell whether it was stored.
+    /// so that the next run can tell whether it was stored. No letter is taken before
+    /// [`Self::end_count`]: it would change that number.
     pub(super) fn begin_count(&mut self, dead_lettered: u64) -> Result<u64, DeadLetterError> {
         if let Some(counting) = self.index.counting {
-            if self.count_applied || dead_lettered == counting.dead_lettered {
-                self.count_applied = true;
-                return Ok(0);
-            }
-            self.count_applied = true;
-            return Ok(counting.events.min(dead_lettered));
+            // No letter came between, so another number is the one before the move.
+            let moved = dead_lettered == counting.dead_lettered;
+            return Ok(if moved {
+                0
+            } else {
+                counting.events.min(dead_lettered)
+            });
         }
         let events = self.index.uncounted;
         let moved = events.min(dead_lettered);
         let mut lines = Vec::new();
         line::put(&mut lines, &line::counting(events, dead_lettered - moved));
         self.put(&lines)?;
-        self.count_applied = true;
         Ok(moved)
     }
 
@@ -108,7 +109,6 @@ impl LogFile {
         if let Some(counting) = self.index.counting {
             self.counted_due = Some(counting.events);
         }
-        self.count_applied = false;
         self.put(&[])
     }
 

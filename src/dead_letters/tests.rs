@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::*;
 use crate::event::{AuthMethod, EventId, Provenance};
 
+mod count_tests;
 mod damage_tests;
 mod fixture;
 mod place_tests;

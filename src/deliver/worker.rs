@@ -236,6 +236,8 @@ impl<L: Log, S: Sink> Worker<L, S> {
     /// Delivers until it is stopped.
     pub async fn run(mut self) -> Result<(), WorkerError> {
         self.enter(State::Delivering);
+        // A count that a kill left open keeps dead letters away, which would hold for nothing.
+        self.count_purged().await?;
         loop {
             self.beat();
             self.take_controls();

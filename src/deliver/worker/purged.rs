@@ -13,11 +13,13 @@ impl<L: Log, S: Sink> Worker<L, S> {
     /// Takes purged letters into account, where there are any. What fails is tried again with
     /// the next store.
     pub(super) async fn count_purged(&mut self) -> Result<(), WorkerError> {
-        if !self.dead_letters.has_uncounted() {
+        // What is settled and not stored is counted with the next store: the note is about totals
+        // that are on disk.
+        if !self.dead_letters.has_uncounted() || self.window.moved().is_some() {
             return Ok(());
         }
         let destination = self.name.clone();
-        // First what was settled before: the note is about totals that are on disk.
+        // First what was settled before.
         if let Err(error) = self.log.sync_cursors().await {
             tracing::warn!(destination, %error, "purged dead letters not counted yet");
             return Ok(());
