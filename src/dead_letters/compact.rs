@@ -47,9 +47,13 @@ impl LogFile {
     /// An error where the rewrite, which needs its space beside the old log, would take from the
     /// reserve: that is for lines that settle letters, and for the journal's cursors.
     fn check_room_to_rewrite(&self) -> Result<(), DeadLetterError> {
-        let bytes = self.rewritten_bytes();
-        let small = bytes <= SMALL_BYTES;
-        self.check_room(bytes, if small { 0 } else { self.reserve_bytes })
+        let check = |bytes| {
+            let small = bytes <= SMALL_BYTES;
+            self.check_room(bytes, if small { 0 } else { self.reserve_bytes })
+        };
+        // Cheap first: where space is short this is asked with each batch of a replay.
+        check(self.index.live_bytes())?;
+        check(self.rewritten_bytes())
     }
 
     /// Rewrites the log; `reached` is asked before each step.

@@ -125,3 +125,16 @@ fn what_a_failed_write_left_behind_does_not_follow_the_next_letter() {
     open(directory.path());
     assert_eq!(lines(directory.path()).len(), 2);
 }
+
+#[test]
+fn a_rewrite_leaves_nothing_of_a_failed_write_to_be_cut() {
+    let directory = tempfile::tempdir().unwrap();
+    let (log, _) = filled(directory.path(), 2);
+    log.file().torn = true;
+    log.file().compact(|_| Ok(())).unwrap();
+    open(directory.path())
+        .append(&[numbered(7, "of another process")])
+        .unwrap();
+    log.append(&[numbered(8, "mine")]).unwrap_err();
+    assert_eq!(open(directory.path()).summary().letters, 3);
+}
