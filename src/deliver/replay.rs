@@ -95,7 +95,7 @@ pub struct Replay<S: Sink> {
     closed: HashMap<Arc<str>, Closed>,
     /// Letters in a row that were passed over because of that.
     passed: u64,
-    /// Letters that may be why the destination fails, [`SUSPECTS_MAX`] at most.
+    /// Letters that may be why the destination fails, `SUSPECTS_MAX` at most.
     suspects: HashMap<EventId, Suspect>,
     /// Letters taken so far.
     taken: u64,
