@@ -180,7 +180,8 @@ fn child() -> (tempfile::TempDir, std::process::Child, PathBuf) {
     let report = directory.path().join("report");
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "telemetry::logs::tests::in_a_process_of_its_own"])
-        .args(["--ignored", "--nocapture"])
+        // With one thread, as on one core, the harness begins a line before the test does.
+        .args(["--ignored", "--nocapture", "--test-threads=2"])
         .env(CHILD_REPORT, &report)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
