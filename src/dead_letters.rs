@@ -47,6 +47,11 @@ use file::LogFile;
 /// Mode of a lock, which holds nothing.
 const LOCK_MODE: u32 = 0o600;
 
+/// Where the log of a destination is.
+pub fn path_in(directory: &Path, destination: &str) -> PathBuf {
+    directory.join(format!("{destination}.jsonl"))
+}
+
 /// An event that a destination refused.
 #[derive(Clone, Debug)]
 pub struct DeadLetter {
@@ -203,13 +208,13 @@ impl DeadLetterLog {
         destination: &str,
         bytes_max: u64,
     ) -> Result<Self, DeadLetterError> {
-        let path = directory.join(format!("{destination}.jsonl"));
-        let failed = |error| DeadLetterError::io("lock", &path, error);
-        directory::create(directory).map_err(failed)?;
+        let path = path_in(directory, destination);
+        let failed = |action, error| DeadLetterError::io(action, &path, error);
+        directory::create(directory).map_err(|error| failed("create", error))?;
         let lock = directory.join(format!(".{destination}.jsonl.lock"));
         let lock = directory::lock(&lock, LOCK_MODE).map_err(|error| match error {
             TryLockError::WouldBlock => DeadLetterError::Locked { path: path.clone() },
-            TryLockError::Error(error) => failed(error),
+            TryLockError::Error(error) => failed("lock", error),
         })?;
         let shared = Shared {
             _lock: lock,

@@ -10,8 +10,8 @@ use crate::app::{self, Signals};
 use crate::config::Loaded;
 use crate::telemetry::{logs, metrics::Metrics};
 
-/// Threads that run requests and deliveries; the journal has its own. Two keep a small sidecar
-/// small, and one request's work is a few microseconds.
+/// Most threads that run requests and deliveries, one a core; the journal has its own. One
+/// request's work is a few microseconds.
 const WORKER_THREADS_MAX: usize = 4;
 /// Threads for file operations of destinations and readers.
 const BLOCKING_THREADS_MAX: usize = 40;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::file::{read_index, read_letter, whole_lines};
-use super::{DeadLetterError, Filter, Letter};
+use super::{DeadLetterError, Filter, Letter, path_in};
 
 /// Letters of a destination's log that fit, oldest first, each given to `each`, which may end the
 /// reading by returning false; and how many lines are not understood, those of damaged letters
@@ -17,7 +17,7 @@ pub fn read(
     filter: &Filter,
     mut each: impl FnMut(Letter) -> bool,
 ) -> Result<usize, DeadLetterError> {
-    let path = directory.join(format!("{destination}.jsonl"));
+    let path = path_in(directory, destination);
     let failed = |error| DeadLetterError::io("read", &path, error);
     let mut file = match File::open(&path) {
         Ok(file) => file,

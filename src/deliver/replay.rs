@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::Controls;
 use super::control::Wanted;
 use super::retry::Schedule;
+use super::verdicts::WholeFailures;
 use crate::dead_letters::{DeadLetterLog, ReplayOutcome};
 use crate::event::EventId;
 use crate::normalize::Renderer;
@@ -99,9 +100,7 @@ pub struct Replay<S: Sink> {
     suspects: HashMap<EventId, Suspect>,
     /// Letters taken so far.
     taken: u64,
-    /// Attempts in a row that met nothing but server errors, or nothing but "too much".
-    server_errors: u32,
-    turned_away: u32,
+    failures: WholeFailures,
     /// Wishes to try at once that were seen.
     tries: u64,
     /// Letters that this run has tried and not settled: attempts, and what the last left open.
@@ -168,8 +167,7 @@ impl<S: Sink> Replay<S> {
             passed: 0,
             suspects: HashMap::new(),
             taken: 0,
-            server_errors: 0,
-            turned_away: 0,
+            failures: WholeFailures::default(),
             tries: 0,
             tried: HashMap::new(),
             unsaved: Vec::new(),

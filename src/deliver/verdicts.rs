@@ -11,7 +11,35 @@ use crate::sink::{
 };
 
 /// Attempts in a row that failed as a whole, from which on each one halves the portion.
-pub(super) const FAILED_WHOLE_MAX: u32 = 3;
+const FAILED_WHOLE_MAX: u32 = 3;
+
+/// Attempts in a row that failed as a whole.
+#[derive(Debug, Default)]
+pub(super) struct WholeFailures {
+    /// That met "too much", or whose transfer broke.
+    turned_away: u32,
+    /// That met a server error.
+    pub(super) server_errors: u32,
+}
+
+impl WholeFailures {
+    /// Counts an attempt, or begins anew with it.
+    pub(super) fn note(&mut self, reviewed: &Review) {
+        let count = |was: u32, failed: bool| if failed { was.saturating_add(1) } else { 0 };
+        self.turned_away = count(self.turned_away, reviewed.is_turned_away());
+        self.server_errors = count(self.server_errors, reviewed.is_server_error());
+    }
+
+    /// Whether less should be sent at once.
+    pub(super) fn are_many(&self) -> bool {
+        self.turned_away.max(self.server_errors) >= FAILED_WHOLE_MAX
+    }
+
+    /// Whether so many were server errors that the next one, over an event alone, counts.
+    pub(super) fn are_server_errors(&self) -> bool {
+        self.server_errors >= FAILED_WHOLE_MAX
+    }
+}
 
 /// What became of a portion.
 #[derive(Debug, PartialEq)]
@@ -147,7 +175,7 @@ impl Review {
     /// Whether the transfer broke for every event, or all of it met "too much": as it does where
     /// the request alone is more than the destination ever has room for. One that says when to
     /// come again counts requests, and more of them would not help.
-    pub(super) fn is_turned_away(&self) -> bool {
+    fn is_turned_away(&self) -> bool {
         let says_when = matches!(self.pace, Pace::Slower { after: Some(_) });
         let turned_away = |why: &Option<(RetryCause, Sent)>| match why {
             Some((RetryCause::Connect | RetryCause::Timeout, sent)) => *sent == Sent::Unknown,

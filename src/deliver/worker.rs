@@ -19,6 +19,7 @@ use super::rate_limit::RateLimit;
 use super::retry::Schedule;
 use super::status::DestinationStatus;
 use super::suspects::Suspects;
+use super::verdicts::WholeFailures;
 use super::window::Window;
 use crate::dead_letters::{DeadLetter, DeadLetterLog};
 use crate::event::EventId;
@@ -153,10 +154,7 @@ pub struct Worker<L: Log, S: Sink> {
     unsaved: Vec<(DeadLetter, RejectCause)>,
     /// When the log became unreadable here; Unix milliseconds.
     blocked_ms: Option<u64>,
-    /// Attempts in a row whose transfer broke off, or that were too much, for every event.
-    turned_away: u32,
-    /// Attempts in a row that met a server error for every event.
-    server_errors: u32,
+    failures: WholeFailures,
     /// What was last logged as wrong, until a delivery works again.
     trouble: Option<Arc<str>>,
     lease: L::Lease,
@@ -220,8 +218,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
             replays: Vec::new(),
             unsaved: Vec::new(),
             blocked_ms: None,
-            turned_away: 0,
-            server_errors: 0,
+            failures: WholeFailures::default(),
             trouble: None,
             lease,
             log,

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::super::{Failure, USAGE_WRONG, say};
 use super::{ConfigArgument, open, open_unless_in_use, running};
 use crate::app::RunError;
+use crate::dead_letters;
 use crate::journal::CursorError;
 use crate::settings::Settings;
 
@@ -71,12 +72,12 @@ pub(super) fn rename(arguments: &RenameArguments) -> Result<(), Failure> {
     open(&settings)?.rename(from, to).map_err(failed)?;
     say(format_args!("destination {to} goes on where {from} was"))?;
     let directory = &settings.dead_letters.directory;
-    let letters = directory.join(format!("{from}.jsonl"));
+    let letters = dead_letters::path_in(directory, from);
     // A log is there from the first start on.
     if !letters.metadata().is_ok_and(|log| log.len() > 0) {
         return Ok(());
     }
-    let next = directory.join(format!("{to}.jsonl"));
+    let next = dead_letters::path_in(directory, to);
     let (letters, next) = (letters.display(), next.display());
     say(format_args!(
         "its dead letters are still in {letters}; to have them sent again, rename that file to \

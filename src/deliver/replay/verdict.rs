@@ -13,17 +13,14 @@ use super::{Closed, Replay, State, Suspect};
 use crate::dead_letters::ReplayOutcome;
 use crate::deliver::parked::HELD_MAX;
 use crate::deliver::suspects::{LONELY_MAX, SUSPECTS_MAX};
-use crate::deliver::verdicts::{FAILED_WHOLE_MAX, Next, Review};
+use crate::deliver::verdicts::{Next, Review};
 use crate::event::EventId;
-use crate::sink::{HoldCause, Note, RejectCause, RetryCause, Scope, Sent, Sink};
+use crate::sink::{Note, RejectCause, RetryCause, Scope, Sent, Sink};
 
 impl<S: Sink> Replay<S> {
     pub(super) fn apply(&mut self, items: &[Item], reviewed: Review) -> State {
-        let count = |was: u32, failed: bool| if failed { was.saturating_add(1) } else { 0 };
-        self.turned_away = count(self.turned_away, reviewed.is_turned_away());
-        self.server_errors = count(self.server_errors, reviewed.is_server_error());
-        let failed_whole = self.turned_away.max(self.server_errors) >= FAILED_WHOLE_MAX;
-        let alone = items.len() == 1 && self.server_errors >= FAILED_WHOLE_MAX;
+        self.failures.note(&reviewed);
+        let alone = items.len() == 1 && self.failures.are_server_errors();
         let last_taken = reviewed.delivered.iter().map(|(index, _)| *index).max();
         if last_taken.is_some() || !reviewed.rejected.is_empty() {
             self.reopen(items);
@@ -51,7 +48,7 @@ impl<S: Sink> Replay<S> {
                 self.suspect(item);
             }
         }
-        self.go_on(items, reviewed.next, failed_whole)
+        self.go_on(items, reviewed.next)
     }
 
     /// Settles what the destination has.
@@ -95,7 +92,7 @@ impl<S: Sink> Replay<S> {
         }
     }
 
-    fn go_on(&mut self, items: &[Item], next: Next, failed_whole: bool) -> State {
+    fn go_on(&mut self, items: &[Item], next: Next) -> State {
         match next {
             Next::Go => {
                 self.portion = (self.portion * 2).min(super::LETTERS_MAX);
@@ -110,7 +107,7 @@ impl<S: Sink> Replay<S> {
                 State::Pausing
             }
             Next::Wait { asked, detail } => {
-                if failed_whole {
+                if self.failures.are_many() {
                     self.portion = (items.len() / 2).max(1);
                 }
                 State::BackingOff {
@@ -124,40 +121,36 @@ impl<S: Sink> Replay<S> {
                 scope,
             } => {
                 self.after = items.last().map(|item| item.offset);
+                let detail = format!("{}: {detail}", cause.as_str()).into();
                 let part = items.first().and_then(|item| item.partition.as_ref());
                 match (scope, part) {
                     (Scope::Partition(held), Some(part)) if held == *part => {
-                        self.close(held, cause, &detail)
+                        self.close(held, detail)
                     }
-                    _ => self.held(cause, &detail),
+                    _ => self.held(detail),
                 }
             }
         }
     }
 
-    fn held(&self, cause: HoldCause, detail: &str) -> State {
-        State::Held {
-            until: Instant::now() + self.destination.probe_interval,
-            detail: format!("{}: {detail}", cause.as_str()).into(),
-        }
+    fn held(&self, detail: Arc<str>) -> State {
+        let until = Instant::now() + self.destination.probe_interval;
+        State::Held { until, detail }
     }
 
     /// Passes over the letters of a part from here on, but for one each `probe_interval`.
-    fn close(&mut self, part: Arc<str>, cause: HoldCause, detail: &str) -> State {
+    fn close(&mut self, part: Arc<str>, detail: Arc<str>) -> State {
         let known = self.closed.contains_key(&part);
         if !known && self.closed.len() >= HELD_MAX {
-            return self.held(cause, detail);
+            return self.held(detail);
         }
         if !known {
-            let (destination, cause) = (&self.name, cause.as_str());
+            let (destination, part) = (&self.name, &*part);
             let text = "replay passes over a part that is held";
-            tracing::warn!(destination, partition = %part, cause, %detail, "{text}");
+            tracing::warn!(destination, partition = part, %detail, "{text}");
         }
-        let closed = Closed {
-            probe_at: Instant::now() + self.destination.probe_interval,
-            detail: format!("{}: {detail}", cause.as_str()).into(),
-        };
-        self.closed.insert(part, closed);
+        let probe_at = Instant::now() + self.destination.probe_interval;
+        self.closed.insert(part, Closed { probe_at, detail });
         State::Sending
     }
 

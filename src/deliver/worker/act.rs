@@ -135,7 +135,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 return Vec::new();
             }
         };
-        if self.suspects.is_full() && self.server_errors % 2 == 1 {
+        if self.suspects.is_full() && self.failures.server_errors % 2 == 1 {
             // All that may be suspect is: another one shows whether the destination takes any.
             return self.outbox.take_last();
         }

@@ -13,7 +13,7 @@ use crate::deliver::awaited::Unconfirmed;
 use crate::deliver::outbox::Item;
 use crate::deliver::parked::{HELD_MAX, Held, Mark};
 use crate::deliver::suspects::{REFUSED_IN_A_ROW_MAX, Suspicion};
-use crate::deliver::verdicts::{FAILED_WHOLE_MAX, Next, Review};
+use crate::deliver::verdicts::{Next, Review};
 use crate::deliver::window::Settled;
 use crate::sink::{HoldCause, Note, Pace, RejectCause, RetryCause, Scope, Sent, Sink, Ticket};
 use crate::spool::Log;
@@ -29,7 +29,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
         let first = items.first().map(Item::position);
         let lonely_error = sent == 1 && reviewed.is_server_error();
         if epoch == self.epoch {
-            self.note_whole_failures(&reviewed);
+            self.failures.note(&reviewed);
         }
         let taken = reviewed.delivered.iter().map(|(index, _)| *index);
         let taken = taken.chain(reviewed.pending.iter().map(|(index, _)| *index));
@@ -75,7 +75,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 }
             }
         }
-        let lonely = lonely_error && self.server_errors >= FAILED_WHOLE_MAX;
+        let lonely = lonely_error && self.failures.are_server_errors();
         self.keep(kept, lonely);
         self.keep(singled_out, true);
         self.go_on(reviewed.next, sent, epoch, partition.as_ref());
@@ -248,12 +248,6 @@ impl<L: Log, S: Sink> Worker<L, S> {
         }
     }
 
-    fn note_whole_failures(&mut self, reviewed: &Review) {
-        let count = |was: u32, failed: bool| if failed { was.saturating_add(1) } else { 0 };
-        self.turned_away = count(self.turned_away, reviewed.is_turned_away());
-        self.server_errors = count(self.server_errors, reviewed.is_server_error());
-    }
-
     /// Goes on as the worst verdict asks.
     fn go_on(&mut self, next: Next, sent: usize, epoch: u64, of: Option<&Arc<str>>) {
         // What an attempt says that began before the last failure is known already.
@@ -277,7 +271,7 @@ impl<L: Log, S: Sink> Worker<L, S> {
                 self.answers_again();
             }
             Next::Wait { asked, detail } => {
-                if self.turned_away.max(self.server_errors) >= FAILED_WHOLE_MAX {
+                if self.failures.are_many() {
                     // A server that resets while it is being sent too much cannot answer 413, one
                     // short of memory says 429 for ever to a request larger than its share, and
                     // one that fails over a single event does not say over which.

@@ -122,8 +122,8 @@ impl Material {
 
     /// Whether it was made with this login at the proxy.
     pub(super) fn has_login(&self, login: Option<&Credential>) -> bool {
-        let value = |credential: &Credential| credential.value.clone();
-        self.proxy_login.as_ref().map(value) == login.map(value)
+        let own = self.proxy_login.as_ref();
+        own.map(|credential| &credential.value) == login.map(|credential| &credential.value)
     }
 
     /// What must not be quoted of it.
